@@ -1,0 +1,126 @@
+//! The load generator: a blocking HTTP/1.1 client on one keep-alive connection, so that as little as possible of
+//! what is measured is its own. Requests are signed for real; where the same request is sent again and again it is
+//! signed once, which is legal for five minutes, and every copy is verified by the server.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::time::Timestamp;
+use wire::sigv4::{Credentials, Outgoing, Rules, Secret, Target, sign};
+
+/// The key that measured servers are started with.
+pub const KEY_ID: &str = "AKIADORMOUSEBENCH000";
+/// Its secret; it guards nothing but a temporary server on loopback.
+pub const SECRET: &str = "bench-only-secret";
+
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// What came back.
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Head as text.
+    pub head: String,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// A request ready to be sent any number of times.
+pub struct Prepared(Vec<u8>);
+
+impl Client {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(64 * 1024) })
+    }
+
+    /// Sends a prepared request and reads the answer.
+    pub fn send(&mut self, request: &Prepared) -> anyhow::Result<Answer> {
+        self.stream.write_all(&request.0)?;
+        self.buffer.clear();
+        let head_end = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.read_more()?;
+        };
+        let head = String::from_utf8_lossy(&self.buffer[..head_end]).into_owned();
+        let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
+        while self.buffer.len() < head_end + length {
+            self.read_more()?;
+        }
+        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).context("a status line")?;
+        let body = self.buffer[head_end..head_end + length].to_vec();
+        Ok(Answer { status, head, body })
+    }
+
+    /// Signs and sends, and insists on success.
+    pub fn call(&mut self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        let answer = self.send(&prepare(method, path, body)?)?;
+        if answer.status >= 300 {
+            bail!("{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        }
+        Ok(answer)
+    }
+
+    fn read_more(&mut self) -> anyhow::Result<()> {
+        let mut chunk = [0; 64 * 1024];
+        let count = self.stream.read(&mut chunk)?;
+        if count == 0 {
+            bail!("the server closed the connection");
+        }
+        self.buffer.extend_from_slice(&chunk[..count]);
+        Ok(())
+    }
+}
+
+/// Signs a request to the Lambda API.
+pub fn prepare(method: &str, path: &str, body: &[u8]) -> anyhow::Result<Prepared> {
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("127.0.0.1"));
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let credentials =
+        Credentials { access_key_id: KEY_ID.to_owned(), secret: Secret::new(SECRET), session_token: None };
+    let target = Target { region: "us-east-1", service: "lambda", rules: Rules::STANDARD };
+    let mut outgoing = Outgoing { method, path, query: "", headers: &mut headers, body };
+    sign(&mut outgoing, target, &credentials, now()?);
+    Ok(raw(method, path, &headers, body))
+}
+
+/// The bytes of a request.
+pub fn raw(method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Prepared {
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\ncontent-length: {}\r\n", body.len()).into_bytes();
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+    };
+    bytes.extend(headers.iter().flat_map(line));
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body);
+    Prepared(bytes)
+}
+
+fn now() -> anyhow::Result<Timestamp> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Timestamp::from_millis(i64::try_from(since.as_millis())?))
+}
+
+/// A header's value in a head, by lower-case name.
+pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}

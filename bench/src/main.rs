@@ -1,0 +1,49 @@
+//! The measurements behind `SPECIFICATION.md`. Each claim is measured beside its floor, in turns in the same run,
+//! against the real server binary; medians are printed, because single timings on a shared machine mean little.
+//!
+//! `cargo xtask bench` builds the release binary and runs all of them; `--only NAME` runs one.
+
+mod client;
+mod cold;
+mod floor;
+mod parallel;
+mod server;
+mod soak;
+mod stats;
+mod warm;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Measure a dormouse binary.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The binary to measure.
+    #[arg(long, default_value = "target/release/dormouse")]
+    binary: PathBuf,
+    /// Run only this measurement: warm, cold, parallel or soak.
+    #[arg(long)]
+    only: Option<String>,
+    /// How long the soak runs, in seconds.
+    #[arg(long, default_value_t = 600)]
+    soak_seconds: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
+    if wanted("warm") {
+        warm::measure(&options.binary)?;
+    }
+    if wanted("cold") {
+        cold::measure(&options.binary)?;
+    }
+    if wanted("parallel") {
+        parallel::measure(&options.binary)?;
+    }
+    if wanted("soak") {
+        soak::measure(&options.binary, options.soak_seconds)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,345 @@
+//! The settings of a function: how a request changes them, and what no setting may be.
+//!
+//! A [`Change`] holds what a caller asked for; what is absent stays as it is, or gets Lambda's default on
+//! creation. Constraints that the API model states are checked by `wire` before a request gets here; limits that
+//! protect the machine are checked again, because here is where they count.
+
+use std::collections::BTreeMap;
+
+use model::error::ServiceError;
+use model::function::{Architecture, Environment, LogFormat, Logging, Settings, TracingMode};
+use model::limits;
+use model::runtime::RuntimeName;
+
+/// Environment variables that belong to Lambda.
+/// Source: AWS Lambda Developer Guide, "Defined runtime environment variables", the reserved ones.
+const RESERVED_VARIABLES: [&str; 19] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+const DESCRIPTION_CHARS_MAX: usize = 256;
+const HANDLER_CHARS_MAX: usize = 128;
+const TAG_KEY_CHARS_MAX: usize = 128;
+const TAG_VALUE_CHARS_MAX: usize = 256;
+/// Level of JSON logs where none is asked for.
+const LOG_LEVEL_DEFAULT: &str = "INFO";
+
+/// What a caller wants to be set.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Language and version.
+    pub runtime: Option<RuntimeName>,
+    /// The entry point.
+    pub handler: Option<String>,
+    /// ARN of the execution role.
+    pub role: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Longest run in seconds.
+    pub timeout_s: Option<u32>,
+    /// Memory in MB.
+    pub memory_mb: Option<u32>,
+    /// Size of `/tmp` in MB.
+    pub ephemeral_mb: Option<u32>,
+    /// All environment variables; they replace the previous ones.
+    pub environment: Option<Environment>,
+    /// The instruction set.
+    pub architecture: Option<Architecture>,
+    /// Tracing.
+    pub tracing: Option<TracingMode>,
+    /// Form and place of the logs.
+    pub logging: Option<LoggingChange>,
+}
+
+/// What a caller wants to be set about logs.
+#[derive(Debug, Clone, Default)]
+pub struct LoggingChange {
+    /// Text or JSON.
+    pub format: Option<LogFormat>,
+    /// Level of the function's own messages.
+    pub application_level: Option<String>,
+    /// Level of the platform's messages.
+    pub system_level: Option<String>,
+    /// The log group.
+    pub group: Option<String>,
+}
+
+impl Change {
+    /// Settings of a new function.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` where something mandatory is missing or a value cannot be honoured.
+    pub fn into_settings(self) -> Result<Settings, ServiceError> {
+        let (Some(runtime), Some(handler)) = (&self.runtime, &self.handler) else {
+            return invalid(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            );
+        };
+        let settings = Settings {
+            runtime: runtime.clone(),
+            handler: handler.clone(),
+            role: self.role.clone().unwrap_or_default(),
+            description: String::new(),
+            timeout_s: limits::TIMEOUT_S_DEFAULT,
+            memory_mb: limits::MEMORY_MB_DEFAULT,
+            ephemeral_mb: limits::EPHEMERAL_MB_DEFAULT,
+            environment: Environment::default(),
+            // AWS's default is x86_64; code for another machine would not run here.
+            architecture: Architecture::HOST,
+            tracing: TracingMode::PassThrough,
+            logging: Logging {
+                format: LogFormat::Text,
+                application_level: None,
+                system_level: None,
+                group: None,
+            },
+        };
+        self.apply(settings)
+    }
+
+    /// The settings with this change applied.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` where a value cannot be honoured.
+    pub fn apply(self, mut settings: Settings) -> Result<Settings, ServiceError> {
+        set(&mut settings.runtime, self.runtime);
+        set(&mut settings.handler, self.handler);
+        set(&mut settings.role, self.role);
+        set(&mut settings.description, self.description);
+        set(&mut settings.timeout_s, self.timeout_s);
+        set(&mut settings.memory_mb, self.memory_mb);
+        set(&mut settings.ephemeral_mb, self.ephemeral_mb);
+        set(&mut settings.environment, self.environment);
+        set(&mut settings.architecture, self.architecture);
+        set(&mut settings.tracing, self.tracing);
+        if let Some(change) = self.logging {
+            settings.logging = change.apply(settings.logging)?;
+        }
+        check(&settings)?;
+        Ok(settings)
+    }
+}
+
+impl LoggingChange {
+    fn apply(self, logging: Logging) -> Result<Logging, ServiceError> {
+        let format = self.format.unwrap_or(logging.format);
+        let has_levels = self.application_level.is_some() || self.system_level.is_some();
+        let (application_level, system_level) = match format {
+            LogFormat::Text if has_levels => {
+                return invalid("Log levels can only be set with LogFormat JSON. Set LogFormat to JSON.");
+            }
+            LogFormat::Text => (None, None),
+            LogFormat::Json => {
+                let level = |new: Option<String>, old: Option<String>| {
+                    Some(new.or(old).unwrap_or_else(|| LOG_LEVEL_DEFAULT.to_owned()))
+                };
+                (
+                    level(self.application_level, logging.application_level),
+                    level(self.system_level, logging.system_level),
+                )
+            }
+        };
+        Ok(Logging { format, application_level, system_level, group: self.group.or(logging.group) })
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), ServiceError> {
+    if settings.role.is_empty() {
+        return invalid("The role is mandatory.");
+    }
+    if settings.handler.chars().count() > HANDLER_CHARS_MAX {
+        return invalid(&format!("The handler must have at most {HANDLER_CHARS_MAX} characters."));
+    }
+    if settings.description.chars().count() > DESCRIPTION_CHARS_MAX {
+        return invalid(&format!("The description must have at most {DESCRIPTION_CHARS_MAX} characters."));
+    }
+    check_range("Timeout", settings.timeout_s, &limits::TIMEOUT_S)?;
+    check_range("MemorySize", settings.memory_mb, &limits::MEMORY_MB)?;
+    check_range("EphemeralStorage.Size", settings.ephemeral_mb, &limits::EPHEMERAL_MB)?;
+    check_environment(&settings.environment)
+}
+
+fn check_range(name: &str, value: u32, range: &std::ops::RangeInclusive<u32>) -> Result<(), ServiceError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    invalid(&format!("{name} must be between {} and {}, but is {value}.", range.start(), range.end()))
+}
+
+/// Values never show in messages: they may be secrets.
+fn check_environment(Environment(variables): &Environment) -> Result<(), ServiceError> {
+    const PREFIX: &str = "Lambda was unable to configure your environment variables because";
+    let reserved: Vec<&str> =
+        variables.keys().map(String::as_str).filter(|name| RESERVED_VARIABLES.contains(name)).collect();
+    if !reserved.is_empty() {
+        return invalid(&format!(
+            "{PREFIX} the environment variables you have provided contains reserved keys that are currently not \
+             supported for modification. Reserved keys used in this request: {}",
+            reserved.join(", ")
+        ));
+    }
+    let size_bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size_bytes > limits::ENVIRONMENT_BYTES_MAX {
+        return invalid(&format!(
+            "{PREFIX} the environment variables you have provided exceeded the 4KB limit. They take {size_bytes} \
+             bytes."
+        ));
+    }
+    let unusable =
+        |name: &str, value: &str| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
+    match variables.iter().find(|(name, value)| unusable(name, value)) {
+        Some((name, _)) => invalid(&format!("{PREFIX} {name:?} is not a variable that a process can have.")),
+        None => Ok(()),
+    }
+}
+
+/// Checks the tags of a function, those that steer Dormouse included.
+///
+/// # Errors
+/// `InvalidParameterValue` naming the tag.
+pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
+    if tags.len() > limits::TAGS_MAX {
+        return invalid(&format!("A function can have at most {} tags.", limits::TAGS_MAX));
+    }
+    for (key, value) in tags {
+        let is_long = key.chars().count() > TAG_KEY_CHARS_MAX || value.chars().count() > TAG_VALUE_CHARS_MAX;
+        if key.is_empty() || is_long {
+            return invalid(&format!("The tag {:?} is empty or too long.", shortened(key)));
+        }
+        if key.starts_with("aws:") {
+            return invalid(&format!("The tag {key:?} is reserved: keys must not begin with aws:"));
+        }
+        if !is_setting_legal(key, value) {
+            return invalid(&format!(
+                "The tag {key:?} cannot be {value:?}. Dormouse reads these tags: dormouse:egress (internet or \
+                 none), dormouse:idle-seconds (a whole number), dormouse:freeze (true or false)."
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_setting_legal(key: &str, value: &str) -> bool {
+    match key {
+        "dormouse:egress" => matches!(value, "internet" | "none"),
+        "dormouse:idle-seconds" => value.parse::<u32>().is_ok(),
+        "dormouse:freeze" => matches!(value, "true" | "false"),
+        other => !other.starts_with("dormouse:"),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn invalid<T>(message: &str) -> Result<T, ServiceError> {
+    Err(ServiceError::InvalidParameterValue(message.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change() -> Change {
+        Change {
+            runtime: Some(RuntimeName::new("python3.12")),
+            handler: Some("app.handler".to_owned()),
+            role: Some("arn:aws:iam::000000000000:role/r".to_owned()),
+            ..Change::default()
+        }
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Option<Environment> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Some(Environment(variables.iter().map(own).collect()))
+    }
+
+    fn check_refused(change: Change, expect: &str) {
+        let message = change.into_settings().expect_err("refused").to_string();
+        assert!(message.contains(expect), "{message:?} does not contain {expect:?}");
+    }
+
+    #[test]
+    fn what_is_absent_gets_lambdas_default() {
+        let settings = change().into_settings().expect("legal settings");
+        assert_eq!((settings.timeout_s, settings.memory_mb, settings.ephemeral_mb), (3, 128, 512));
+        assert_eq!(settings.architecture, Architecture::HOST);
+        assert_eq!(settings.logging.format, LogFormat::Text);
+    }
+
+    #[test]
+    fn what_is_absent_from_an_update_stays() {
+        let before = Change { timeout_s: Some(7), ..change() }.into_settings().expect("legal settings");
+        let after = Change { memory_mb: Some(256), ..Change::default() }.apply(before.clone());
+        assert_eq!(after.expect("legal settings"), Settings { memory_mb: 256, ..before });
+    }
+
+    #[test]
+    fn json_logs_have_levels_and_text_logs_have_none() {
+        let logging = |format, level: Option<&str>| {
+            let change = LoggingChange {
+                format: Some(format),
+                application_level: level.map(str::to_owned),
+                ..LoggingChange::default()
+            };
+            Change { logging: Some(change), ..self::change() }.into_settings().map(|s| s.logging)
+        };
+        let json = logging(LogFormat::Json, Some("DEBUG")).expect("legal settings");
+        assert_eq!(json.application_level.as_deref(), Some("DEBUG"));
+        assert_eq!(json.system_level.as_deref(), Some("INFO"));
+        assert!(logging(LogFormat::Text, Some("DEBUG")).is_err());
+    }
+
+    #[test]
+    fn settings_that_cannot_be_honoured_are_refused() {
+        check_refused(Change { handler: None, ..change() }, "Runtime and Handler are mandatory");
+        check_refused(Change { timeout_s: Some(901), ..change() }, "Timeout");
+        check_refused(Change { memory_mb: Some(127), ..change() }, "MemorySize");
+        check_refused(Change { ephemeral_mb: Some(1), ..change() }, "EphemeralStorage");
+        let reserved = environment(&[("A", "1"), ("AWS_REGION", "x"), ("_HANDLER", "x")]);
+        check_refused(
+            Change { environment: reserved, ..change() },
+            "Reserved keys used in this request: AWS_REGION, _HANDLER",
+        );
+        let secret = "s".repeat(5_000);
+        let large = Change { environment: environment(&[("A", &secret)]), ..change() };
+        let message = large.into_settings().expect_err("too large").to_string();
+        assert!(message.contains("exceeded the 4KB limit") && !message.contains("sss"), "{message}");
+    }
+
+    #[test]
+    fn tags_are_checked() {
+        let check = |key: &str, value: &str| {
+            check_tags(&BTreeMap::from([(key.to_owned(), value.to_owned())])).is_ok()
+        };
+        assert!(
+            check("team", "x") && check("dormouse:freeze", "false") && check("dormouse:idle-seconds", "5")
+        );
+        assert!(!check("aws:x", "y") && !check("", "y") && !check("dormouse:freeze", "maybe"));
+        assert!(!check("dormouse:idle-seconds", "-1") && !check("dormouse:unknown", "1"));
+        assert!(!check(&"k".repeat(129), "y"));
+    }
+}

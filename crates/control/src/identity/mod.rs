@@ -1,0 +1,202 @@
+//! Who is calling, and what they may do.
+//!
+//! A caller is found by access key id: the root key of the server, or an execution role's temporary key, which
+//! nobody stores ([`token`]). Whether a request's signature fits the secret is checked by whoever speaks the
+//! protocol. Policies come later; until then the root key may do everything in its account and a role nothing.
+//! Under [`Access::Open`] every caller is believed and may do everything.
+
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::error::ServiceError;
+use model::function::Function;
+use model::id::AccountId;
+use model::port::{Clock, Entropy, RoleCredentials, Roles};
+use store::secrets::{SecretError, Secrets};
+
+use token::{Claims, TokenError, TokenKey};
+
+/// Name of the secret that seals role credentials.
+const SECRET_NAME: &str = "role-credentials";
+
+/// Whom the server believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every request must be signed with a known key.
+    Verified,
+    /// Nothing is verified: a twelve-digit key id names the account, anything else means the default one.
+    Open,
+}
+
+/// The key that owns the server.
+#[derive(Debug, Clone)]
+pub struct RootKey {
+    /// Its id.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: SigningSecret,
+    /// The account that it belongs to.
+    pub account: AccountId,
+}
+
+/// The secret half of an access key. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret(String);
+
+impl SigningSecret {
+    /// Takes a secret.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret, to derive a signing key from and for nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret(…)")
+    }
+}
+
+/// A caller whose key is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The namespace in which the caller acts.
+    pub account: AccountId,
+    /// Who it is.
+    pub principal: Principal,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The owner of the server.
+    Root,
+    /// A function, through its execution role.
+    Role {
+        /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
+        arn: String,
+    },
+    /// Somebody who was not asked.
+    Anyone,
+}
+
+/// Why a key is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// No such key, or its session token is missing or not ours.
+    #[error("The security token included in the request is invalid.")]
+    Invalid,
+    /// The session token was ours but has expired.
+    #[error("The security token included in the request is expired")]
+    Expired,
+}
+
+/// See the module's description.
+pub struct Identity {
+    access: Access,
+    root: RootKey,
+    key: TokenKey,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Identity {
+    /// Opens the register of callers; makes the secret that seals role credentials at first start.
+    ///
+    /// # Errors
+    /// [`SecretError`] when that secret can neither be read nor made.
+    pub fn open(
+        access: Access,
+        root: RootKey,
+        secrets: &Secrets,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, SecretError> {
+        let make = || {
+            let mut random = vec![0; 32];
+            entropy.fill(&mut random);
+            random
+        };
+        let key = TokenKey::new(secrets.get_or_create(SECRET_NAME, make)?.expose());
+        Ok(Self { access, root, key, clock, entropy })
+    }
+
+    /// Whether requests have to be signed.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The caller with this key and the secret that its requests are signed with.
+    ///
+    /// # Errors
+    /// [`KeyError`]; it does not tell an unknown key from a wrong token.
+    pub fn find(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<(Caller, SigningSecret), KeyError> {
+        match session_token {
+            None if access_key_id == self.root.access_key_id => {
+                let caller = Caller { account: self.root.account, principal: Principal::Root };
+                Ok((caller, self.root.secret_access_key.clone()))
+            }
+            None => Err(KeyError::Invalid),
+            Some(token) => {
+                let now = self.clock.now();
+                let (claims, secret) =
+                    self.key.open(access_key_id, token, now).map_err(|error| match error {
+                        TokenError::Forged => KeyError::Invalid,
+                        TokenError::Expired => KeyError::Expired,
+                    })?;
+                let principal = Principal::Role { arn: claims.assumed_role_arn() };
+                Ok((Caller { account: claims.account, principal }, SigningSecret(secret)))
+            }
+        }
+    }
+
+    /// The caller under [`Access::Open`], from whatever key it showed.
+    #[must_use]
+    pub fn believe(&self, access_key_id: Option<&str>, session_token: Option<&str>) -> Caller {
+        let named = access_key_id.and_then(|id| AccountId::parse(id).ok());
+        let token = access_key_id.zip(session_token);
+        let own = || token.and_then(|(id, token)| self.find(id, Some(token)).ok()).map(|(c, _)| c.account);
+        let account = named.or_else(own).unwrap_or(self.root.account);
+        Caller { account, principal: Principal::Anyone }
+    }
+}
+
+impl Caller {
+    /// Whether the caller may do `action` (such as `lambda:InvokeFunction`) to `resource`, an ARN or `*`.
+    ///
+    /// # Errors
+    /// `AccessDenied` in AWS's wording.
+    pub fn authorize(&self, action: &str, resource: impl fmt::Display) -> Result<(), ServiceError> {
+        match &self.principal {
+            Principal::Root | Principal::Anyone => Ok(()),
+            Principal::Role { arn } => Err(ServiceError::AccessDenied(format!(
+                "User: {arn} is not authorized to perform: {action} on resource: {resource} because no \
+                 identity-based policy allows the {action} action"
+            ))),
+        }
+    }
+}
+
+impl Roles for Identity {
+    fn credentials(&self, function: &Function) -> RoleCredentials {
+        let mut random = [0; token::KEY_ID_RANDOM_BYTES];
+        self.entropy.fill(&mut random);
+        self.key.mint(&Claims::of(function, self.clock.now()), random)
+    }
+}
+
+#[cfg(test)]
+mod tests;

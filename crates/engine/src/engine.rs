@@ -1,0 +1,203 @@
+//! The engine: counts an invocation, finds or waits for an environment, and gives it the invocation.
+//!
+//! The warm path is here: two short locks and one message to the runtime's connection, all in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use model::arn::FunctionId;
+use model::error::ServiceError;
+use model::lease::StartReason;
+use model::limits;
+use model::port::{Artifacts, Clock, Entropy, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Roles};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::concurrency::{Accounts, admit};
+use crate::environment::{Assignment, Environment};
+use crate::host::{Host, PlatformEndpoint};
+use crate::place;
+use crate::pool::{Acquired, Census, Pool, Registry};
+use crate::runtime_api;
+use crate::runtimes::Catalogue;
+
+/// An environment may end between being handed out and being used; more often in a row means that it always
+/// will.
+const ASSIGN_ATTEMPTS_MAX: usize = 5;
+/// How long environments may take to go when the server stops.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
+
+/// How the engine behaves.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Invocations that one account may run at once in one region.
+    pub concurrency: u32,
+    /// Environments that may exist at once, over all accounts.
+    pub environments_max: usize,
+    /// Environments that may initialise at once.
+    pub starts_max: usize,
+    /// Idle time before an environment is frozen; zero freezes at once. Only used where freezing is cheap;
+    /// otherwise a second passes first.
+    pub freeze_delay: Duration,
+}
+
+/// What the engine stands on.
+pub struct Parts {
+    /// Makes sandboxes.
+    pub host: Arc<dyn Host>,
+    /// Gives unpacked code.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// Keeps leases.
+    pub ledger: Arc<dyn Ledger>,
+    /// Takes log events.
+    pub logs: Arc<dyn LogSink>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Gives execution roles their credentials.
+    pub roles: Arc<dyn Roles>,
+    /// Answers AWS calls from inside.
+    pub platform: Arc<dyn PlatformEndpoint>,
+    /// The runtimes of this machine.
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// What every environment and pool refers to.
+pub(crate) struct Shared {
+    pub ports: Parts,
+    pub registry: Arc<Registry>,
+    pub accounts: Accounts,
+    pub freeze_delay: Duration,
+    /// Turns to initialise.
+    pub turns: Arc<Semaphore>,
+    pub environments_max: usize,
+    stopping: AtomicBool,
+}
+
+/// Runs functions.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// Freezing where it is not cheap waits this long, so that a busy environment is not frozen in between.
+const FREEZE_DELAY_COSTLY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// An engine without environments.
+    #[must_use]
+    pub fn new(config: &EngineConfig, ports: Parts) -> Self {
+        let freeze_delay =
+            if ports.host.freezes_cheaply() { config.freeze_delay } else { FREEZE_DELAY_COSTLY };
+        Self {
+            shared: Arc::new(Shared {
+                ports,
+                registry: Arc::default(),
+                accounts: Accounts::new(config.concurrency),
+                freeze_delay,
+                turns: Arc::new(Semaphore::new(config.starts_max)),
+                environments_max: config.environments_max,
+                stopping: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// How many environments there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.shared.registry.census()
+    }
+
+    /// Invocations running now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared.accounts.running()
+    }
+
+    /// Refuses new invocations, lets running ones finish for at most `drain`, then ends all environments.
+    pub async fn shutdown(&self, drain: Duration) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        let left = self.shared.accounts.drain(drain).await;
+        if left > 0 {
+            tracing::warn!(invocations = left, "stopped while invocations were running");
+        }
+        self.shared.registry.end_all();
+        let farewell = async {
+            while self.census().live > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+    }
+
+    async fn run(&self, invocation: Invocation) -> Result<Outcome, ServiceError> {
+        let shared = &self.shared;
+        if shared.stopping.load(Ordering::Relaxed) {
+            return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
+        }
+        runtime_api::check_headers(&invocation)?;
+        let scope = &invocation.function.id.scope;
+        let pool = shared.registry.pool(&invocation.function, || shared.accounts.counter(scope));
+        let permit = admit(&pool.account)?;
+        let entered = Instant::now();
+        let (reply, outcome) = oneshot::channel();
+        let mut assignment =
+            Assignment { invocation, reply, permit, reason: StartReason::Warm, waited: Duration::ZERO };
+        for _ in 0..ASSIGN_ATTEMPTS_MAX {
+            let (environment, reason) = self.find(&pool, assignment.reason).await?;
+            assignment.reason = reason;
+            assignment.waited = entered.elapsed();
+            match environment.assign(assignment) {
+                Ok(()) => return outcome.await.unwrap_or_else(|_| Err(lost())),
+                Err(returned) => assignment = *returned,
+            }
+        }
+        Err(lost())
+    }
+
+    /// An environment for one invocation, and why it starts as it does.
+    async fn find(
+        &self,
+        pool: &Arc<Pool>,
+        before: StartReason,
+    ) -> Result<(Arc<Environment>, StartReason), ServiceError> {
+        match self.shared.registry.acquire(pool) {
+            Acquired::Now(environment) => Ok((environment, before)),
+            Acquired::Wait(line, start) => {
+                if start {
+                    tokio::spawn(place::start(Arc::clone(&self.shared), Arc::clone(pool)));
+                }
+                let environment = line.await.unwrap_or_else(|_| Err(lost()))?;
+                let reason = if environment.is_fresh() { StartReason::Cold } else { StartReason::Queued };
+                Ok((environment, reason))
+            }
+        }
+    }
+}
+
+impl Invoke for Engine {
+    fn invoke(&self, invocation: Invocation) -> Pending<'_, Result<Outcome, ServiceError>> {
+        Box::pin(self.run(invocation))
+    }
+
+    fn retire(&self, function: &FunctionId) {
+        self.shared.registry.retire(function);
+    }
+}
+
+fn lost() -> ServiceError {
+    ServiceError::Internal("The execution environment was lost; the request can be tried again.".to_owned())
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            concurrency: limits::CONCURRENCY_DEFAULT,
+            environments_max: 2_000,
+            starts_max: cores * 2,
+            freeze_delay: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What the processes of an environment write: two pipes, cut into lines, kept as log events and, for callers
+//! who ask, as the last 4 KB of an invocation.
+//!
+//! A line longer than a log event may be is cut. Reading is bounded per call, so a flood cannot starve others.
+
+use std::io;
+use std::sync::Arc;
+
+use model::limits::{LOG_EVENT_BYTES_MAX, LOG_TAIL_BYTES};
+use tokio::net::unix::pipe::Receiver;
+
+/// Most bytes taken from one pipe per call of [`Output::drain`].
+const DRAIN_BYTES_MAX: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Both pipes of the current runtime process, and the tail kept since the last [`Output::take_tail`].
+#[derive(Default)]
+pub(crate) struct Output {
+    pipes: [Pipe; 2],
+    tail: Tail,
+}
+
+#[derive(Default)]
+struct Pipe {
+    source: Option<Arc<Receiver>>,
+    partial: Vec<u8>,
+}
+
+impl Output {
+    /// Reads from these pipes from now on.
+    pub(crate) fn attach(&mut self, stdout: Arc<Receiver>, stderr: Arc<Receiver>) {
+        self.pipes = [stdout, stderr].map(|source| Pipe { source: Some(source), partial: Vec::new() });
+    }
+
+    /// Everything that can be read now, as complete lines. With `whole`, an unfinished line counts as one:
+    /// the invocation that wrote it has ended.
+    pub(crate) fn drain(&mut self, whole: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        for pipe in &mut self.pipes {
+            pipe.read(&mut lines);
+            if whole && !pipe.partial.is_empty() {
+                lines.push(text(&std::mem::take(&mut pipe.partial)));
+            }
+        }
+        for line in &lines {
+            self.tail.push(line);
+        }
+        lines
+    }
+
+    /// Which pipes are still open, stdout first.
+    pub(crate) fn open(&self) -> [bool; 2] {
+        self.pipes.each_ref().map(|pipe| pipe.source.is_some())
+    }
+
+    /// Adds one of the platform's own lines to the tail.
+    pub(crate) fn note(&mut self, line: &str) {
+        self.tail.push(line);
+    }
+
+    /// The tail, which then starts anew.
+    pub(crate) fn take_tail(&mut self) -> Vec<u8> {
+        self.tail.take()
+    }
+
+    /// Starts the tail anew.
+    pub(crate) fn forget_tail(&mut self) {
+        self.tail.0.clear();
+    }
+}
+
+impl Pipe {
+    fn read(&mut self, lines: &mut Vec<String>) {
+        let Some(source) = &self.source else { return };
+        let mut chunk = [0; CHUNK_BYTES];
+        let mut taken = 0;
+        while taken < DRAIN_BYTES_MAX {
+            match read_now(source, &mut chunk) {
+                Ok(0) => {
+                    self.source = None;
+                    return;
+                }
+                Ok(count) => {
+                    taken += count;
+                    split(&mut self.partial, &chunk[..count], lines);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.source = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what is there. The reactor may not have heard of the newest bytes yet, so the pipe itself is asked too:
+/// at the end of an invocation nothing may be missed.
+fn read_now(source: &Receiver, chunk: &mut [u8]) -> io::Result<usize> {
+    match source.try_read(chunk) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(rustix::io::read(source, chunk)?),
+        result => result,
+    }
+}
+
+/// Adds `bytes` to the unfinished line and moves what is complete to `lines`.
+fn split(partial: &mut Vec<u8>, bytes: &[u8], lines: &mut Vec<String>) {
+    let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
+    while let Some(piece) = pieces.next() {
+        for part in piece.chunks(LOG_EVENT_BYTES_MAX) {
+            if partial.len() + part.len() > LOG_EVENT_BYTES_MAX {
+                lines.push(text(&std::mem::take(partial)));
+            }
+            partial.extend_from_slice(part);
+        }
+        if pieces.peek().is_some() {
+            lines.push(text(partial));
+            partial.clear();
+        }
+    }
+}
+
+/// Functions may write anything; what is not UTF-8 is replaced, as CloudWatch Logs does.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The last few kilobytes of lines.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, line: &str) {
+        self.0.extend_from_slice(line.as_bytes());
+        self.0.push(b'\n');
+        if self.0.len() > 4 * LOG_TAIL_BYTES {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.0.len().saturating_sub(LOG_TAIL_BYTES);
+        self.0.drain(..surplus);
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.cut();
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    fn lines(pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+        let (mut partial, mut lines) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            split(&mut partial, piece, &mut lines);
+        }
+        (lines, partial)
+    }
+
+    #[test]
+    fn lines_are_found_across_reads() {
+        let (seen, rest) = lines(&[b"a\nb", b"c\n", b"\n", b"d"]);
+        assert_eq!(seen, ["a", "bc", ""]);
+        assert_eq!(rest, b"d");
+    }
+
+    #[test]
+    fn endless_lines_are_cut() {
+        let long = vec![b'x'; LOG_EVENT_BYTES_MAX + 10];
+        let (seen, rest) = lines(&[&long, b"y\n"]);
+        assert_eq!(seen.iter().map(String::len).collect::<Vec<_>>(), [LOG_EVENT_BYTES_MAX, 11]);
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn the_tail_is_the_end_and_bounded() {
+        let mut tail = Tail::default();
+        for number in 0..100_000 {
+            tail.push(&number.to_string());
+        }
+        let kept = tail.take();
+        assert_eq!(kept.len(), LOG_TAIL_BYTES);
+        assert!(kept.ends_with(b"99998\n99999\n"));
+        assert!(tail.take().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_line_counts_when_the_invocation_ends() {
+        let (out_read, out_write) = pipe_with(PipeFlags::NONBLOCK).expect("a pipe");
+        let (err_read, _err_write) = pipe_with(PipeFlags::NONBLOCK).expect("a pipe");
+        let mut output = Output::default();
+        let [out_read, err_read] =
+            [out_read, err_read].map(|end| Arc::new(Receiver::from_owned_fd(end).expect("a pipe's end")));
+        output.attach(out_read, err_read);
+        rustix::io::write(&out_write, b"one\ntw").expect("room in the pipe");
+        assert_eq!(output.drain(false), ["one"]);
+        assert_eq!(output.drain(true), ["tw"]);
+        assert_eq!(output.take_tail(), b"one\ntw\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! The line of a pool as a pure structure: idle environments (newest first out, so that hot ones stay hot and
+//! the rest can expire), invocations waiting in order, and how many environments are being started for them.
+//!
+//! Invariant: an environment is idle only while nobody waits.
+
+use std::collections::VecDeque;
+
+/// Idle things of type `E`, waiting things of type `W`.
+pub(crate) struct Line<E, W> {
+    idle: Vec<E>,
+    waiting: VecDeque<W>,
+    starting: usize,
+}
+
+impl<E, W> Default for Line<E, W> {
+    fn default() -> Self {
+        Self { idle: Vec::new(), waiting: VecDeque::new(), starting: 0 }
+    }
+}
+
+impl<E, W> Line<E, W> {
+    /// The environment that became idle last.
+    pub(crate) fn take_idle(&mut self) -> Option<E> {
+        self.idle.pop()
+    }
+
+    /// The environment that has been idle longest; the one to give up first.
+    pub(crate) fn oldest_idle(&self) -> Option<&E> {
+        self.idle.first()
+    }
+
+    /// Puts a waiter at the end; true if an environment must be started for it.
+    pub(crate) fn wait(&mut self, waiter: W) -> bool {
+        self.waiting.push_back(waiter);
+        let unmet = self.waiting.len() > self.starting;
+        if unmet {
+            self.starting += 1;
+        }
+        unmet
+    }
+
+    /// The one who waited longest.
+    pub(crate) fn next_waiter(&mut self) -> Option<W> {
+        self.waiting.pop_front()
+    }
+
+    /// Keeps an environment that nobody waits for.
+    pub(crate) fn park(&mut self, environment: E) {
+        self.idle.push(environment);
+    }
+
+    /// A start ended, well or badly.
+    pub(crate) fn started(&mut self) {
+        self.starting = self.starting.saturating_sub(1);
+    }
+
+    /// Forgets the waiters for which `gone` holds.
+    pub(crate) fn forget_waiters(&mut self, gone: impl Fn(&W) -> bool) {
+        self.waiting.retain(|waiter| !gone(waiter));
+    }
+
+    /// Removes an idle environment; false if it is not idle here.
+    pub(crate) fn remove_idle(&mut self, is_it: impl Fn(&E) -> bool) -> bool {
+        let before = self.idle.len();
+        self.idle.retain(|environment| !is_it(environment));
+        self.idle.len() != before
+    }
+
+    /// All idle environments, which are then no longer here.
+    pub(crate) fn drain_idle(&mut self) -> Vec<E> {
+        std::mem::take(&mut self.idle)
+    }
+
+    /// Idle environments.
+    pub(crate) fn idle_count(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Whether nothing is idle, waiting or starting.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.waiting.is_empty() && self.starting == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newest_idle_is_taken_first_and_oldest_given_up_first() {
+        let mut line = Line::<_, ()>::default();
+        ["a", "b", "c"].into_iter().for_each(|name| line.park(name));
+        assert_eq!(line.oldest_idle(), Some(&"a"));
+        assert_eq!(line.take_idle(), Some("c"));
+        assert!(line.remove_idle(|name| *name == "a"));
+        assert_eq!((line.take_idle(), line.take_idle()), (Some("b"), None));
+    }
+
+    #[test]
+    fn starts_meet_unmet_demand_only() {
+        let mut line = Line::<(), _>::default();
+        assert!(line.wait(1), "the first waiter needs a start");
+        assert!(line.wait(2), "the second too");
+        assert_eq!(line.next_waiter(), Some(1), "a busy environment became free and served the first");
+        assert!(!line.wait(3), "two starts are under way for two waiters");
+        assert!(line.wait(4));
+        (0..3).for_each(|_| line.started());
+        assert_eq!([line.next_waiter(), line.next_waiter(), line.next_waiter()], [Some(2), Some(3), Some(4)]);
+        assert!(line.is_empty());
+    }
+}

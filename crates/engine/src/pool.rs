@@ -1,0 +1,236 @@
+//! Pools: all environments of one revision of a function, with its waiting line, and the registry of pools.
+//!
+//! An invocation takes the newest idle environment or waits in line; every environment that becomes free serves
+//! the line first. A changed or deleted function's pool is retired: whoever waits is still served, then its
+//! environments go as they become idle.
+//!
+//! Lock order: an environment's lock may be held while a pool's is taken, never the other way round.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use model::arn::FunctionId;
+use model::error::ServiceError;
+use model::function::Function;
+use model::id::RevisionId;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::environment::Environment;
+use crate::line::Line;
+
+/// Where an invocation waits for its environment.
+type Waiter = oneshot::Sender<Result<Arc<Environment>, ServiceError>>;
+
+/// What an invocation gets.
+pub(crate) enum Acquired {
+    /// An idle environment.
+    Now(Arc<Environment>),
+    /// A place in the line, and whether an environment must be started for it.
+    Wait(oneshot::Receiver<Result<Arc<Environment>, ServiceError>>, bool),
+}
+
+/// All environments of one revision of a function.
+pub(crate) struct Pool {
+    pub function: Arc<Function>,
+    /// The account's concurrency.
+    pub account: Arc<Semaphore>,
+    registry: Arc<Registry>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    line: Line<Arc<Environment>, Waiter>,
+    /// Everything alive, so that shutting down reaches busy environments too.
+    live: Vec<Arc<Environment>>,
+    retired: bool,
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn acquire(&self) -> Acquired {
+        let mut state = self.lock();
+        if let Some(environment) = state.line.take_idle() {
+            return Acquired::Now(environment);
+        }
+        // A caller that hung up while waiting must not cause another start.
+        state.line.forget_waiters(Waiter::is_closed);
+        let (sender, receiver) = oneshot::channel();
+        let start = state.line.wait(sender);
+        Acquired::Wait(receiver, start)
+    }
+
+    /// Takes in an environment that is being started.
+    pub(crate) fn adopt(&self, environment: &Arc<Environment>) {
+        self.lock().live.push(Arc::clone(environment));
+    }
+
+    /// Takes an environment that can run an invocation; true if it was parked because nobody waits. `started`
+    /// says that its start was still counted.
+    pub(crate) fn offer(&self, environment: &Arc<Environment>, started: bool) -> bool {
+        let mut state = self.lock();
+        if started {
+            state.line.started();
+        }
+        let mut offered = Arc::clone(environment);
+        while let Some(waiter) = state.line.next_waiter() {
+            match waiter.send(Ok(offered)) {
+                Ok(()) => return false,
+                Err(Ok(returned)) => offered = returned,
+                Err(Err(_)) => return false,
+            }
+        }
+        if state.retired {
+            drop(state);
+            environment.retire();
+            return false;
+        }
+        state.line.park(offered);
+        true
+    }
+
+    /// A start came to nothing: the one who waited longest is told.
+    pub(crate) fn start_failed(&self, error: &ServiceError) {
+        let mut state = self.lock();
+        state.line.started();
+        while let Some(waiter) = state.line.next_waiter() {
+            if waiter.send(Err(error.clone())).is_ok() {
+                break;
+            }
+        }
+        drop(state);
+        self.registry.forget_if_empty(self);
+    }
+
+    /// Takes an environment out of the idle ones; false if an invocation has it.
+    pub(crate) fn give_up(&self, environment: &Arc<Environment>) -> bool {
+        self.lock().line.remove_idle(|idle| Arc::ptr_eq(idle, environment))
+    }
+
+    /// An environment has ended.
+    pub(crate) fn depart(&self, environment: &Arc<Environment>, started: bool) {
+        let mut state = self.lock();
+        if started {
+            state.line.started();
+        }
+        state.line.remove_idle(|idle| Arc::ptr_eq(idle, environment));
+        state.live.retain(|live| !Arc::ptr_eq(live, environment));
+        drop(state);
+        self.registry.forget_if_empty(self);
+    }
+
+    fn retire(&self) {
+        let mut state = self.lock();
+        state.retired = true;
+        let idle = state.line.drain_idle();
+        drop(state);
+        idle.iter().for_each(Environment::retire);
+    }
+
+    fn oldest_idle(&self) -> Option<Arc<Environment>> {
+        self.lock().line.oldest_idle().cloned()
+    }
+}
+
+/// The pools in use, by revision.
+#[derive(Default)]
+pub(crate) struct Registry {
+    pools: Mutex<HashMap<RevisionId, Arc<Pool>>>,
+}
+
+/// Environments by what they do, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// All that exist.
+    pub live: usize,
+    /// Waiting for an invocation, most of them frozen.
+    pub idle: usize,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RevisionId, Arc<Pool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The function's pool, made at first use with what `account` gives.
+    pub(crate) fn pool(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        account: impl FnOnce() -> Arc<Semaphore>,
+    ) -> Arc<Pool> {
+        let mut pools = self.lock();
+        if let Some(pool) = pools.get(&function.revision) {
+            return Arc::clone(pool);
+        }
+        let pool = Arc::new(Pool {
+            function: Arc::clone(function),
+            account: account(),
+            registry: Arc::clone(self),
+            state: Mutex::default(),
+        });
+        pools.insert(function.revision, Arc::clone(&pool));
+        pool
+    }
+
+    /// An idle environment of the pool, or a place in its line. Under the registry's lock, so that a pool is
+    /// not forgotten while somebody enters it.
+    pub(crate) fn acquire(&self, pool: &Arc<Pool>) -> Acquired {
+        let mut pools = self.lock();
+        pools.entry(pool.function.revision).or_insert_with(|| Arc::clone(pool));
+        pool.acquire()
+    }
+
+    /// Retires all pools of a function.
+    pub(crate) fn retire(&self, function: &FunctionId) {
+        let matching: Vec<_> =
+            self.lock().values().filter(|pool| pool.function.id == *function).cloned().collect();
+        matching.iter().for_each(|pool| pool.retire());
+    }
+
+    /// Ends every environment, busy ones too.
+    pub(crate) fn end_all(&self) {
+        let pools: Vec<_> = self.lock().values().cloned().collect();
+        for pool in pools {
+            let live = pool.lock().live.clone();
+            live.iter().for_each(Environment::retire);
+        }
+    }
+
+    /// Makes room by ending the environment that has been idle longest; false if none is idle.
+    pub(crate) fn evict_one(&self) -> bool {
+        let pools: Vec<_> = self.lock().values().cloned().collect();
+        let candidates = pools.iter().filter_map(|pool| Some((pool, pool.oldest_idle()?)));
+        let oldest: Option<(_, _, Instant)> = candidates
+            .map(|(pool, environment)| {
+                let since = environment.idle_since();
+                (pool, environment, since)
+            })
+            .min_by_key(|(_, _, since)| *since);
+        let Some((pool, environment, _)) = oldest else { return false };
+        let given_up = pool.give_up(&environment);
+        if given_up {
+            environment.retire();
+        }
+        given_up
+    }
+
+    /// How many environments there are.
+    pub(crate) fn census(&self) -> Census {
+        self.lock().values().fold(Census::default(), |sum, pool| {
+            let state = pool.lock();
+            Census { live: sum.live + state.live.len(), idle: sum.idle + state.line.idle_count() }
+        })
+    }
+
+    fn forget_if_empty(&self, pool: &Pool) {
+        let mut pools = self.lock();
+        let state = pool.lock();
+        if state.live.is_empty() && state.line.is_empty() {
+            pools.remove(&pool.function.revision);
+        }
+    }
+}

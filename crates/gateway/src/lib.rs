@@ -1,0 +1,1 @@
+//! Listening, authentication and routing of every request to its operation.

@@ -1,0 +1,19 @@
+//! The rules of Dormouse, without I/O: ids and names, limits, what a function is, the lifecycle of an
+//! execution environment, what can go wrong, and the ports through which the parts reach each other.
+//!
+//! Nothing here reads a clock, opens a file, knows JSON or HTTP, or needs an async runtime; everything can be
+//! tested in microseconds. The wire form of these types belongs to `wire`, the stored form to `store`.
+
+pub mod arn;
+pub mod error;
+pub mod fault;
+pub mod function;
+pub mod id;
+pub mod lease;
+pub mod lifecycle;
+pub mod limits;
+pub mod log;
+pub mod name;
+pub mod port;
+pub mod runtime;
+pub mod time;

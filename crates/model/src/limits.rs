@@ -1,0 +1,81 @@
+//! Every limit in one place, with the public AWS quota that it follows. Limits are asserted where input enters
+//! and wherever memory or time is spent on somebody else's behalf.
+//!
+//! Source of the quotas: AWS Lambda Developer Guide, "Lambda quotas" and "Configure Lambda function memory",
+//! unless a line says otherwise.
+
+use std::time::Duration;
+
+/// One binary megabyte; Lambda's "MB" are these.
+pub const MB: u64 = 1024 * 1024;
+
+/// Request and response payload of a synchronous invocation: 6 MB.
+pub const PAYLOAD_SYNC_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// A whole API request: 70 MB, which holds a 50 MB zip in Base64.
+pub const REQUEST_BYTES_MAX: usize = 70 * 1024 * 1024;
+/// A zip sent inline: 50 MB.
+pub const ZIP_BYTES_MAX: usize = 50 * 1024 * 1024;
+/// A deployment package once unzipped, layers included: 250 MB.
+pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Entries in a zip. AWS publishes none; a directory of more files than this costs more to mount than to run.
+pub const ZIP_ENTRIES_MAX: usize = 100_000;
+/// `ClientContext`: 3,583 bytes of Base64.
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+/// The log tail returned with `LogType=Tail`: the last 4 KB.
+pub const LOG_TAIL_BYTES: usize = 4 * 1024;
+/// One log event: 256 KB (CloudWatch Logs quota); longer lines are cut into several.
+pub const LOG_EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Environment variables, names and values together: 4 KB.
+pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// Memory of a function in MB.
+pub const MEMORY_MB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// Memory where none is asked for.
+pub const MEMORY_MB_DEFAULT: u32 = 128;
+/// Function timeout in seconds.
+pub const TIMEOUT_S: std::ops::RangeInclusive<u32> = 1..=900;
+/// Timeout where none is asked for.
+pub const TIMEOUT_S_DEFAULT: u32 = 3;
+/// Size of `/tmp` in MB.
+pub const EPHEMERAL_MB: std::ops::RangeInclusive<u32> = 512..=10_240;
+/// Size of `/tmp` where none is asked for.
+pub const EPHEMERAL_MB_DEFAULT: u32 = 512;
+/// Memory that buys one whole vCPU.
+pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
+/// Processes and threads in one environment.
+pub const PROCESSES_MAX: u32 = 1_024;
+/// Open files of one process in an environment.
+pub const OPEN_FILES_MAX: u64 = 1_024;
+/// Tags on one function.
+pub const TAGS_MAX: usize = 50;
+
+/// Init phase of an on-demand environment.
+pub const INIT_MAX: Duration = Duration::from_secs(10);
+/// Concurrent invocations of an account where the hardware allows it.
+pub const CONCURRENCY_DEFAULT: u32 = 1_000;
+/// Concurrency that stays with functions without a reservation.
+pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// New environments per function in [`SCALING_WINDOW`].
+pub const SCALING_STEP: u32 = 1_000;
+/// See [`SCALING_STEP`].
+pub const SCALING_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a signature stays valid around its time (AWS General Reference, Signature Version 4).
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long the address in `Code.Location` works (GetFunction: "valid for 10 minutes").
+pub const CODE_LOCATION_VALID: Duration = Duration::from_secs(10 * 60);
+
+/// Idle time after which an environment is removed, where the function sets none. AWS publishes no figure.
+pub const IDLE_DEFAULT: Duration = Duration::from_secs(10 * 60);
+/// Longest time that an environment lives, so that its credentials never run out under it.
+pub const ENVIRONMENT_AGE_MAX: Duration = Duration::from_secs(10 * 3600);
+/// How long an execution role's credentials are valid.
+pub const ROLE_CREDENTIALS_VALID: Duration = Duration::from_secs(12 * 3600);
+/// How long the server waits for running invocations when it is told to stop.
+pub const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// Bytes of log kept per function before the oldest are dropped.
+pub const LOG_GROUP_BYTES_MAX: u64 = 64 * MB;
+/// Code kept for one account in one region: 75 GB.
+pub const CODE_STORAGE_BYTES_MAX: u64 = 80_530_636_800;
+/// Functions listed on one page.
+pub const LIST_PAGE_MAX: usize = 50;

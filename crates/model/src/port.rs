@@ -1,0 +1,158 @@
+//! The ports: traits through which one part reaches another without knowing it. `daemon` alone decides which
+//! implementation stands behind each.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::arn::FunctionId;
+use crate::error::ServiceError;
+use crate::fault::Fault;
+use crate::function::{Architecture, Code, Function};
+use crate::id::RequestId;
+use crate::lease::{Lease, Phases, StartReason};
+use crate::log::{LogEvent, LogGroup};
+use crate::runtime::RuntimeName;
+use crate::time::Timestamp;
+
+/// A boxed future, so that ports can be used as trait objects.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs functions. Implemented by `engine`.
+pub trait Invoke: Send + Sync {
+    /// Runs one invocation to its end. Dropping the future does not stop the invocation.
+    ///
+    /// # Errors
+    /// `TooManyRequests` when no concurrency is left, `Unavailable` while stopping. A function that fails is not
+    /// an error; see [`Outcome::result`].
+    fn invoke(&self, invocation: Invocation) -> Pending<'_, Result<Outcome, ServiceError>>;
+
+    /// Removes the environments of a function that was changed or deleted, once they are idle.
+    fn retire(&self, function: &FunctionId);
+}
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The id that the function sees and the caller is told.
+    pub request: RequestId,
+    /// The version to run, already resolved.
+    pub function: Arc<Function>,
+    /// The ARN as invoked, qualifier included if the caller gave one.
+    pub invoked_arn: String,
+    /// The event.
+    pub payload: Bytes,
+    /// JSON of the client context, decoded from Base64.
+    pub client_context: Option<String>,
+    /// JSON of the Cognito identity, where one is known.
+    pub cognito_identity: Option<String>,
+    /// The caller's `X-Amzn-Trace-Id`.
+    pub trace: Option<String>,
+    /// Whether the caller wants the end of the log.
+    pub tail: bool,
+}
+
+/// What became of an invocation.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The function's answer, or how it failed.
+    pub result: Result<Bytes, FunctionFailure>,
+    /// The last 4 KB of the invocation's log, if asked for.
+    pub tail: Option<Vec<u8>>,
+    /// Why it was warm, cold or queued.
+    pub reason: StartReason,
+    /// How long each phase took.
+    pub phases: Phases,
+}
+
+/// A function that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FunctionFailure {
+    /// The function reported the error itself; the JSON is its own.
+    Reported {
+        /// The runtime's JSON.
+        payload: Bytes,
+    },
+    /// The environment failed.
+    Fault(Fault),
+}
+
+/// Gives unpacked code. Implemented by `control`.
+pub trait Artifacts: Send + Sync {
+    /// The read-only directory that holds the unpacked package, unpacking it if need be.
+    ///
+    /// # Errors
+    /// `Internal` when the package cannot be read or written.
+    fn code_dir(&self, code: Code) -> Pending<'_, Result<PathBuf, ServiceError>>;
+}
+
+/// Keeps finished leases. Implemented by `store`.
+pub trait Ledger: Send + Sync {
+    /// Records a lease; when this returns, a crash of the server does not lose it.
+    fn record(&self, lease: &Lease);
+}
+
+/// Takes log events. Implemented by `store`.
+pub trait LogSink: Send + Sync {
+    /// Appends events to a group. Never blocks: when the sink cannot keep up, events are dropped and counted.
+    fn append(&self, group: &Arc<LogGroup>, events: Vec<LogEvent>);
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives randomness fit for ids and secrets.
+pub trait Entropy: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Temporary credentials of a function's execution role. `Debug` shows the key id only.
+#[derive(Clone)]
+pub struct RoleCredentials {
+    /// `ASIA…`.
+    pub access_key_id: String,
+    /// The signing secret.
+    pub secret_access_key: String,
+    /// Proves role and expiry to the server that made it.
+    pub session_token: String,
+}
+
+impl std::fmt::Debug for RoleCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoleCredentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// Gives execution roles their credentials. Implemented by `control`.
+pub trait Roles: Send + Sync {
+    /// Credentials for one environment of the function, valid for `limits::ROLE_CREDENTIALS_VALID`.
+    fn credentials(&self, function: &Function) -> RoleCredentials;
+}
+
+/// A runtime that functions can use on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyRuntime {
+    /// Such as `python3.12`.
+    pub name: RuntimeName,
+    /// The interpreter on this machine; none for `provided.*`.
+    pub interpreter: Option<PathBuf>,
+}
+
+/// Knows which runtimes this machine can serve. Implemented by `engine`.
+pub trait Runtimes: Send + Sync {
+    /// All that are ready, sorted by name.
+    fn ready(&self) -> Vec<ReadyRuntime>;
+
+    /// The runtime that will serve `wanted`: itself, or (under `dev`) the nearest version of its language.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` that says which runtimes are ready and how to add one.
+    fn choose(&self, wanted: &RuntimeName, architecture: Architecture) -> Result<RuntimeName, ServiceError>;
+}

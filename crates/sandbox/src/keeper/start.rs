@@ -1,0 +1,146 @@
+//! What the keeper does once, before it says that it is ready.
+//!
+//! It separates itself from the server's terminal, signals and mounts; as an ordinary user it first makes
+//! a user namespace, inside which all the rest works as it does for root. Then it finds out by trying
+//! what this host allows. The order is: namespaces, leftovers, sources, aide, probes.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::mount::MountPropagationFlags;
+
+use super::aide::Aide;
+use super::sources::Sources;
+use crate::cgroup::Layout;
+use crate::config::{KeeperConfig, Weakness};
+use crate::init::{HostUser, map_ids};
+use crate::message::Step;
+use crate::seccomp::Filters;
+use crate::sys::{self, Forked};
+
+/// The keeper's fixed knowledge.
+pub(super) struct Host<'a> {
+    pub(super) config: &'a KeeperConfig,
+    pub(super) layout: Layout,
+    pub(super) sources: Sources,
+    pub(super) filters: Filters,
+    pub(super) aide: Aide,
+    /// Whether each sandbox gets a host user of its own.
+    own_users: bool,
+    user_namespaces: bool,
+}
+
+/// Prepares the calling process to be the keeper.
+pub(super) fn prepare(config: &KeeperConfig) -> io::Result<Host<'_>> {
+    check(config)?;
+    detach_from_server()?;
+    let own_users = rustix::process::geteuid().is_root();
+    fs::create_dir_all(&config.work_dir).step(|| format!("make {}", config.work_dir.display()))?;
+    let layout = Layout::prepare(&config.instance);
+    enter_namespaces(own_users)?;
+    layout.sweep();
+    let sources = Sources::open(&config.allowed_sources)?;
+    let filters = Filters::compile().step(|| "compile the system call filter".into())?;
+    let aide = Aide::fork(&config.work_dir, &layout)?;
+    let user_namespaces = can_make_user_namespace(own_users.then_some(config.uid_base + 1))?;
+    Ok(Host { config, layout, sources, filters, aide, own_users, user_namespaces })
+}
+
+impl Host<'_> {
+    pub(super) fn weaknesses(&self) -> Vec<Weakness> {
+        let mut weaknesses = self.layout.weaknesses();
+        let others = [
+            (self.own_users, Weakness::SharedUser),
+            (self.user_namespaces, Weakness::NoUserNamespace),
+            (self.aide.on_disk, Weakness::TmpInMemory),
+        ];
+        weaknesses.extend(others.iter().filter(|(fine, _)| !fine).map(|(_, weakness)| *weakness));
+        weaknesses
+    }
+
+    /// Whom the processes in slot `slot` are on the host.
+    pub(super) fn user(&self, slot: u32) -> HostUser {
+        HostUser {
+            own: self.own_users.then(|| self.config.uid_base + 1 + slot),
+            namespace: self.user_namespaces,
+        }
+    }
+}
+
+/// Bounds on what the server's owner may configure.
+fn check(config: &KeeperConfig) -> io::Result<()> {
+    const SANDBOXES_MAX: usize = 100_000;
+    const LISTENERS_MAX: usize = 16;
+    let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    let slots = config.sandboxes_max.saturating_add(config.blanks);
+    if config.sandboxes_max == 0 || slots > SANDBOXES_MAX {
+        return wrong("sandboxes_max and blanks together must be 1 to 100000");
+    }
+    let last = u32::try_from(slots).ok().and_then(|slots| config.uid_base.checked_add(slots + 1));
+    if config.uid_base < 1000 || last.is_none_or(|last| last > i32::MAX.cast_unsigned()) {
+        return wrong("uid_base must leave room for all sandboxes between 1000 and 2147483647");
+    }
+    if config.listeners.len() > LISTENERS_MAX || config.listeners.iter().any(|address| !address.ip().is_loopback()) {
+        return wrong("listeners must be at most 16 loopback addresses");
+    }
+    Ok(())
+}
+
+/// No terminal, no signals from it, and standard streams that cannot block.
+fn detach_from_server() -> io::Result<()> {
+    sys::silence_stdio(true).step(|| "open /dev/null".into())?;
+    // A session of its own, so that neither Ctrl-C nor Ctrl-Z at the server's terminal arrives here; the
+    // server decides when to end, and its death shows on the socket. (A parent-death signal would come
+    // too early: sandboxes are still to be removed then.)
+    let _ = rustix::process::setsid();
+    sys::set_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT], libc::SIG_IGN);
+    rustix::thread::set_name(c"dormouse-keeper")?;
+    rustix::process::chdir("/")?;
+    raise_open_files();
+    Ok(())
+}
+
+/// Some ten descriptors belong to each sandbox in the making.
+fn raise_open_files() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Without it, many sandboxes at once fail with a clear error; few still work.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
+}
+
+/// A mount namespace of its own; for an ordinary user inside a user namespace that allows it.
+fn enter_namespaces(is_root: bool) -> io::Result<()> {
+    if is_root {
+        sys::unshare(libc::CLONE_NEWNS).step(|| "make a mount namespace (is CAP_SYS_ADMIN missing?)".into())?;
+    } else {
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)
+            .step(|| "make a user namespace (as root, allow it with the sysctl user.max_user_namespaces)".into())?;
+        map_ids((uid, uid), (gid, gid))?;
+    }
+    // What is mounted on the host later is seen here; what is mounted here is never seen there.
+    let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change(Path::new("/"), downstream).step(|| "separate the mounts".into())
+}
+
+/// Tries in a child what process 1 of every sandbox will do.
+fn can_make_user_namespace(as_user: Option<u32>) -> io::Result<bool> {
+    match sys::clone_process(0, None).step(|| "fork a probe".into())? {
+        Forked::Child => {
+            let attempt = || -> io::Result<()> {
+                if let Some(user) = as_user {
+                    sys::become_user(user, user)?;
+                }
+                sys::unshare(libc::CLONE_NEWUSER)
+            };
+            sys::exit_now(i32::from(attempt().is_err()))
+        }
+        Forked::Parent { .. } => {
+            // The aide is the only other child, and it is not going to end now.
+            let reaped = sys::reap(true);
+            Ok(reaped.is_some_and(|reaped| reaped.status == crate::spec::ExitStatus::Exited(0)))
+        }
+    }
+}

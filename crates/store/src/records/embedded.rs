@@ -1,0 +1,311 @@
+//! Records in one SQLite file, written by one thread.
+//!
+//! The thread takes whatever has queued up since the last sync, applies it in one transaction, syncs once, and
+//! answers each writer on its own: a refused compare-and-set takes no other write with it, while a failing disk
+//! fails the whole group. Invariants: nothing is answered before its transaction is durable (write-ahead log,
+//! `synchronous=FULL`); only this module knows SQL.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::port::Pending;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Key, RECORD_BYTES_MAX, Record, RecordError, Records, Revision};
+
+/// Writes that wait for the disk; further writers wait for a place. With [`RECORD_BYTES_MAX`] this bounds memory.
+const QUEUE_MAX: usize = 256;
+/// How long opening waits for a previous owner in this process to let go of the file.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// `user_version` of the file: the layout of its tables, not of the values in them.
+const FORMAT: i64 = 1;
+
+const CREATE: &str = "
+    CREATE TABLE record (
+        kind TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
+        revision INTEGER NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (kind, scope, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
+    INSERT INTO last_revision VALUES (0);
+    PRAGMA user_version = 1;";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct EmbeddedRecords {
+    path: PathBuf,
+    queue: mpsc::Sender<Command>,
+}
+
+enum Command {
+    Write { key: Key, change: Change, answer: oneshot::Sender<Result<Revision, RecordError>> },
+    List { kind: &'static str, answer: oneshot::Sender<Result<Vec<Record>, RecordError>> },
+    Stop { stopped: oneshot::Sender<()> },
+}
+
+enum Change {
+    Insert(Vec<u8>),
+    Replace(Vec<u8>, Revision),
+    Remove(Revision),
+}
+
+/// A write that has been taken from the queue.
+struct Waiting {
+    key: Key,
+    change: Change,
+    answer: oneshot::Sender<Result<Revision, RecordError>>,
+}
+
+/// What a compare-and-set came to, if the disk did its part.
+enum Verdict {
+    Done(Revision),
+    Conflict(Revision),
+    Missing,
+}
+
+impl EmbeddedRecords {
+    /// Opens or creates the file and starts the writer.
+    pub(crate) fn open(path: &Path) -> Result<Self, RecordError> {
+        let connection = connect(path)?;
+        let (queue, commands) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer { path: path.to_owned(), connection };
+        std::thread::Builder::new()
+            .name("records".to_owned())
+            .spawn(move || writer.run(commands))
+            .map_err(|source| io(path, "start the writer of", source))?;
+        Ok(Self { path: path.to_owned(), queue })
+    }
+
+    /// Carries out what is queued, then closes the file. Later calls answer [`RecordError::Closed`].
+    pub(crate) async fn close(&self) {
+        let (stopped, wait) = oneshot::channel();
+        if self.queue.send(Command::Stop { stopped }).await.is_ok() {
+            // An error means that the writer is gone already, which is all that is wanted.
+            let _ = wait.await;
+        }
+    }
+
+    async fn write(&self, key: Key, change: Change) -> Result<Revision, RecordError> {
+        if let Change::Insert(value) | Change::Replace(value, _) = &change
+            && value.len() > RECORD_BYTES_MAX
+        {
+            return Err(RecordError::TooLarge { key, size_bytes: value.len() });
+        }
+        let (answer, wait) = oneshot::channel();
+        let command = Command::Write { key, change, answer };
+        self.queue.send(command).await.map_err(|_| RecordError::Closed)?;
+        wait.await.unwrap_or(Err(RecordError::Closed))
+    }
+}
+
+impl Records for EmbeddedRecords {
+    fn list(&self, kind: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>> {
+        Box::pin(async move {
+            let (answer, wait) = oneshot::channel();
+            self.queue.send(Command::List { kind, answer }).await.map_err(|_| RecordError::Closed)?;
+            wait.await.unwrap_or(Err(RecordError::Closed))
+        })
+    }
+
+    fn insert(&self, key: Key, value: Vec<u8>) -> Pending<'_, Result<Revision, RecordError>> {
+        Box::pin(self.write(key, Change::Insert(value)))
+    }
+
+    fn replace(
+        &self,
+        key: Key,
+        value: Vec<u8>,
+        expected: Revision,
+    ) -> Pending<'_, Result<Revision, RecordError>> {
+        Box::pin(self.write(key, Change::Replace(value, expected)))
+    }
+
+    fn remove(&self, key: Key, expected: Revision) -> Pending<'_, Result<(), RecordError>> {
+        Box::pin(async move { self.write(key, Change::Remove(expected)).await.map(|_| ()) })
+    }
+
+    fn by_hand(&self, key: &Key) -> String {
+        let quoted = |text: &str| text.replace('\'', "''");
+        format!(
+            "delete it from the SQLite file {} with: DELETE FROM record WHERE kind = '{}' AND scope = '{}' AND \
+             name = '{}'",
+            self.path.display(),
+            quoted(key.kind),
+            quoted(&key.scope),
+            quoted(&key.name)
+        )
+    }
+}
+
+fn io(
+    path: &Path,
+    operation: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> RecordError {
+    RecordError::Io { operation, path: path.to_owned(), source: Arc::new(source) }
+}
+
+fn connect(path: &Path) -> Result<Connection, RecordError> {
+    // The mode is set before SQLite sees the file; its log takes over the mode.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| io(path, "create", source))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY_WAIT_MAX)?;
+        // Exclusive, because nobody else may write; it also spares the shared-memory file.
+        connection.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216;",
+        )?;
+        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok((connection, format))
+    });
+    let (mut connection, format) = opened.map_err(|source| io(path, "open", source))?;
+    match format {
+        0 => create_tables(&mut connection).map_err(|source| io(path, "create", source))?,
+        FORMAT => {}
+        found => return Err(RecordError::NewerFormat { path: path.to_owned(), found, known: FORMAT }),
+    }
+    Ok(connection)
+}
+
+fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(CREATE)?;
+    transaction.commit()
+}
+
+/// The thread's own state.
+struct Writer {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Writer {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut batch = Vec::with_capacity(QUEUE_MAX);
+        let mut stopped = Vec::new();
+        // Ends when all senders are gone, or when the channel was closed by `Stop` and is empty.
+        while commands.blocking_recv_many(&mut batch, QUEUE_MAX) > 0 {
+            let mut writes = Vec::with_capacity(batch.len());
+            for command in batch.drain(..) {
+                match command {
+                    Command::Write { key, change, answer } => writes.push(Waiting { key, change, answer }),
+                    Command::List { kind, answer } => {
+                        self.commit(std::mem::take(&mut writes));
+                        let listed = self.list(kind).map_err(|source| io(&self.path, "read", source));
+                        let _ = answer.send(listed);
+                    }
+                    Command::Stop { stopped: answer } => {
+                        commands.close();
+                        stopped.push(answer);
+                    }
+                }
+            }
+            self.commit(writes);
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(path = %self.path.display(), %error, "could not close the records; nothing is lost");
+        }
+        for answer in stopped {
+            let _ = answer.send(());
+        }
+    }
+
+    /// Carries out a group of writes and answers each. A caller that has gone away is no error.
+    fn commit(&mut self, writes: Vec<Waiting>) {
+        if writes.is_empty() {
+            return;
+        }
+        match self.apply(&writes) {
+            Ok(verdicts) => {
+                for (Waiting { key, answer, .. }, verdict) in writes.into_iter().zip(verdicts) {
+                    let _ = answer.send(match verdict {
+                        Verdict::Done(revision) => Ok(revision),
+                        Verdict::Conflict(current) => Err(RecordError::Conflict { key, current }),
+                        Verdict::Missing => Err(RecordError::Missing { key }),
+                    });
+                }
+            }
+            Err(error) => {
+                let failure = io(&self.path, "write", error);
+                for Waiting { answer, .. } in writes {
+                    let _ = answer.send(Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction, one sync. An error rolls everything back.
+    fn apply(&mut self, writes: &[Waiting]) -> rusqlite::Result<Vec<Verdict>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before: i64 = transaction
+            .prepare_cached("SELECT revision FROM last_revision")?
+            .query_one([], |row| row.get(0))?;
+        let mut last = before;
+        let mut verdicts = Vec::with_capacity(writes.len());
+        for Waiting { key, change, .. } in writes {
+            verdicts.push(apply_one(&transaction, key, change, &mut last)?);
+        }
+        if last == before {
+            // Every write was refused: there is nothing to sync.
+            return Ok(verdicts);
+        }
+        transaction.prepare_cached("UPDATE last_revision SET revision = ?")?.execute([last])?;
+        transaction.commit()?;
+        Ok(verdicts)
+    }
+
+    fn list(&self, kind: &'static str) -> rusqlite::Result<Vec<Record>> {
+        let query = "SELECT scope, name, revision, value FROM record WHERE kind = ? ORDER BY scope, name";
+        let mut statement = self.connection.prepare(query)?;
+        let rows = statement.query_map([kind], |row| {
+            let key = Key { kind, scope: row.get(0)?, name: row.get(1)? };
+            Ok(Record { key, revision: Revision(row.get(2)?), value: row.get(3)? })
+        })?;
+        rows.collect()
+    }
+}
+
+/// Applies one write; `last` is the newest revision given out, and advances if the write is done.
+fn apply_one(
+    transaction: &Transaction<'_>,
+    key: &Key,
+    change: &Change,
+    last: &mut i64,
+) -> rusqlite::Result<Verdict> {
+    let Key { kind, scope, name } = key;
+    let next = *last + 1;
+    let changed = match change {
+        Change::Insert(value) => transaction
+            .prepare_cached("INSERT INTO record VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")?
+            .execute(params![kind, scope, name, next, value])?,
+        Change::Replace(value, expected) => transaction
+            .prepare_cached(
+                "UPDATE record SET value = ?5, revision = ?4
+                 WHERE kind = ?1 AND scope = ?2 AND name = ?3 AND revision = ?6",
+            )?
+            .execute(params![kind, scope, name, next, value, expected.0])?,
+        Change::Remove(expected) => transaction
+            .prepare_cached("DELETE FROM record WHERE kind = ? AND scope = ? AND name = ? AND revision = ?")?
+            .execute(params![kind, scope, name, expected.0])?,
+    };
+    if changed == 1 {
+        *last = next;
+        return Ok(Verdict::Done(Revision(next)));
+    }
+    let current = transaction
+        .prepare_cached("SELECT revision FROM record WHERE kind = ? AND scope = ? AND name = ?")?
+        .query_row(params![kind, scope, name], |row| row.get(0))
+        .optional()?;
+    Ok(current.map_or(Verdict::Missing, |revision| Verdict::Conflict(Revision(revision))))
+}

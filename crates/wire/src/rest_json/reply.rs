@@ -1,0 +1,109 @@
+//! An answer between an operation's output and HTTP, in both directions.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::request::{header, set_header};
+use super::{FromJson, FromText, Http, Malformed, ToJson, ToText, from_json, to_json};
+
+/// An answer in HTTP's terms. A server may replace the body by a stream of the same bytes.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers that carry members, and the content type.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// An operation's output.
+pub trait Output: Sized {
+    /// Writes the answer of the operation that `http` describes.
+    fn reply(&self, http: &Http) -> Reply;
+    /// Reads an answer, for a client; the status has been found good.
+    fn read(reply: &Reply) -> Result<Self, Malformed>;
+}
+
+/// Operations without any output answer with an empty body.
+impl Output for () {
+    fn reply(&self, http: &Http) -> Reply {
+        Reply::new(http)
+    }
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(())
+    }
+}
+
+impl Reply {
+    /// An empty answer with the operation's own status.
+    #[must_use]
+    pub fn new(http: &Http) -> Self {
+        let status = StatusCode::from_u16(http.status).unwrap_or(StatusCode::OK);
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// Takes the status from a member, if it is set and is one.
+    pub fn status_member(&mut self, status: Option<i32>) {
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
+            self.status = status;
+        }
+    }
+
+    /// The status as the member that it came from.
+    #[must_use]
+    pub fn read_status(&self) -> Option<i32> {
+        Some(self.status.as_u16().into())
+    }
+
+    /// Sets a header if the member is set; `name` is in lower case.
+    pub fn header<T: ToText>(&mut self, name: &'static str, value: Option<&T>) {
+        set_header(&mut self.headers, name, value);
+    }
+
+    /// A header's member.
+    pub fn read_header<T: FromText>(&self, name: &'static str) -> Result<Option<T>, Malformed> {
+        header(&self.headers, name)
+    }
+
+    /// Sets the JSON body.
+    pub fn document<T: ToJson>(&mut self, value: &T) {
+        self.json_type();
+        self.body = to_json(value).into();
+    }
+
+    /// The JSON body; an empty one has no members.
+    pub fn read_document<T: FromJson + Default>(&self) -> Result<T, Malformed> {
+        if self.body.is_empty() { Ok(T::default()) } else { from_json(&self.body) }
+    }
+
+    /// Sets the raw body. Lambda's payloads are JSON, and it says so.
+    pub fn payload(&mut self, payload: Option<&Bytes>) {
+        self.json_type();
+        self.body = payload.cloned().unwrap_or_default();
+    }
+
+    /// The raw body; absent if empty.
+    #[must_use]
+    pub fn read_payload(&self) -> Option<Bytes> {
+        (!self.body.is_empty()).then(|| self.body.clone())
+    }
+
+    fn json_type(&mut self) {
+        self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
+/// An error of the model: its code, status and the spelling of its message member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorShape {
+    /// The code, in `x-amzn-ErrorType`.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// `Message` or `message`.
+    pub message_member: &'static str,
+    /// The caller's fault rather than the service's.
+    pub sender_fault: bool,
+}

@@ -1,0 +1,5 @@
+'use strict';
+
+// A module whose dependency was forgotten.
+
+exports.handler = require('a-package-that-nobody-has');

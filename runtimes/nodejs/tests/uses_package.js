@@ -1,0 +1,5 @@
+'use strict';
+
+const layer = require('layer');
+
+exports.handler = async () => layer();

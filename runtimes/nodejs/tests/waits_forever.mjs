@@ -1,0 +1,5 @@
+// A module whose top-level await never ends.
+
+await new Promise(() => {});
+
+export const handler = async () => 1;

@@ -1,0 +1,138 @@
+//! Emits where each member of an operation's input and output travels: path, query, header, status, JSON body or
+//! raw body.
+
+use anyhow::{Context, bail};
+
+use super::Source;
+use super::json::body_members;
+use super::model::{Kind, Location, Shape};
+use super::names::snake;
+
+pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
+    let mut code = "use super::operations::Operation;\nuse super::types::*;\n\
+         use crate::rest_json::{Call, ClientRequest, Http, Malformed, Output, Reply, Request};\n\n"
+        .to_owned();
+    for (input, operation) in &source.reach.inputs {
+        let output = source.model.operations[operation].output.as_ref();
+        let output = output.map_or("()", |output| &output.shape);
+        code.push_str(&call(source, input, operation, output).with_context(|| format!("bind {input}"))?);
+    }
+    for output in &source.reach.outputs {
+        code.push_str(&reply(source, output).with_context(|| format!("bind {output}"))?);
+    }
+    Ok(code)
+}
+
+/// The fields that reading sets and the lines that write them.
+#[derive(Default)]
+struct Lines {
+    read: String,
+    write: String,
+}
+
+impl Lines {
+    fn add(&mut self, read: String, write: String) {
+        self.read.push_str(&read);
+        self.write.push_str(&write);
+    }
+
+    /// The value that reading gives; `document` reads the members of the body.
+    fn value(&self, shape: &Shape, document: &str) -> String {
+        match (self.read.is_empty(), body_members(shape).is_empty()) {
+            (true, false) => document.to_owned(),
+            (_, true) => format!("Ok(Self {{ {} }})", self.read),
+            (false, false) => format!("Ok(Self {{ {} ..{document}? }})", self.read),
+        }
+    }
+}
+
+fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyhow::Result<String> {
+    let shape = source.model.shape(input)?;
+    let mut lines = Lines::default();
+    let mut labels = String::new();
+    for (name, member) in &shape.members.0 {
+        let field = snake(name);
+        let wire = member.location_name.as_deref().unwrap_or(name);
+        let list = source.model.shape(&member.shape)?.kind == Kind::List;
+        match member.location {
+            Some(Location::Uri) => {
+                lines.read.push_str(&format!("{field}: request.label({wire:?})?,\n"));
+                labels.push_str(&format!("{wire:?} => self.{field}.clone(),\n"));
+            }
+            Some(Location::Query) => {
+                let method = if list { "query_list" } else { "query" };
+                lines.add(
+                    format!("{field}: request.{method}({wire:?})?,\n"),
+                    format!("request.{method}({wire:?}, self.{field}.as_ref());\n"),
+                );
+            }
+            Some(Location::Header) => {
+                let wire = wire.to_lowercase();
+                lines.add(
+                    format!("{field}: request.header({wire:?})?,\n"),
+                    format!("request.header({wire:?}, self.{field}.as_ref());\n"),
+                );
+            }
+            Some(Location::StatusCode) => bail!("{name} of an input is bound to the status"),
+            None if shape.payload.as_ref() == Some(name) => lines.add(
+                format!("{field}: request.payload(),\n"),
+                format!("request.payload(self.{field}.as_ref());\n"),
+            ),
+            None => {}
+        }
+    }
+    if !body_members(shape).is_empty() {
+        lines.write.push_str("request.document(self);\n");
+    }
+    let label = if labels.is_empty() {
+        "|_| String::new()".to_owned()
+    } else {
+        format!("|label| match label {{\n{labels}_ => None,\n}}.unwrap_or_default()")
+    };
+    let mutable = if lines.write.is_empty() { "" } else { "mut " };
+    Ok(format!(
+        "impl Call for {input} {{\n\
+         type Output = {output};\n\
+         const HTTP: &'static Http = Operation::{operation}.http();\n\n\
+         fn read(request: &Request<'_>) -> Result<Self, Malformed> {{\n{}\n}}\n\n\
+         fn write(&self) -> ClientRequest {{\nlet {mutable}request = ClientRequest::new(Self::HTTP, {label});\n{}request\n}}\n}}\n\n",
+        lines.value(shape, "request.document()"),
+        lines.write,
+    ))
+}
+
+fn reply(source: &Source<'_>, output: &str) -> anyhow::Result<String> {
+    let shape = source.model.shape(output)?;
+    let mut lines = Lines::default();
+    for (name, member) in &shape.members.0 {
+        let field = snake(name);
+        let wire = member.location_name.as_deref().unwrap_or(name).to_lowercase();
+        match member.location {
+            Some(Location::StatusCode) => lines.add(
+                format!("{field}: reply.read_status(),\n"),
+                format!("reply.status_member(self.{field});\n"),
+            ),
+            Some(Location::Header) => lines.add(
+                format!("{field}: reply.read_header({wire:?})?,\n"),
+                format!("reply.header({wire:?}, self.{field}.as_ref());\n"),
+            ),
+            Some(other) => bail!("{name} of an output is bound to {other:?}"),
+            None if shape.payload.as_ref() == Some(name) => lines.add(
+                format!("{field}: reply.read_payload(),\n"),
+                format!("reply.payload(self.{field}.as_ref());\n"),
+            ),
+            None => {}
+        }
+    }
+    if !body_members(shape).is_empty() {
+        lines.write.push_str("reply.document(self);\n");
+    }
+    let mutable = if lines.write.is_empty() { "" } else { "mut " };
+    Ok(format!(
+        "impl Output for {output} {{\n\
+         fn reply(&self, http: &Http) -> Reply {{\nlet {mutable}reply = Reply::new(http);\n{}reply\n}}\n\n\
+         fn read(reply: &Reply) -> Result<Self, Malformed> {{\n{}\n}}\n}}\n\n",
+        lines.write,
+        lines.value(shape, "reply.read_document()"),
+    ))
+}

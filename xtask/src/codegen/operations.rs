@@ -1,0 +1,99 @@
+//! Emits the list of all operations of the service with their routes, and the sum of the served inputs, over
+//! which a server matches without a wildcard.
+
+use anyhow::Context;
+
+use super::Source;
+
+pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
+    let operations = &source.model.operations;
+    let mut variants = String::new();
+    let mut table = String::new();
+    for (name, operation) in operations {
+        variants.push_str(&format!("{name},\n"));
+        let (segments, query) =
+            template(&operation.http.request_uri).with_context(|| format!("read the route of {name}"))?;
+        table.push_str(&format!(
+            "Http {{ name: {name:?}, method: {:?}, uri: Template {{ segments: &[{segments}], query: &[{query}] }}, \
+             status: {} }},\n",
+            operation.http.method, operation.http.response_code
+        ));
+    }
+    Ok(format!(
+        "use super::types::*;\n\
+         use crate::rest_json::{{Call, Http, Labels, Refused, Request, Segment, Template, match_templates}};\n\n\
+         /// Every operation of the service, served or not.\n\
+         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum Operation {{\n{variants}}}\n\n\
+         impl Operation {{\n\
+         /// All operations, in the order of their declaration.\n\
+         pub const ALL: [Operation; {count}] = [{all}];\n\n\
+         /// How the operation is called.\n#[must_use]\n\
+         pub const fn http(self) -> &'static Http {{\n&HTTP[self as usize]\n}}\n\n\
+         /// The operation's name.\n#[must_use]\n\
+         pub const fn name(self) -> &'static str {{\nself.http().name\n}}\n}}\n\n\
+         /// The operation that a request means, and the labels of its path.\n#[must_use]\n\
+         pub fn route<'p>(method: &str, path: &'p str, query: &str) -> Option<(Operation, Labels<'p>)> {{\n\
+         let (place, labels) = match_templates(&HTTP, method, path, query)?;\n\
+         Some((Operation::ALL[place], labels))\n}}\n\n\
+         {input}\n\
+         static HTTP: [Http; {count}] = [{table}];\n",
+        count = operations.len(),
+        all = operations.keys().map(|name| format!("Operation::{name}, ")).collect::<String>(),
+        input = input(source),
+    ))
+}
+
+/// The sum of the served inputs.
+fn input(source: &Source<'_>) -> String {
+    let mut variants = String::new();
+    let mut arms = String::new();
+    for (input, operation) in &source.reach.inputs {
+        variants.push_str(&format!("{operation}({input}),\n"));
+        arms.push_str(&format!(
+            "Operation::{operation} => {input}::accept(request).map(Input::{operation}),\n"
+        ));
+    }
+    format!(
+        "/// The input of a served operation.\n\
+         #[expect(clippy::large_enum_variant, reason = \"one lives per request, and boxing would cost each of them\")]\n\
+         #[derive(Debug, Clone, PartialEq)]\npub enum Input {{\n{variants}}}\n\n\
+         impl Input {{\n\
+         /// Reads and checks the input of `operation`; `None` if the operation is not served.\n\
+         #[must_use]\n\
+         pub fn accept(operation: Operation, request: &Request<'_>) -> Option<Result<Input, Refused>> {{\n\
+         Some(match operation {{\n{arms}_ => return None,\n}})\n}}\n}}\n"
+    )
+}
+
+/// The segments and the required query of a route, as Rust code.
+fn template(uri: &str) -> anyhow::Result<(String, String)> {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let path = path.strip_prefix('/').context("a route begins with a slash")?;
+    let mut segments = String::new();
+    for segment in path.trim_end_matches('/').split('/') {
+        let label = segment.strip_prefix('{').and_then(|label| label.strip_suffix('}'));
+        segments.push_str(&match label.map(|label| (label, label.strip_suffix('+'))) {
+            Some((_, Some(greedy))) => format!("Segment::Greedy({greedy:?}), "),
+            Some((label, None)) => format!("Segment::Label({label:?}), "),
+            None => format!("Segment::Literal({segment:?}), "),
+        });
+    }
+    let mut pairs = String::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        pairs.push_str(&format!("({name:?}, {value:?}), "));
+    }
+    Ok((segments, pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_become_templates() {
+        let (segments, query) = template("/a/{B}/{C+}?List=ALL").expect("a route");
+        assert_eq!(segments, r#"Segment::Literal("a"), Segment::Label("B"), Segment::Greedy("C"), "#);
+        assert_eq!(query, r#"("List", "ALL"), "#);
+    }
+}
