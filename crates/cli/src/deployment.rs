@@ -32,6 +32,8 @@ pub struct Plan {
     pub name: FunctionName,
     /// Flags laid over the folder's own settings.
     pub settings: Settings,
+    /// Whether the handler found in the code wins over the one that the function has.
+    follows_code: bool,
 }
 
 /// Whatever wants to know how far a deployment is.
@@ -110,7 +112,14 @@ impl Plan {
             let rule = "give one with --name: 1 to 64 letters, digits, hyphens and underscores";
             CliError::usage(format!("{text:?} is not a function name"), Some(rule))
         })?;
-        Ok(Self { dir: dir.to_owned(), name, settings })
+        Ok(Self { dir: dir.to_owned(), name, settings, follows_code: false })
+    }
+
+    /// Lets the handler follow the code when a file is renamed, for those who deploy on every change.
+    #[must_use]
+    pub fn following_code(mut self) -> Self {
+        self.follows_code = true;
+        self
     }
 
     /// Deploys and waits until the function can be invoked with the new code and settings.
@@ -202,9 +211,23 @@ impl Plan {
             environment: (!variables.is_empty()).then_some(Environment { variables }),
             ephemeral_storage: wanted.ephemeral_storage.map(|size| EphemeralStorage { size }),
         };
-        let known = existing.is_some() || (changes.runtime.is_some() && changes.handler.is_some());
-        if known {
-            return Ok(changes);
+        match existing {
+            Some(function) if self.follows_code && changes.handler.is_none() => {
+                let language = function.runtime.as_deref().and_then(Language::of_runtime);
+                // Code whose handler cannot be found keeps the one that somebody gave it.
+                changes.handler =
+                    package::entrypoint(&self.dir, language, None).ok().map(|found| found.handler);
+            }
+            Some(_) => {}
+            None => self.look_at_code(client, &mut changes).await?,
+        }
+        Ok(changes)
+    }
+
+    /// Fills in runtime and handler of a new function from its code.
+    async fn look_at_code(&self, client: &Client, changes: &mut Changes) -> Result<(), CliError> {
+        if changes.runtime.is_some() && changes.handler.is_some() {
+            return Ok(());
         }
         let language = match changes.runtime.as_deref() {
             // A language that cannot be recognised in a folder has no conventional handler either.
@@ -219,7 +242,7 @@ impl Plan {
         if changes.runtime.is_none() {
             changes.runtime = Some(newest_runtime(client, entrypoint.language).await?);
         }
-        Ok(changes)
+        Ok(())
     }
 
     /// Waits until neither creation nor change is under way.

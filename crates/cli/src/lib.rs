@@ -15,4 +15,4 @@ pub mod package;
 
 pub use command::{ClientCommand, run};
 pub use error::CliError;
-pub use output::{Output, Tone, human_bytes, human_duration};
+pub use output::{Output, Tone, counted, human_bytes, human_duration};

@@ -163,6 +163,13 @@ pub fn human_duration(span: Duration) -> String {
     }
 }
 
+/// A count and what is counted: `1 file`, `2 files`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// A size as people read it, in binary units: `12 B`, `3.4 KB`, `9.9 MB`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]

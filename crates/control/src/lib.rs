@@ -7,5 +7,6 @@
 
 pub mod function;
 pub mod identity;
+pub mod link;
 pub mod logs;
 pub mod package;

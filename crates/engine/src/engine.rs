@@ -168,7 +168,8 @@ impl Engine {
                 if start {
                     tokio::spawn(place::start(Arc::clone(&self.shared), Arc::clone(pool)));
                 }
-                let environment = line.await.unwrap_or_else(|_| Err(lost()))?;
+                let handed = line.await.unwrap_or_else(|_| Err(lost()))?;
+                let environment = handed.take().ok_or_else(lost)?;
                 let reason = if environment.is_fresh() { StartReason::Cold } else { StartReason::Queued };
                 Ok((environment, reason))
             }

@@ -20,14 +20,32 @@ use crate::environment::Environment;
 use crate::line::Line;
 
 /// Where an invocation waits for its environment.
-type Waiter = oneshot::Sender<Result<Arc<Environment>, ServiceError>>;
+type Waiter = oneshot::Sender<Result<Handed, ServiceError>>;
+
+/// An environment on its way to a waiting invocation. If the caller hangs up in between, it goes back.
+pub(crate) struct Handed(Option<Arc<Environment>>);
+
+impl Handed {
+    /// The environment, which the taker must use at once.
+    pub(crate) fn take(mut self) -> Option<Arc<Environment>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(environment) = self.0.take() {
+            environment.return_unused();
+        }
+    }
+}
 
 /// What an invocation gets.
 pub(crate) enum Acquired {
     /// An idle environment.
     Now(Arc<Environment>),
     /// A place in the line, and whether an environment must be started for it.
-    Wait(oneshot::Receiver<Result<Arc<Environment>, ServiceError>>, bool),
+    Wait(oneshot::Receiver<Result<Handed, ServiceError>>, bool),
 }
 
 /// All environments of one revision of a function.
@@ -76,12 +94,11 @@ impl Pool {
         if started {
             state.line.started();
         }
-        let mut offered = Arc::clone(environment);
         while let Some(waiter) = state.line.next_waiter() {
-            match waiter.send(Ok(offered)) {
+            match waiter.send(Ok(Handed(Some(Arc::clone(environment))))) {
                 Ok(()) => return false,
-                Err(Ok(returned)) => offered = returned,
-                Err(Err(_)) => return false,
+                // Taken apart, so that it does not come back here while the lock is held.
+                Err(returned) => drop(returned.map(Handed::take)),
             }
         }
         if state.retired {
@@ -89,7 +106,7 @@ impl Pool {
             environment.retire();
             return false;
         }
-        state.line.park(offered);
+        state.line.park(Arc::clone(environment));
         true
     }
 

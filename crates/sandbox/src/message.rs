@@ -507,7 +507,7 @@ mod tests {
 
     #[test]
     fn noise_is_refused() {
-        for bytes in [&[][..], &[9], &[1, 2], &[0, 0, 0, 0, 0, 255, 255, 255, 255]] {
+        for bytes in [&[][..], &[9], &[1, 2], &[0, 0, 0, 0, 0, 255, 255, 255]] {
             assert!(ToKeeper::decode(bytes).is_err(), "{bytes:?}");
             assert!(ToInit::decode(bytes).is_err(), "{bytes:?}");
             assert!(FromInit::decode(bytes).is_err(), "{bytes:?}");

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen, move_mount, open_tree,
@@ -48,7 +48,7 @@ pub(crate) fn new_filesystem(kind: &str, options: &[(&str, &str)], attributes: M
         set.step(|| format!("set {name}={value} on {kind}"))?;
     }
     fsconfig_create(&context).step(|| format!("create {kind}"))?;
-    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(|| format!("mount {kind}"))?)
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(|| format!("mount {kind}"))
 }
 
 /// A detached tmpfs of `size_bytes`, open to everybody.
@@ -72,29 +72,23 @@ pub(crate) fn is_directory(mount: BorrowedFd<'_>) -> io::Result<bool> {
 ///
 /// `root` is a tree that only this crate has written to, so no link in it is hostile.
 pub(crate) fn make_target(root: impl AsFd, path: &Path, directory: bool) -> io::Result<()> {
-    let mode = Mode::from_raw_mode(0o755);
     let parents = if directory { Some(path) } else { path.parent() };
     let parents: Vec<&Path> = parents.into_iter().flat_map(Path::ancestors).collect();
     for part in parents.into_iter().rev().filter(|part| !part.as_os_str().is_empty()) {
-        match rustix::fs::mkdirat(&root, part, mode) {
-            Err(rustix::io::Errno::EXIST) => {}
-            // On a read-only part of the tree the directory may still be there.
-            Err(rustix::io::Errno::ROFS) => {
-                rustix::fs::accessat(&root, part, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty())?;
-            }
-            other => other?,
+        if !exists(&root, part) {
+            rustix::fs::mkdirat(&root, part, Mode::from_raw_mode(0o755))?;
         }
     }
-    if !directory {
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-        match rustix::fs::openat(&root, path, flags, Mode::from_raw_mode(0o444)) {
-            Err(rustix::io::Errno::ROFS) => {
-                rustix::fs::accessat(&root, path, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty())?;
-            }
-            other => drop(other?),
-        }
+    if !directory && !exists(&root, path) {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(&root, path, flags, Mode::from_raw_mode(0o444))?;
     }
     Ok(())
+}
+
+/// Whether `path` below `root` leads to anything.
+pub(crate) fn exists(root: impl AsFd, path: &Path) -> bool {
+    rustix::fs::statat(root, path, AtFlags::empty()).is_ok()
 }
 
 /// Binds the host's file or directory `source` at `target` below `root`; silently nothing when the host

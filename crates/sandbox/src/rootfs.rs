@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::message::Step;
@@ -153,24 +153,19 @@ fn proc(root: &OwnedFd) -> io::Result<()> {
     // Processes that the reader could not trace, process 1 among them, are not listed.
     let proc = mount::new_filesystem("proc", &[("hidepid", "invisible")], attributes)?;
     mount::attach(proc.as_fd(), root, Path::new("proc")).step(|| "attach /proc".into())?;
-    for name in PROC_EMPTY_FILES.iter().filter(|name| exists(&proc, name)) {
+    for name in PROC_EMPTY_FILES.iter().filter(|name| mount::exists(&proc, Path::new(name))) {
         mount::bind_host(root, "/dev/null", &format!("proc/{name}"), mount::READ_ONLY)?;
     }
-    for name in PROC_EMPTY_DIRECTORIES.iter().filter(|name| exists(&proc, name)) {
+    for name in PROC_EMPTY_DIRECTORIES.iter().filter(|name| mount::exists(&proc, Path::new(name))) {
         let read_only = attributes | MountAttrFlags::MOUNT_ATTR_RDONLY;
         let empty = mount::new_filesystem("tmpfs", &[("size", "4k"), ("mode", "755")], read_only)?;
         mount::attach(empty.as_fd(), root, &Path::new("proc").join(name))?;
     }
-    for name in PROC_READ_ONLY.iter().filter(|name| exists(&proc, name)) {
+    for name in PROC_READ_ONLY.iter().filter(|name| mount::exists(&proc, Path::new(name))) {
         let part = mount::clone_tree_read_only(&proc, Path::new(name)).step(|| format!("open /proc/{name}"))?;
         mount::attach(part.as_fd(), root, &Path::new("proc").join(name)).step(|| format!("seal /proc/{name}"))?;
     }
     Ok(())
-}
-
-fn exists(directory: &OwnedFd, name: &str) -> bool {
-    rustix::fs::statat(directory, name, AtFlags::empty())
-        .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) != FileType::Unknown)
 }
 
 /// Makes the tree the root directory and lets go of the host's.

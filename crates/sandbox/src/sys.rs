@@ -92,14 +92,14 @@ pub(crate) fn close_all_but(keep: &[RawFd]) {
 
 /// Points standard input, output and error at `/dev/null`; `keep_stderr` leaves the last one alone.
 pub(crate) fn silence_stdio(keep_stderr: bool) -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    let last = if keep_stderr { 1 } else { 2 };
-    for target in 0..=last {
+    // Out of the way of the three numbers below, or it would be closed by the next `exec`.
+    let null = {
+        let anywhere = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        rustix::io::fcntl_dupfd_cloexec(&anywhere, 3)?
+    };
+    for target in 0..=if keep_stderr { 1 } else { 2 } {
         // SAFETY: replaces one of the standard descriptors, which no value in this process owns.
         check(libc::c_long::from(unsafe { libc::dup2(null.as_raw_fd(), target) }))?;
-    }
-    if null.as_raw_fd() <= 2 {
-        std::mem::forget(null);
     }
     Ok(())
 }

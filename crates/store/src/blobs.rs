@@ -74,6 +74,8 @@ struct Shared {
     /// Held while a blob is found present and marked young, and while an old one is removed: a sweep must not
     /// take a blob that somebody has just been told is there.
     gate: Mutex<()>,
+    /// First bytes of digests whose folder exists durably.
+    folders: Mutex<HashSet<u8>>,
 }
 
 /// SHA-256 of `bytes`, the name that [`Blobs::put`] gives them.
@@ -88,17 +90,21 @@ impl Blobs {
         let temporary = dir.join(".tmp");
         let failed = |source| BlobError::Io { operation: "make room for", path: dir.to_owned(), source };
         create_private_dir(&temporary).map_err(failed)?;
-        // All folders at once, so that one sync makes their names durable and no write needs to.
-        for prefix in 0..=u8::MAX {
-            create_private_dir(&dir.join(format!("{prefix:02x}"))).map_err(failed)?;
-        }
+        let exists = |prefix: &u8| dir.join(folder_name(*prefix)).is_dir();
+        let folders: HashSet<u8> = (0..=u8::MAX).filter(exists).collect();
+        // A crash may have left folders whose names are not durable yet.
         disk.sync_dir(dir).map_err(failed)?;
         for entry in fs::read_dir(&temporary).map_err(failed)? {
             disk.remove(&entry.map_err(failed)?.path()).map_err(failed)?;
         }
-        let shared =
-            Shared { dir: dir.to_owned(), temporary, disk, next: AtomicU64::new(0), gate: Mutex::new(()) };
-        Ok(Self(Arc::new(shared)))
+        Ok(Self(Arc::new(Shared {
+            dir: dir.to_owned(),
+            temporary,
+            disk,
+            next: AtomicU64::new(0),
+            gate: Mutex::new(()),
+            folders: Mutex::new(folders),
+        })))
     }
 
     /// Stores bytes; durable when this answers.
@@ -179,8 +185,20 @@ impl Blobs {
 
 impl Shared {
     fn path(&self, digest: Digest) -> PathBuf {
-        let name = digest.to_string();
-        self.dir.join(&name[..2]).join(&name)
+        self.dir.join(folder_name(digest.as_bytes()[0])).join(digest.to_string())
+    }
+
+    /// Makes sure that the digest's folder exists durably.
+    fn ensure_folder(&self, digest: Digest) -> io::Result<()> {
+        let prefix = digest.as_bytes()[0];
+        // Held over the sync, so that whoever finds the folder known can rely on it.
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if !folders.contains(&prefix) {
+            self.disk.create_dir(&self.dir.join(folder_name(prefix)))?;
+            self.disk.sync_dir(&self.dir)?;
+            folders.insert(prefix);
+        }
+        Ok(())
     }
 
     fn failed(&self, operation: &'static str, digest: Digest, source: io::Error) -> BlobError {
@@ -197,6 +215,7 @@ impl Shared {
             // Another put may have renamed it without having synced the name yet.
             return self.disk.sync_dir(path.parent().unwrap_or(&self.dir)).map_err(failed);
         }
+        self.ensure_folder(digest).map_err(failed)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let temporary = self.temporary.join(format!("{digest}.{number}"));
         publish(&*self.disk, &temporary, &path, bytes).map_err(failed)
@@ -249,9 +268,14 @@ impl Shared {
         mut visit: impl FnMut(Digest, &Metadata) -> Result<(), BlobError>,
     ) -> Result<(), BlobError> {
         for prefix in 0..=u8::MAX {
-            let folder = self.dir.join(format!("{prefix:02x}"));
+            let folder = self.dir.join(folder_name(prefix));
             let failed = |source| BlobError::Io { operation: "list", path: folder.clone(), source };
-            for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            for entry in entries {
                 let entry = entry.map_err(failed)?;
                 let digest = entry.file_name().to_str().and_then(|name| Digest::parse(name).ok());
                 match (digest, entry.metadata()) {
@@ -267,6 +291,11 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Blobs are spread over folders by the first byte of their digest.
+fn folder_name(prefix: u8) -> String {
+    format!("{prefix:02x}")
 }
 
 /// Time since the last put; zero if the clock was turned back since.

@@ -12,6 +12,9 @@ use std::path::Path;
 
 /// Makes, names and removes whole files.
 pub trait Disk: Send + Sync + fmt::Debug {
+    /// Creates a directory (mode 0700); one that is there is left as it is. Not durable before its parent is
+    /// synced with [`Disk::sync_dir`].
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Creates a file (mode 0600) that must not exist and writes its content. Not durable before
     /// [`Disk::sync_file`].
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
@@ -31,6 +34,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
 pub struct OsDisk;
 
 impl Disk for OsDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)

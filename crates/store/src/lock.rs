@@ -9,7 +9,7 @@ use std::path::Path;
 /// The lock, held for as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct DataLock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock could not be had.
@@ -38,7 +38,15 @@ impl DataLock {
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
         }
         write_holder(&mut file).map_err(LockError::Io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DataLock {
+    fn drop(&mut self) {
+        // Said, and not left to the closing of the file: a process that is just being started by another thread
+        // holds a copy of the descriptor until it executes its program. An error changes nothing.
+        let _ = self.file.unlock();
     }
 }
 

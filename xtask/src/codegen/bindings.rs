@@ -95,7 +95,7 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
          type Output = {output};\n\
          const HTTP: &'static Http = Operation::{operation}.http();\n\n\
          fn read(request: &Request<'_>) -> Result<Self, Malformed> {{\n{}\n}}\n\n\
-         fn write(&self) -> ClientRequest {{\nlet {mutable}request = ClientRequest::new(Self::HTTP, {label});\n{}request\n}}\n}}\n\n",
+         fn to_request(&self) -> ClientRequest {{\nlet {mutable}request = ClientRequest::new(Self::HTTP, {label});\n{}request\n}}\n}}\n\n",
         lines.value(shape, "request.document()"),
         lines.write,
     ))

@@ -1,4 +1,6 @@
-//! From the model's names to Rust's: fields, enum variants and constants. Pure functions over text.
+//! From the model's names to Rust's: fields, enum variants and constants.
+//!
+//! Pure functions over text. They are part of the generated API: changing one renames items in `wire`.
 
 /// Words that cannot be a field's name as they stand.
 const KEYWORDS: &[&str] = &["type", "match", "ref", "mod", "use", "where", "loop", "move", "self", "async"];

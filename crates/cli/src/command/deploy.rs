@@ -11,7 +11,7 @@ use super::Connection;
 use crate::CliError;
 use crate::client::{Client, OnSent};
 use crate::deployment::{Action, Deployed, Plan, Watcher};
-use crate::output::{Output, Tone, human_bytes, human_duration};
+use crate::output::{Output, Tone, counted, human_bytes, human_duration};
 use crate::package::Settings;
 
 const EXAMPLES: &str = "\
@@ -220,8 +220,8 @@ fn lines(deployed: &Deployed, output: &Output) -> Vec<String> {
         row(
             "Package",
             &format!(
-                "{} files, {} zipped, {} unzipped",
-                deployed.files,
+                "{}, {} zipped, {} unzipped",
+                counted(deployed.files, "file"),
                 human_bytes(deployed.zip_bytes),
                 human_bytes(deployed.unzipped_bytes),
             ),

@@ -54,7 +54,7 @@ async fn all(client: &Client) -> Result<Vec<FunctionConfiguration>, CliError> {
 fn table(functions: &[FunctionConfiguration]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["NAME", "RUNTIME", "MEMORY", "TIMEOUT", "CODE", "STATE", "MODIFIED"]);
+    table.set_header(["NAME", "RUNTIME", "MEMORY", "TIMEOUT", "CODE", "MODIFIED"]);
     for function in functions {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row([
@@ -63,7 +63,6 @@ fn table(functions: &[FunctionConfiguration]) -> Table {
             right(format!("{} MB", function.memory_size)),
             right(format!("{} s", function.timeout)),
             right(human_bytes(function.code_size)),
-            Cell::new(function.state.as_deref().unwrap_or("-")),
             // Seconds are enough for people: 2026-11-23T15:00:00.000+0000.
             Cell::new(function.last_modified.get(..19).unwrap_or(&function.last_modified)),
         ]);
@@ -86,7 +85,6 @@ struct Row<'a> {
     memory_mb: u32,
     timeout_s: u32,
     code_bytes: u64,
-    state: Option<&'a str>,
     last_modified: &'a str,
 }
 
@@ -100,7 +98,6 @@ impl<'a> Row<'a> {
             memory_mb: function.memory_size,
             timeout_s: function.timeout,
             code_bytes: function.code_size,
-            state: function.state.as_deref(),
             last_modified: &function.last_modified,
         }
     }

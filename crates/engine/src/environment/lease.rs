@@ -106,7 +106,9 @@ impl OpenLease {
         let (Some(reply), Some(answer)) = (self.reply.take(), &self.answer) else { return };
         let result = match answer {
             Answer::Success(payload) => Ok(payload.clone()),
-            Answer::Reported(payload) => Err(FunctionFailure::Reported { payload: payload.clone() }),
+            Answer::Reported(payload) | Answer::Fault(Fault::Reported { payload, .. }) => {
+                Err(FunctionFailure::Reported { payload: payload.clone() })
+            }
             Answer::Fault(fault) => Err(FunctionFailure::Fault(fault.clone())),
         };
         let outcome = Outcome { result, tail, reason: self.reason, phases: self.phases };

@@ -205,8 +205,13 @@ impl Environment {
 
     /// Ends the environment, whatever it does.
     pub(crate) fn retire(self: &Arc<Self>) {
+        self.end(Fault::Stopped);
+    }
+
+    /// Ends the environment; an invocation in it is answered with the fault.
+    fn end(self: &Arc<Self>, fault: Fault) {
         let mut inner = self.lock();
-        inner.fault = Some(Fault::Stopped);
+        inner.fault = Some(fault);
         let stepped = self.advance(&mut inner, Event::Retire).is_ok();
         let started = std::mem::take(&mut inner.counted_as_starting);
         drop(inner);
@@ -220,6 +225,11 @@ impl Environment {
         let mut inner = self.lock();
         // Refused when an invocation came first, which is then the right outcome.
         let _ = self.advance(&mut inner, Event::FreezeDue);
+    }
+
+    /// Goes back to the pool: the caller it was handed to went away.
+    pub(crate) fn return_unused(self: &Arc<Self>) {
+        self.offer(self.lock());
     }
 
     /// Tells the pool that it can take an invocation, and freezes it if none is waiting.

@@ -33,6 +33,7 @@ const TURN_MAX: Duration = Duration::from_millis(50);
 const INIT_CPU_MILLIS: u32 = 1_000;
 /// Connections that one environment may hold open to the Runtime API or the platform endpoint.
 const CONNECTIONS_MAX: usize = 64;
+const SIGKILL: i32 = 9;
 
 /// What an environment is started with.
 pub(crate) struct Launch {
@@ -166,19 +167,20 @@ impl Environment {
 
     /// A runtime process of this generation ended by itself.
     fn exited(self: &Arc<Self>, generation: u64, status: ExitStatus) {
-        let mut inner = self.lock();
-        if inner.generation != generation {
-            return;
+        if self.lock().generation == generation {
+            self.fail(Event::Fault, self.fault_of(status));
         }
+    }
+
+    /// What an exit means: the memory limit, if it has killed since the last time.
+    fn fault_of(&self, status: ExitStatus) -> Fault {
         let oom_kills = self.cell.oom_kills().unwrap_or(0);
-        let out_of_memory = std::mem::replace(&mut inner.oom_kills, oom_kills) < oom_kills;
-        drop(inner);
-        let fault = match status {
-            _ if out_of_memory => Fault::OutOfMemory,
+        let before = std::mem::replace(&mut self.lock().oom_kills, oom_kills);
+        match status {
+            _ if before < oom_kills => Fault::OutOfMemory,
             ExitStatus::Exited(status) => Fault::Exited { status },
             ExitStatus::Signaled(signal) => Fault::Signaled { signal },
-        };
-        self.fail(Event::Fault, fault);
+        }
     }
 }
 
@@ -202,6 +204,7 @@ impl Supervisor {
         let environment = Arc::clone(&self.environment);
         let gone = environment.cell.gone();
         tokio::pin!(gone);
+        // What must not be starved by a flood of output or connections comes first.
         loop {
             let due = environment.next_due().map(tokio::time::Instant::from_std);
             let accepting = self.connections.len() < CONNECTIONS_MAX;
@@ -213,17 +216,17 @@ impl Supervisor {
                     Some(Order::Destroy) | None => break,
                 },
                 () = &mut gone => {
-                    environment.fail(Event::Fault, Fault::Signaled { signal: 9 });
-                    environment.retire();
+                    environment.drain();
+                    environment.end(environment.fault_of(ExitStatus::Signaled(SIGKILL)));
                     break;
                 }
+                () = tokio::time::sleep_until(due.unwrap_or_else(far_away)) => environment.tick(),
                 (generation, status) = exit_of(&mut self.process) => {
                     environment.drain();
                     self.process = None;
                     environment.exited(generation, status);
                 }
                 () = readable(&mut self.pipes, &environment) => {}
-                () = tokio::time::sleep_until(due.unwrap_or_else(far_away)) => environment.tick(),
                 () = environment.rearm.notified() => {}
                 accepted = self.runtime_api.accept(), if accepting => {
                     if let Ok((stream, _)) = accepted {
@@ -290,9 +293,16 @@ fn far_away() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(24 * 3600)
 }
 
-/// What the owner of a function can do something about.
+/// What the owner of a function can do something about. A missing program is a package without `bootstrap`; the
+/// list is Lambda's.
 fn spawn_failure(error: &SandboxError) -> String {
-    error.to_string()
+    match error {
+        SandboxError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "[/var/task/bootstrap /opt/bootstrap]".to_owned()
+        }
+        SandboxError::Spawn { source, .. } => source.to_string(),
+        _ => "the sandbox failed".to_owned(),
+    }
 }
 
 async fn exit_of(process: &mut Option<(u64, Process)>) -> (u64, ExitStatus) {

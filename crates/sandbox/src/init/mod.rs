@@ -74,6 +74,7 @@ fn prepare(plan: &Plan<'_>) -> io::Result<OwnedFd> {
     sys::loopback_up().step(|| "bring up loopback".into())?;
     let listeners = plan.listeners.iter().map(listen).collect::<io::Result<Vec<_>>>()?;
     let root = rootfs::build(&plan.identity)?;
+    privileges::prepare(plan.filters)?;
     let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
     wire::send_waiting(&plan.control, &FromBlank::Prepared.encode(), &fds, SEND_TIMEOUT_MS)?;
     Ok(root)

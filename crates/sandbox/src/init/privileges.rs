@@ -22,9 +22,14 @@ pub(crate) struct HostUser {
     pub(crate) namespace: bool,
 }
 
-/// From all privileges to none, seccomp included.
-pub(crate) fn give_up(host: &HostUser, inside: &Identity, filters: &Filters) -> io::Result<()> {
+/// The part that can be done ahead: what is left needs only the calls that the first filters allow.
+pub(super) fn prepare(filters: &Filters) -> io::Result<()> {
     sys::drop_bounding_set().step(|| "empty the bounding set".into())?;
+    filters.install_first().step(|| "install the system call filters".into())
+}
+
+/// From all privileges to none.
+pub(crate) fn give_up(host: &HostUser, inside: &Identity, filters: &Filters) -> io::Result<()> {
     if let Some(id) = host.own {
         sys::become_user(id, id).step(|| format!("become user {id}"))?;
     }
@@ -43,7 +48,7 @@ pub(crate) fn give_up(host: &HostUser, inside: &Identity, filters: &Filters) -> 
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     // Changing credentials disarmed it.
     sys::prctl(libc::PR_SET_PDEATHSIG, u64::from(libc::SIGKILL.cast_unsigned()))?;
-    filters.install().step(|| "install the system call filter".into())
+    filters.install_last().step(|| "install the last system call filter".into())
 }
 
 /// Maps one user and one group, `(inside, outside)` each, in the user namespace just made.

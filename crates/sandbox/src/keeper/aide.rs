@@ -22,6 +22,7 @@ const WAIT_MS: i64 = 3_600_000;
 /// The keeper's end.
 pub(super) struct Aide {
     pub(super) socket: OwnedFd,
+    pub(super) pid: i32,
     pub(super) pidfd: OwnedFd,
     /// Whether volumes are on disk.
     pub(super) on_disk: bool,
@@ -31,8 +32,8 @@ impl Aide {
     /// Forks the aide and waits until it knows what it can do.
     pub(super) fn fork(work_dir: &Path, layout: &Layout) -> io::Result<Aide> {
         let (ours, theirs) = wire::socket_pair()?;
-        let pidfd = match sys::clone_process(0, None).step(|| "fork the aide".into())? {
-            Forked::Parent { pidfd, .. } => pidfd,
+        let (pid, pidfd) = match sys::clone_process(0, None).step(|| "fork the aide".into())? {
+            Forked::Parent { pid, pidfd } => (pid, pidfd),
             Forked::Child => {
                 sys::close_all_but(&[theirs.as_raw_fd(), 2]);
                 let ended = std::panic::catch_unwind(|| serve(&theirs, work_dir));
@@ -44,7 +45,7 @@ impl Aide {
         let packet = wire::receive_waiting(&ours, START_TIMEOUT_MS).step(|| "start the aide".into())?;
         let packet = packet.ok_or_else(|| io::Error::other("the aide ended at once"))?;
         match AideReply::decode(&packet.bytes)? {
-            AideReply::Started { on_disk } => Ok(Aide { socket: ours, pidfd, on_disk }),
+            AideReply::Started { on_disk } => Ok(Aide { socket: ours, pid, pidfd, on_disk }),
             other => Err(io::Error::other(format!("the aide began with {other:?}"))),
         }
     }

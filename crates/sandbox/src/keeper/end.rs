@@ -32,5 +32,6 @@ impl Supervisor<'_> {
         let aide = self.host.aide;
         drop(aide.socket);
         sys::wait_readable(aide.pidfd.as_fd(), AIDE_END_MS);
+        sys::reap_one(aide.pid);
     }
 }

@@ -28,7 +28,7 @@ use crate::wire;
 /// Sandboxes that may be in preparation at once while requests wait for them.
 const BOOTING_MAX: usize = 8;
 /// Quiet time before work for later begins.
-const QUIET_MS: i64 = 2;
+const QUIET_MS: i64 = 20;
 /// After a failed preparation nobody waited for, before trying again.
 const BOOT_RETRY: Duration = Duration::from_secs(1);
 /// Events taken from the kernel at once.

@@ -71,7 +71,9 @@ fn image_bytes(bytes: u64) -> u64 {
     // 256 bytes of inode for every 16 KiB, bitmaps and superblock copies in each group, and some slack.
     let inodes = bytes / 64;
     let groups = (bytes / BLOCK_GROUP_BYTES + 2) * (64 << 10);
-    (bytes + inodes + groups + (2 << 20)).next_multiple_of(1 << 20)
+    // What the kernel keeps back for delayed allocation: a fiftieth, at most 4,096 blocks.
+    let reserve = (bytes / 48).min(16 << 20);
+    (bytes + inodes + groups + reserve + (2 << 20)).next_multiple_of(1 << 20)
 }
 
 /// The image to copy from; made at the first use of a size.

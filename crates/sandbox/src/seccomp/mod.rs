@@ -2,7 +2,10 @@
 //!
 //! An allow-list: what `table.rs` does not name fails with `EPERM`. `clone3` alone fails with `ENOSYS`,
 //! because its flags lie in memory where a filter cannot look; every libc then falls back to `clone`,
-//! whose flags are checked. The program is compiled once, in the keeper, before anything is forked.
+//! whose flags are checked. The programs are compiled once, in the keeper, before anything is forked.
+//!
+//! Installing the allow-list takes most of a millisecond, so it happens while a sandbox is being prepared,
+//! with the few calls in [`SETUP`] still allowed; a tiny last filter then forbids those too.
 
 mod table;
 
@@ -12,6 +15,10 @@ use std::io;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
+
+/// What process 1 still needs after the first filters: mounts, its own user, and the last filter itself.
+const SETUP: [i64; 5] =
+    [libc::SYS_move_mount, libc::SYS_mount_setattr, libc::SYS_setgroups, libc::SYS_unshare, libc::SYS_seccomp];
 
 /// A condition on the arguments of an allowed call. All conditions of one alternative must hold.
 #[derive(Debug, Clone, Copy)]
@@ -24,17 +31,17 @@ enum Arg {
     Without { index: u8, mask: u64 },
 }
 
-/// The compiled filters, in the order in which they are installed.
+/// The compiled filters.
 #[derive(Debug, Clone)]
 pub(crate) struct Filters {
-    allowed: BpfProgram,
     no_clone3: BpfProgram,
+    allowed: BpfProgram,
+    no_setup: BpfProgram,
 }
 
 impl Filters {
     /// Compiles the table for this machine.
     pub(crate) fn compile() -> io::Result<Filters> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
         for (number, alternatives) in table::allowed() {
             let entry = rules.entry(number).or_default();
@@ -42,23 +49,31 @@ impl Filters {
                 entry.push(rule(alternative)?);
             }
         }
-        // Passed on to the other filter, whose refusal would else be hidden by this one's.
-        rules.insert(libc::SYS_clone3, Vec::new());
+        // `clone3` is passed on to its own filter, whose refusal would else be hidden by this one's.
+        for number in SETUP.into_iter().chain([libc::SYS_clone3]) {
+            rules.insert(number, Vec::new());
+        }
         let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-        let allowed = compile(rules, refused, SeccompAction::Allow, arch)?;
-        let unknown = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+        let absent = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
         let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-        let no_clone3 = compile(clone3, SeccompAction::Allow, unknown, arch)?;
-        Ok(Filters { allowed, no_clone3 })
+        let setup = SETUP.iter().map(|number| (*number, Vec::new())).collect();
+        Ok(Filters {
+            no_clone3: compile(clone3, SeccompAction::Allow, absent)?,
+            allowed: compile(rules, refused.clone(), SeccompAction::Allow)?,
+            no_setup: compile(setup, SeccompAction::Allow, refused)?,
+        })
     }
 
-    /// Installs the filters for this process and all it will start. Cannot be undone.
-    pub(crate) fn install(&self) -> io::Result<()> {
-        // The allow-list comes last, because it forbids installing more.
-        for program in [&self.no_clone3, &self.allowed] {
-            seccompiler::apply_filter(program).map_err(io::Error::other)?;
-        }
-        Ok(())
+    /// Installs all but the last filter, for this process and all it will start. Cannot be undone; nor can
+    /// the process gain privileges by executing a program any more.
+    pub(crate) fn install_first(&self) -> io::Result<()> {
+        seccompiler::apply_filter(&self.no_clone3).map_err(io::Error::other)?;
+        seccompiler::apply_filter(&self.allowed).map_err(io::Error::other)
+    }
+
+    /// Forbids the last privileged calls.
+    pub(crate) fn install_last(&self) -> io::Result<()> {
+        seccompiler::apply_filter(&self.no_setup).map_err(io::Error::other)
     }
 }
 
@@ -66,8 +81,8 @@ fn compile(
     rules: BTreeMap<i64, Vec<SeccompRule>>,
     otherwise: SeccompAction,
     matched: SeccompAction,
-    arch: TargetArch,
 ) -> io::Result<BpfProgram> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, otherwise, matched, arch).map_err(io::Error::other)?;
     BpfProgram::try_from(filter).map_err(io::Error::other)
 }
@@ -107,6 +122,7 @@ mod tests {
 
     #[test]
     fn calls_that_reach_beyond_the_sandbox_are_absent() {
+        assert!(SETUP.iter().all(|setup| table::allowed().all(|(number, _)| number != *setup)));
         for forbidden in [
             libc::SYS_mount,
             libc::SYS_umount2,

@@ -1,4 +1,7 @@
 //! An answer between an operation's output and HTTP, in both directions.
+//!
+//! Values only: nothing is sent from here. A value that no header can carry is left out, so that no output can break
+//! the message's framing.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -53,7 +53,7 @@ pub trait Call: Check + Sized {
     /// Reads the members; says nothing of constraints.
     fn read(request: &Request<'_>) -> Result<Self, Malformed>;
     /// Writes the members for a client.
-    fn write(&self) -> ClientRequest;
+    fn to_request(&self) -> ClientRequest;
 
     /// Reads and checks: what a server does with a request.
     fn accept(request: &Request<'_>) -> Result<Self, Refused> {

@@ -1,4 +1,7 @@
-//! The model's types into JSON. Members that are not set are left out, which every AWS client reads as null.
+//! The model's types into JSON.
+//!
+//! Members that are not set are left out, which every AWS client reads as null. Writing goes to memory and cannot
+//! fail; what is written, `read` reads back as the same value.
 
 use std::collections::BTreeMap;
 

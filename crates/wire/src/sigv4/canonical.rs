@@ -7,7 +7,7 @@ use percent_encoding::percent_encode;
 use sha2::{Digest, Sha256};
 
 use super::key::hex;
-use super::{Parts, Rules};
+use super::{Form, Parts, Rules};
 use crate::percent;
 
 /// Text that goes into a hash.
@@ -25,11 +25,13 @@ impl Hashed {
     }
 }
 
-/// The hash of the canonical request, in hexadecimal. `payload` is the text in its last line. A header that is
-/// signed but absent counts as empty, which no correct signature covers.
+/// The hash of the canonical request, in hexadecimal. `payload` is the text in its last line. In presigned form the
+/// signature itself is left out of the query. A header that is signed but absent counts as empty, which no correct
+/// signature covers.
 pub(super) fn request_hash(
     parts: &Parts<'_>,
     rules: Rules,
+    form: Form,
     signed_headers: &str,
     payload: &[u8],
 ) -> [u8; 64] {
@@ -38,7 +40,7 @@ pub(super) fn request_hash(
     hashed.add("\n");
     path(&mut hashed, parts.path, rules);
     hashed.add("\n");
-    query(&mut hashed, parts.query);
+    query(&mut hashed, parts.query, form);
     hashed.add("\n");
     for name in signed_headers.split(';') {
         header(&mut hashed, parts.headers, name);
@@ -82,8 +84,8 @@ fn segments<'p>(hashed: &mut Hashed, segments: impl Iterator<Item = &'p [u8]>) {
     }
 }
 
-/// The query sorted by encoded name and value, without the signature that it may carry.
-fn query(hashed: &mut Hashed, query: &str) {
+/// The query sorted by encoded name and value.
+fn query(hashed: &mut Hashed, query: &str, form: Form) {
     if query.is_empty() {
         return;
     }
@@ -96,7 +98,7 @@ fn query(hashed: &mut Hashed, query: &str) {
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(name, value)| (encoded(name), encoded(value)))
-        .filter(|(name, _)| name != "X-Amz-Signature")
+        .filter(|(name, _)| form == Form::Header || name != "X-Amz-Signature")
         .collect();
     pairs.sort_unstable();
     for (i, (name, value)) in pairs.iter().enumerate() {

@@ -1,4 +1,7 @@
-//! Secrets, the signing keys derived from them, and signatures. Nothing here can be printed.
+//! Secrets, the signing keys derived from them, and signatures.
+//!
+//! Nothing here can be printed, and signatures compare in constant time. Where secrets come from and how long keys
+//! are kept is the caller's part.
 
 use std::fmt;
 

@@ -1,11 +1,14 @@
 //! Making signatures, for the command line, for tests, and for the addresses that the server itself hands out.
+//!
+//! It shares the canonical form with the verifier; that the form is right is shown by the vectors of another signer.
+//! The clock is the caller's.
 
 use http::{HeaderMap, HeaderValue};
 use model::time::Timestamp;
 
 use super::canonical::request_hash;
 use super::key::{hex, sha256};
-use super::{ALGORITHM, Parts, Rules, Secret, SigningKey, TERMINATOR};
+use super::{ALGORITHM, Form, Parts, Rules, Secret, SigningKey, TERMINATOR};
 use crate::percent::encode;
 use crate::time::basic;
 
@@ -66,7 +69,7 @@ pub fn sign(request: &mut Outgoing<'_>, target: Target<'_>, credentials: &Creden
     let names = signed_names(headers);
     let parts =
         Parts { method: request.method, path: request.path, query: request.query, headers: request.headers };
-    let hash = request_hash(&parts, target.rules, &names, &payload);
+    let hash = request_hash(&parts, target.rules, Form::Header, &names, &payload);
     let (scope, signature) = signature(target, credentials, &time, &hash);
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
@@ -105,7 +108,7 @@ pub fn presign(
     let parts = Parts { method: request.method, path: request.path, query: &query, headers: request.headers };
     let payload = hex(&sha256(request.body));
     let payload: &[u8] = if target.rules.unsigned_payload { b"UNSIGNED-PAYLOAD" } else { &payload };
-    let hash = request_hash(&parts, target.rules, "host", payload);
+    let hash = request_hash(&parts, target.rules, Form::Presigned { expires_s }, "host", payload);
     let (_, signature) = signature(target, credentials, &time, &hash);
     format!("{query}&X-Amz-Signature={signature}")
 }

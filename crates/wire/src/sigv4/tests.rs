@@ -21,7 +21,9 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         )
     };
     let mut map = HeaderMap::new();
-    pairs.iter().map(parse).for_each(|(name, value)| drop(map.append(name, value)));
+    for (name, value) in pairs.iter().map(parse) {
+        map.append(name, value);
+    }
     map
 }
 
@@ -413,7 +415,10 @@ fn changed(signed: &Owned) -> Vec<(&'static str, Owned)> {
         change("query", &|other| other.query.push_str("&zz=1")),
         change("body", &|other| other.body.push(0)),
         change("header", &|other| drop(other.headers.insert("x-amz-meta", HeaderValue::from_static("new")))),
-        change("value", &|other| drop(other.headers.append("x-amz-meta", HeaderValue::from_static("new")))),
+        change("value", &|other| {
+            other.headers.append("x-amz-meta", HeaderValue::from_static("new"));
+        }),
+        change("hidden", &|other| other.query.push_str("&X-Amz-Signatur%65=1")),
         change("host", &|other| drop(other.headers.insert("host", HeaderValue::from_static("evil")))),
         scope("/eu-west-1/", "/eu-west-2/"),
         scope("host;", ""),

@@ -1,4 +1,7 @@
 //! The decision: is this request signed by the holder of this key, now, and over all that matters?
+//!
+//! It reads no clock and knows no keys. Order: time, coverage, payload, signature, body; only the last of them may be
+//! left open, and then the [`BodyRule`] says what the caller still has to hold the body against.
 
 use std::time::Duration;
 
@@ -52,7 +55,7 @@ impl Authorization {
         self.check_time(now)?;
         self.check_coverage(parts.headers)?;
         let (line, known) = self.payload_line(parts.headers, rules, body)?;
-        let hash = request_hash(parts, rules, &self.signed_headers, &line);
+        let hash = request_hash(parts, rules, self.form, &self.signed_headers, &line);
         if self.signature != self.sign(key, &hash) {
             return Err(invalid(MISMATCH));
         }

@@ -14,7 +14,7 @@ impl Call for CreateFunctionRequest {
         request.document()
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
         request.document(self);
         request
@@ -29,7 +29,7 @@ impl Call for DeleteFunctionRequest {
         Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),
@@ -50,7 +50,7 @@ impl Call for GetFunctionConfigurationRequest {
         Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),
@@ -71,7 +71,7 @@ impl Call for GetFunctionRequest {
         Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),
@@ -101,7 +101,7 @@ impl Call for InvocationRequest {
         })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),
@@ -133,7 +133,7 @@ impl Call for ListFunctionsRequest {
         })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
         request.query("MasterRegion", self.master_region.as_ref());
         request.query("FunctionVersion", self.function_version.as_ref());
@@ -151,7 +151,7 @@ impl Call for UpdateFunctionCodeRequest {
         Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),
@@ -172,7 +172,7 @@ impl Call for UpdateFunctionConfigurationRequest {
         Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
     }
 
-    fn write(&self) -> ClientRequest {
+    fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "FunctionName" => self.function_name.clone(),

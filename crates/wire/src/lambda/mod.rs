@@ -3,6 +3,9 @@
 //! A server finds the operation with [`route`], reads and checks its input with [`Input::accept`], and writes the
 //! answer with [`rest_json::Output::reply`](crate::rest_json::Output::reply).
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::generated::lambda::*;
 use crate::rest_json::OpenEnum as _;
 

@@ -1,0 +1,242 @@
+//! The composition: every part made once, and given the others through the ports of `model`.
+//!
+//! This is the only place that knows every crate. Parts are made from the ground up (store, identity, keeper,
+//! engine, control, gateway) and end the other way round. One circle is closed late: the engine lets functions
+//! call the gateway, which is made after it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use control::function::{Functions, Parts as FunctionParts};
+use control::identity::{Access, Identity};
+use control::link::CodeLinks;
+use control::logs::FunctionLogs;
+use control::package::Packages;
+use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
+use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
+use model::port::{Clock, Entropy, LogSink, Pending};
+use sandbox::Keeper;
+use store::Store;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Mode};
+use crate::dev::Echo;
+use crate::launch::{Claim, Launched};
+use crate::root_key;
+use crate::system::{SystemClock, SystemEntropy};
+use crate::trace;
+
+/// A whole server, and what has to be ended in order.
+pub(crate) struct Composed {
+    address: SocketAddr,
+    gateway: Arc<Gateway>,
+    engine: Engine,
+    keeper: Keeper,
+    store: Store,
+    tasks: Vec<JoinHandle<()>>,
+    /// Given up last: from then on another server may use the data directory.
+    _claim: Claim,
+}
+
+/// The parts that most others need.
+struct Ground {
+    store: Store,
+    identity: Arc<Identity>,
+    packages: Arc<Packages>,
+    catalogue: Arc<Catalogue>,
+    keeper: Keeper,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Makes all parts and begins to serve.
+///
+/// # Errors
+/// When a part cannot be made; what was made is then dropped, and the keeper leaves nothing behind.
+pub(crate) async fn compose(
+    mode: Mode,
+    config: &Config,
+    launched: Launched,
+    environment: &BTreeMap<String, String>,
+    log_echo: Option<Echo>,
+) -> anyhow::Result<Composed> {
+    let code_dir = launched.code_dir();
+    let Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim } = launched;
+    let keeper = Keeper::connect(keeper).context("cannot reach the keeper of sandboxes")?;
+    for weakness in keeper.weaknesses() {
+        tracing::warn!("not enforced on this host: {weakness}");
+    }
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+        (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    // Blocks on the disk, before anything else runs.
+    let store = Store::open(&data_dir)?;
+    let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy)?;
+    let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
+    let ground = Ground {
+        identity,
+        packages: Arc::new(packages),
+        catalogue: Arc::new(catalogue),
+        keeper,
+        store,
+        clock,
+        entropy,
+    };
+
+    let platform = Arc::new(LatePlatform::default());
+    let engine = ground.engine(config, &platform, log_echo);
+    let functions = ground.functions(&engine).await?;
+    let gateway = ground.gateway(&engine, &functions)?;
+    platform.bring(&gateway);
+    let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
+    let tasks = vec![tokio::spawn(serving), tokio::spawn(async move { functions.maintain().await })];
+    let Ground { store, keeper, .. } = ground;
+    Ok(Composed { address, gateway, engine, keeper, store, tasks, _claim: claim })
+}
+
+/// Who may call. A root key that was made just now is printed here, and never again.
+fn identity(
+    mode: Mode,
+    store: &Store,
+    data_dir: &Path,
+    shown_data_dir: &Path,
+    environment: &BTreeMap<String, String>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Arc<Identity>> {
+    let root = root_key::find_or_make(data_dir, environment, entropy.as_ref())?;
+    // Under `dev` nobody needs it.
+    if root.made && mode == Mode::Serve {
+        trace::print(&root_key::announcement(&root.key, shown_data_dir));
+    }
+    let access = if mode == Mode::Dev { Access::Open } else { Access::Verified };
+    let identity =
+        Identity::open(access, root.key, &store.secrets(), Arc::clone(clock), Arc::clone(entropy))?;
+    Ok(Arc::new(identity))
+}
+
+impl Ground {
+    fn engine(&self, config: &Config, platform: &Arc<LatePlatform>, log_echo: Option<Echo>) -> Engine {
+        let kept: Arc<dyn LogSink> = self.store.logs();
+        let logs = match log_echo {
+            Some(echo) => echo.over(kept),
+            None => kept,
+        };
+        let settings = EngineConfig {
+            concurrency: config.concurrency,
+            environments_max: config.environments_max,
+            ..EngineConfig::default()
+        };
+        let parts = EngineParts {
+            host: Arc::new(self.keeper.clone()),
+            artifacts: Arc::clone(&self.packages) as _,
+            ledger: self.store.ledger(),
+            logs,
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            roles: Arc::clone(&self.identity) as _,
+            platform: Arc::clone(platform) as _,
+            catalogue: Arc::clone(&self.catalogue),
+        };
+        Engine::new(&settings, parts)
+    }
+
+    async fn functions(&self, engine: &Engine) -> anyhow::Result<Functions> {
+        let parts = FunctionParts {
+            records: self.store.functions(),
+            packages: Arc::clone(&self.packages),
+            runtimes: Arc::clone(&self.catalogue) as _,
+            invoke: Arc::new(engine.clone()),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        };
+        Functions::open(parts).await.context("cannot load the functions")
+    }
+
+    fn gateway(&self, engine: &Engine, functions: &Functions) -> anyhow::Result<Arc<Gateway>> {
+        let counted = engine.clone();
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            weaknesses: self.keeper.weaknesses().iter().map(ToString::to_string).collect(),
+            gauges: Box::new(move || gauges(&counted)),
+        };
+        Ok(Gateway::new(GatewayParts {
+            functions: functions.clone(),
+            logs: FunctionLogs::new(functions.clone(), self.store.logs()),
+            identity: Arc::clone(&self.identity),
+            links: CodeLinks::open(&self.store.secrets(), self.entropy.as_ref())?,
+            invoke: Arc::new(engine.clone()),
+            runtimes: Arc::clone(&self.catalogue) as _,
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            about,
+        }))
+    }
+}
+
+impl Composed {
+    /// The address of the API, with the real port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
+    pub(crate) async fn drain(&self, limit: Duration) {
+        let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
+        if cut > 0 {
+            tracing::warn!(connections = cut, "cut connections that were still busy");
+        }
+    }
+
+    /// Removes every sandbox, then closes the store.
+    pub(crate) async fn close(self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.keeper.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn gauges(engine: &Engine) -> Vec<Gauge> {
+    let census = engine.census();
+    let environments = |state, count: usize| Gauge {
+        name: "dormouse_environments",
+        help: "Execution environments by what they do.",
+        label: Some(("state", state)),
+        value: count as f64,
+    };
+    vec![
+        environments("idle", census.idle),
+        environments("busy", census.live.saturating_sub(census.idle)),
+        Gauge {
+            name: "dormouse_invocations_running",
+            help: "Invocations running now.",
+            label: None,
+            value: engine.running() as f64,
+        },
+    ]
+}
+
+/// Answers AWS calls from inside sandboxes with the gateway, which is made after the engine that asks for it.
+#[derive(Default)]
+struct LatePlatform(OnceLock<Weak<Gateway>>);
+
+impl LatePlatform {
+    fn bring(&self, gateway: &Arc<Gateway>) {
+        self.0.get_or_init(|| Arc::downgrade(gateway));
+    }
+}
+
+impl PlatformEndpoint for LatePlatform {
+    fn serve(&self, stream: TcpStream) -> Pending<'static, ()> {
+        match self.0.get().and_then(Weak::upgrade) {
+            Some(gateway) => Box::pin(gateway.serve_connection(stream)),
+            // No environment exists before the gateway does, or after it.
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a server may leave behind on the machine, and must not: processes, control groups, mounts, loop devices,
+//! namespaces.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Server, until};
+
+/// What belongs to one server, noted while it runs.
+pub struct Belongings {
+    data_dir: PathBuf,
+    instance: String,
+    processes: BTreeSet<u32>,
+    namespaces: BTreeSet<PathBuf>,
+}
+
+impl Belongings {
+    /// Notes everything that the server has made so far.
+    pub fn of(server: &Server) -> Self {
+        let data_dir = server.data_dir().canonicalize().expect("the data directory is there");
+        let hash = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
+        let instance = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let mut processes = BTreeSet::from([server.pid()]);
+        // Children of children: the keeper, each sandbox's first process, the functions.
+        while processes_with(|pid| parent(pid).is_some_and(|parent| processes.contains(&parent)))
+            .into_iter()
+            .fold(false, |grew, pid| processes.insert(pid) || grew)
+        {}
+        let own = namespaces(std::process::id());
+        let all: BTreeSet<PathBuf> = processes.iter().flat_map(|pid| namespaces(*pid)).collect();
+        Self { data_dir, instance, processes, namespaces: all.difference(&own).cloned().collect() }
+    }
+
+    /// How many processes the server had, itself and the keeper included.
+    pub fn process_count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Waits until nothing is left. A moment passes between the end of a process and the end of its namespaces.
+    pub fn are_gone(&self) {
+        until(&format!("nothing is left ({:?})", self.left()), || self.left().is_empty().then_some(()));
+    }
+
+    fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let data_dir = self.data_dir.to_string_lossy();
+        left.extend(self.processes.iter().filter(|pid| is_alive(**pid)).map(|pid| format!("process {pid}")));
+        let users = processes_with(|pid| !namespaces(pid).is_disjoint(&self.namespaces));
+        left.extend(users.iter().map(|pid| format!("process {pid} in a namespace of the server")));
+        let groups = cgroups(&self.instance);
+        left.extend(groups.iter().map(|group| format!("control group {}", group.display())));
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
+        let of_server = mounts.lines().filter(|line| line.contains(&*data_dir) || line.contains("/run/dormouse"));
+        left.extend(of_server.map(|line| format!("mount {line}")));
+        left.extend(loop_devices(&data_dir));
+        left
+    }
+}
+
+fn processes_with(wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("readable").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| wanted(*pid)).collect()
+}
+
+fn status_field(pid: u32, field: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(line.trim().to_owned())
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    status_field(pid, "PPid:")?.parse().ok()
+}
+
+/// A zombie has ended; that its parent has not looked yet is not the server's doing.
+fn is_alive(pid: u32) -> bool {
+    status_field(pid, "State:").is_some_and(|state| !state.starts_with('Z'))
+}
+
+fn namespaces(pid: u32) -> BTreeSet<PathBuf> {
+    let kinds = ["mnt", "net", "pid", "ipc", "uts", "user", "cgroup"];
+    kinds.iter().filter_map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()).collect()
+}
+
+fn cgroups(instance: &str) -> Vec<PathBuf> {
+    fn walk(dir: &Path, depth: usize, wanted: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if entry.file_name().to_string_lossy().contains(wanted) {
+                found.push(entry.path());
+            } else if depth > 0 {
+                walk(&entry.path(), depth - 1, wanted, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("/sys/fs/cgroup"), 5, instance, &mut found);
+    found
+}
+
+fn loop_devices(data_dir: &str) -> Vec<String> {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    devices
+        .filter_map(|device| {
+            let file = fs::read_to_string(device.path().join("loop/backing_file")).ok()?;
+            // The server sees its data directory elsewhere.
+            let ours = file.contains(data_dir);
+            ours.then(|| format!("loop device {} on {}", device.path().display(), file.trim()))
+        })
+        .collect()
+}

@@ -1,0 +1,156 @@
+//! The way of a request from its bytes to its answer: which service, who performs it, what is counted.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use control::function::Functions;
+use control::identity::Identity;
+use control::link::CodeLinks;
+use control::logs::FunctionLogs;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use model::error::ServiceError;
+use model::id::RequestId;
+use model::port::{Clock, Entropy, Invoke, Runtimes};
+use tokio::sync::watch;
+
+use crate::auth::Authenticator;
+use crate::body::Bodies;
+pub use crate::metrics::Gauge;
+use crate::metrics::Metrics;
+use crate::respond::{self, Body, Failure};
+use crate::service::Service;
+use crate::{lambda, own};
+
+/// What the front is made from.
+pub struct Parts {
+    /// The functions.
+    pub functions: Functions,
+    /// Their logs.
+    pub logs: FunctionLogs,
+    /// Who may call.
+    pub identity: Arc<Identity>,
+    /// Addresses of packages.
+    pub links: CodeLinks,
+    /// Runs functions.
+    pub invoke: Arc<dyn Invoke>,
+    /// Which languages are ready.
+    pub runtimes: Arc<dyn Runtimes>,
+    /// For signatures and links.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// What health and metrics say of the server.
+    pub about: About,
+}
+
+/// What the server tells about itself.
+pub struct About {
+    /// Its version.
+    pub version: &'static str,
+    /// What this host does not enforce, in clear sentences.
+    pub weaknesses: Vec<String>,
+    /// Gauges of other parts, read at each collection; those of one name stand together.
+    pub gauges: Box<dyn Fn() -> Vec<Gauge> + Send + Sync>,
+}
+
+/// What every request shares.
+pub struct App {
+    /// What was given.
+    pub parts: Parts,
+    /// Checks signatures.
+    pub authenticator: Authenticator,
+    /// Reads bodies from outside.
+    bodies: Bodies,
+    /// Reads bodies that functions send, so that these cannot take all the room.
+    inner_bodies: Bodies,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Becomes true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// A request that has been taken apart.
+pub struct Call {
+    /// The id that the caller is told.
+    pub id: RequestId,
+    /// Method, address and headers.
+    pub head: http::request::Parts,
+    /// The body, not read yet.
+    pub body: Incoming,
+    /// The way it came in.
+    pub entry: Entry,
+}
+
+/// The way a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The address on our side.
+    pub local: SocketAddr,
+    /// Whether a function sent it, from inside its sandbox.
+    pub is_inside: bool,
+}
+
+/// An operation's name for metrics, and what became of it.
+pub type Answered = (&'static str, Result<Response<Body>, Failure>);
+
+impl App {
+    /// Everything in its place.
+    pub fn new(parts: Parts, stopping: watch::Receiver<bool>) -> Self {
+        let authenticator = Authenticator::new(Arc::clone(&parts.identity), Arc::clone(&parts.clock));
+        Self {
+            parts,
+            authenticator,
+            bodies: Bodies::new(),
+            inner_bodies: Bodies::new(),
+            metrics: Metrics::default(),
+            stopping,
+        }
+    }
+
+    /// Answers a request, whatever it is.
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>, entry: Entry) -> Response<Body> {
+        let id = self.new_request_id();
+        let (head, body) = request.into_parts();
+        let call = Call { id, head, body, entry };
+        let (operation, answered) = if own::is_own(call.head.uri.path()) {
+            own::answer(&self, call).await
+        } else {
+            match Service::of(&call.head) {
+                Service::Lambda => lambda::answer(&self, call).await,
+                Service::Other(name) => ("other", Err(not_served(&name).into())),
+                Service::Unknown => ("other", Err(unknown(&call).into())),
+            }
+        };
+        let mut response = answered.unwrap_or_else(|failure| {
+            tracing::debug!(request = %id, operation, ?failure, "refused");
+            failure.answer()
+        });
+        respond::identify(&mut response, id);
+        self.metrics.request(operation, respond::outcome(response.headers(), &response.status()));
+        response
+    }
+
+    /// What reads the bodies of requests that came in this way.
+    pub fn bodies(&self, entry: Entry) -> &Bodies {
+        if entry.is_inside { &self.inner_bodies } else { &self.bodies }
+    }
+
+    fn new_request_id(&self) -> RequestId {
+        let mut random = [0; 16];
+        self.parts.entropy.fill(&mut random);
+        RequestId::from_random(random)
+    }
+}
+
+fn not_served(service: &str) -> ServiceError {
+    ServiceError::NotServed(format!("This version of Dormouse does not serve {service:?}."))
+}
+
+fn unknown(call: &Call) -> ServiceError {
+    ServiceError::UnknownOperation(format!(
+        "No operation answers to {} {:?}. Dormouse's own pages are under /_dormouse/.",
+        call.head.method,
+        call.head.uri.path().chars().take(100).collect::<String>()
+    ))
+}

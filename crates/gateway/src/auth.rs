@@ -1,0 +1,117 @@
+//! Who asks, and in which scope: the signature checked against the secret that `control` knows for the key.
+//!
+//! Signing keys are derived once per key, day, region and service and kept in a bounded cache. An open server
+//! checks nothing and takes from the request what it can.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use control::identity::{Access, Caller, Identity, KeyError};
+use http::request::Parts;
+use model::arn::Scope;
+use model::id::Region;
+use model::port::Clock;
+use wire::sigv4::{self, AuthError, Authorization, Body, BodyRule, Rules, Secret, SigningKey};
+
+use crate::respond::Failure;
+
+/// Signing keys kept. A client uses one a day; when there are more, the cache starts anew.
+const KEYS_MAX: usize = 1_024;
+
+/// Checks signatures.
+pub struct Authenticator {
+    identity: Arc<Identity>,
+    clock: Arc<dyn Clock>,
+    keys: Mutex<HashMap<sigv4::Scope, SigningKey>>,
+}
+
+/// A caller that is known, and the namespace in which it acts.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// Who it is.
+    pub caller: Caller,
+    /// Its account, and the region that the request was signed for.
+    pub scope: Scope,
+}
+
+impl Authenticator {
+    /// Checks signatures against these identities.
+    pub fn new(identity: Arc<Identity>, clock: Arc<dyn Clock>) -> Self {
+        Self { identity, clock, keys: Mutex::new(HashMap::new()) }
+    }
+
+    /// Finds the caller of a request to `service`, whose body is all there.
+    ///
+    /// # Errors
+    /// [`Failure::Auth`] in AWS's wording.
+    pub fn authenticate(&self, head: &Parts, body: &[u8], service: &str) -> Result<Authenticated, Failure> {
+        let parts = sigv4::Parts {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+        };
+        match self.identity.access() {
+            Access::Open => Ok(self.believe(&parts)),
+            Access::Verified => self.verify(&parts, body, service).map_err(Failure::Auth),
+        }
+    }
+
+    fn believe(&self, parts: &sigv4::Parts<'_>) -> Authenticated {
+        let shown = Authorization::parse(parts).ok();
+        let (key_id, token) = match &shown {
+            Some(shown) => (Some(shown.scope.access_key_id.as_str()), shown.session_token()),
+            None => (None, None),
+        };
+        let caller = self.identity.believe(key_id, token);
+        let region = shown.as_ref().and_then(|shown| Region::parse(&shown.scope.region).ok());
+        let scope = Scope { account: caller.account, region: region.unwrap_or_else(Region::default_region) };
+        Authenticated { caller, scope }
+    }
+
+    fn verify(
+        &self,
+        parts: &sigv4::Parts<'_>,
+        body: &[u8],
+        service: &str,
+    ) -> Result<Authenticated, AuthError> {
+        let shown = Authorization::parse(parts)?;
+        let found = self.identity.find(&shown.scope.access_key_id, shown.session_token());
+        let (caller, secret) = found.map_err(|error| match error {
+            KeyError::Invalid => AuthError::UnrecognizedClient,
+            KeyError::Expired => AuthError::ExpiredToken,
+        })?;
+        let key = self.key(&shown.scope, || Secret::new(secret.expose()));
+        let rule = shown.verify(parts, Rules::STANDARD, &key, self.clock.now(), Body::Whole(body))?;
+        if !matches!(rule, BodyRule::Settled) {
+            // Not reached under the standard rules with the whole body; never to be taken for success.
+            return Err(AuthError::ContentSha256Mismatch);
+        }
+        if shown.scope.service != service {
+            let message = format!("Credential should be scoped to correct service: '{service}'.");
+            return Err(AuthError::InvalidSignature(message));
+        }
+        let region = Region::parse(&shown.scope.region)
+            .map_err(|error| AuthError::IncompleteSignature(format!("Credential scope: {error}.")))?;
+        // Only a scope that was signed rightly gets into the cache, so that nobody can flood it.
+        self.remember(&shown.scope, &key);
+        let scope = Scope { account: caller.account, region };
+        Ok(Authenticated { caller, scope })
+    }
+
+    fn key(&self, scope: &sigv4::Scope, secret: impl FnOnce() -> Secret) -> SigningKey {
+        let known = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned();
+        known.unwrap_or_else(|| SigningKey::derive(&secret(), &scope.date, &scope.region, &scope.service))
+    }
+
+    fn remember(&self, scope: &sigv4::Scope, key: &SigningKey) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.contains_key(scope) {
+            return;
+        }
+        if keys.len() >= KEYS_MAX {
+            keys.clear();
+        }
+        keys.insert(scope.clone(), key.clone());
+    }
+}

@@ -1,0 +1,129 @@
+//! The operations on functions themselves.
+
+use control::function::{Create, UpdateCode, UpdateSettings};
+use http::Response;
+use model::error::ServiceError;
+use model::limits;
+use model::name::{FunctionReference, Qualifier};
+use wire::lambda as api;
+use wire::rest_json::{Call, Output};
+
+use super::configuration::{configuration, listed};
+use super::{Asked, request, unserved};
+use crate::own::code;
+use crate::respond::{Body, Failure, whole};
+
+/// The answer that an operation with input `I` gives.
+fn respond<I: Call<Output = O>, O: Output>(output: &O) -> Response<Body> {
+    whole(output.reply(I::HTTP))
+}
+
+pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:CreateFunction", &reference)?;
+    unserved::check_create(&input)?;
+    let settings = request::settings_of_create(&input)?;
+    let zip = input.code.and_then(|code| code.zip_file).ok_or_else(no_source)?;
+    let create = Create { reference, zip, settings, tags: input.tags.unwrap_or_default() };
+    let function = asked.app.parts.functions.create(&asked.who.scope, create).await?;
+    Ok(respond::<api::CreateFunctionRequest, _>(&configuration(&function, None)))
+}
+
+pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Response<Body>, Failure> {
+    let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
+    asked.authorize("lambda:GetFunction", &reference)?;
+    let functions = &asked.app.parts.functions;
+    let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
+    let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
+    let code = api::FunctionCodeLocation {
+        repository_type: Some("S3".to_owned()),
+        location: Some(code::address(asked.app, &asked.call.head, asked.call.local, function.code.digest)),
+        ..api::FunctionCodeLocation::default()
+    };
+    let response = api::GetFunctionResponse {
+        configuration: Some(configuration(&function, shown)),
+        code: Some(code),
+        tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
+        ..api::GetFunctionResponse::default()
+    };
+    Ok(respond::<api::GetFunctionRequest, _>(&response))
+}
+
+pub fn get_configuration(
+    asked: &Asked<'_>,
+    input: &api::GetFunctionConfigurationRequest,
+) -> Result<Response<Body>, Failure> {
+    let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
+    asked.authorize("lambda:GetFunctionConfiguration", &reference)?;
+    let functions = &asked.app.parts.functions;
+    let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
+    let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
+    Ok(respond::<api::GetFunctionConfigurationRequest, _>(&configuration(&function, shown)))
+}
+
+pub fn list(asked: &Asked<'_>, input: &api::ListFunctionsRequest) -> Result<Response<Body>, Failure> {
+    asked.who.caller.authorize("lambda:ListFunctions", "*")?;
+    let count_max = input.max_items.and_then(|count| usize::try_from(count).ok());
+    let count_max = count_max.unwrap_or(limits::LIST_PAGE_MAX);
+    // Tools send back an empty marker when there was none.
+    let marker = input.marker.as_deref().filter(|marker| !marker.is_empty());
+    let page = asked.app.parts.functions.list(&asked.who.scope, marker, count_max)?;
+    // With all versions asked for, each is named by its own ARN; there is one so far.
+    let latest = Qualifier::Version(model::name::Version::Latest);
+    let qualifier = input.function_version.as_ref().map(|_| &latest);
+    let functions = page.functions.iter().map(|function| listed(function, qualifier)).collect();
+    let response = api::ListFunctionsResponse { next_marker: page.next, functions: Some(functions) };
+    Ok(respond::<api::ListFunctionsRequest, _>(&response))
+}
+
+pub async fn update_code(
+    asked: &Asked<'_>,
+    input: api::UpdateFunctionCodeRequest,
+) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:UpdateFunctionCode", &reference)?;
+    unserved::check_update_code(&input)?;
+    let update = UpdateCode {
+        reference,
+        zip: input.zip_file.ok_or_else(no_source)?,
+        architecture: request::architecture(input.architectures.as_deref())?,
+        revision: input.revision_id,
+        dry_run: input.dry_run.unwrap_or(false),
+    };
+    let function = asked.app.parts.functions.update_code(&asked.who.scope, update).await?;
+    Ok(respond::<api::UpdateFunctionCodeRequest, _>(&configuration(&function, None)))
+}
+
+pub async fn update_configuration(
+    asked: &Asked<'_>,
+    input: api::UpdateFunctionConfigurationRequest,
+) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:UpdateFunctionConfiguration", &reference)?;
+    unserved::check_update_configuration(&input)?;
+    let settings = request::settings_of_update(&input)?;
+    let update = UpdateSettings { reference, settings, revision: input.revision_id };
+    let function = asked.app.parts.functions.update_settings(&asked.who.scope, update).await?;
+    Ok(respond::<api::UpdateFunctionConfigurationRequest, _>(&configuration(&function, None)))
+}
+
+pub async fn delete(
+    asked: &Asked<'_>,
+    input: &api::DeleteFunctionRequest,
+) -> Result<Response<Body>, Failure> {
+    let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
+    asked.authorize("lambda:DeleteFunction", &reference)?;
+    asked.app.parts.functions.delete(&asked.who.scope, &reference, qualifier.as_ref()).await?;
+    Ok(respond::<api::DeleteFunctionRequest, _>(&api::DeleteFunctionResponse::default()))
+}
+
+fn named(
+    name: Option<&str>,
+    qualifier: Option<&str>,
+) -> Result<(FunctionReference, Option<Qualifier>), ServiceError> {
+    Ok((request::reference(name)?, request::qualifier(qualifier)?))
+}
+
+fn no_source() -> ServiceError {
+    ServiceError::InvalidParameterValue("Please provide a source for function code.".to_owned())
+}

@@ -1,0 +1,182 @@
+//! From wire types to domain types: what a request asks for, in `control`'s words.
+//!
+//! The model's constraints have been checked when a value gets here. What the API allows and Dormouse cannot
+//! honour is refused in [`super::unserved`]; nothing is dropped silently.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use control::function::{Change, LoggingChange};
+use model::error::ServiceError;
+use model::function::{Architecture, Environment, LogFormat, TracingMode};
+use model::limits;
+use model::name::{FunctionName, FunctionReference, Qualifier};
+use model::runtime::RuntimeName;
+use serde::de::IgnoredAny;
+use wire::lambda::{self as api, unknown_runtime_message};
+
+/// The function that a request names.
+///
+/// # Errors
+/// `Validation` for what the model's pattern lets through and no function can be called.
+pub fn reference(text: Option<&str>) -> Result<FunctionReference, ServiceError> {
+    let text = text.unwrap_or_default();
+    FunctionReference::parse(text).map_err(|_| {
+        let name = text.rsplit(':').next().unwrap_or_default();
+        let constraint = if name.len() > FunctionName::LENGTH_MAX {
+            format!("Member must have length less than or equal to {}", FunctionName::LENGTH_MAX)
+        } else {
+            "Member must be a function name, a partial ARN or an ARN of a function".to_owned()
+        };
+        let shown: String = text.chars().take(200).collect();
+        ServiceError::Validation(format!(
+            "1 validation error detected: Value '{shown}' at 'functionName' failed to satisfy constraint: \
+             {constraint}"
+        ))
+    })
+}
+
+/// The version or alias that a request names apart from the function.
+///
+/// # Errors
+/// `Validation`.
+pub fn qualifier(text: Option<&str>) -> Result<Option<Qualifier>, ServiceError> {
+    let parse = |text: &str| {
+        Qualifier::parse(text).map_err(|error| {
+            ServiceError::Validation(format!(
+                "1 validation error detected: Value '{}' at 'qualifier' failed to satisfy constraint: Member must \
+                 be {}",
+                error.text, error.expected
+            ))
+        })
+    };
+    text.map(parse).transpose()
+}
+
+/// The settings that a new function asks for.
+///
+/// # Errors
+/// `InvalidParameterValue` for a runtime or architecture that is none.
+pub fn settings_of_create(input: &api::CreateFunctionRequest) -> Result<Change, ServiceError> {
+    Ok(Change {
+        runtime: runtime(input.runtime.as_ref())?,
+        handler: input.handler.clone(),
+        role: input.role.clone(),
+        description: input.description.clone(),
+        timeout_s: number(input.timeout),
+        memory_mb: number(input.memory_size),
+        ephemeral_mb: input.ephemeral_storage.as_ref().and_then(|storage| number(storage.size)),
+        environment: input.environment.as_ref().map(environment),
+        architecture: architecture(input.architectures.as_deref())?,
+        tracing: input.tracing_config.as_ref().and_then(tracing),
+        logging: input.logging_config.as_ref().map(logging),
+    })
+}
+
+/// The settings that a change asks for.
+///
+/// # Errors
+/// `InvalidParameterValue` for a runtime that is none.
+pub fn settings_of_update(input: &api::UpdateFunctionConfigurationRequest) -> Result<Change, ServiceError> {
+    Ok(Change {
+        runtime: runtime(input.runtime.as_ref())?,
+        handler: input.handler.clone(),
+        role: input.role.clone(),
+        description: input.description.clone(),
+        timeout_s: number(input.timeout),
+        memory_mb: number(input.memory_size),
+        ephemeral_mb: input.ephemeral_storage.as_ref().and_then(|storage| number(storage.size)),
+        environment: input.environment.as_ref().map(environment),
+        architecture: None,
+        tracing: input.tracing_config.as_ref().and_then(tracing),
+        logging: input.logging_config.as_ref().map(logging),
+    })
+}
+
+/// The one instruction set that is asked for.
+///
+/// # Errors
+/// `InvalidParameterValue` for several, or one that no Lambda has.
+pub fn architecture(asked: Option<&[api::Architecture]>) -> Result<Option<Architecture>, ServiceError> {
+    match asked.unwrap_or_default() {
+        [] => Ok(None),
+        [api::Architecture::X86_64] => Ok(Some(Architecture::X86_64)),
+        [api::Architecture::Arm64] => Ok(Some(Architecture::Arm64)),
+        _ => Err(ServiceError::InvalidParameterValue(
+            "Architectures must hold exactly one of x86_64 and arm64.".to_owned(),
+        )),
+    }
+}
+
+/// The event of an invocation: JSON, and `{}` where none is sent, as Lambda has it.
+///
+/// # Errors
+/// `InvalidRequestContent`, which says where it stops being JSON.
+pub fn event(payload: Option<Bytes>) -> Result<Bytes, ServiceError> {
+    let Some(payload) = payload else { return Ok(Bytes::from_static(b"{}")) };
+    // Skipping over a value does not look into its strings, so the text is checked first.
+    let text = std::str::from_utf8(&payload).map_err(|error| error.to_string());
+    let checked = text.and_then(|text| {
+        serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|error| error.to_string())
+    });
+    match checked {
+        Ok(()) => Ok(payload),
+        Err(error) => Err(ServiceError::InvalidRequestContent(format!(
+            "Could not parse request body into json: {error}"
+        ))),
+    }
+}
+
+/// The client context as JSON.
+///
+/// # Errors
+/// `InvalidRequestContent` if it is too long, not Base64 or not JSON.
+pub fn client_context(encoded: &str) -> Result<String, ServiceError> {
+    let refuse = |why: &str| ServiceError::InvalidRequestContent(format!("Client context {why}"));
+    if encoded.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
+        let most = limits::CLIENT_CONTEXT_BYTES_MAX;
+        return Err(refuse(&format!("must be no more than {most} bytes when base64-encoded.")));
+    }
+    let text = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+        .ok_or_else(|| refuse("must be a valid Base64-encoded JSON object."))
+}
+
+fn runtime(asked: Option<&api::Runtime>) -> Result<Option<RuntimeName>, ServiceError> {
+    match asked {
+        Some(api::Runtime::Unknown(name)) => {
+            Err(ServiceError::InvalidParameterValue(unknown_runtime_message(name)))
+        }
+        known => Ok(known.map(|runtime| RuntimeName::new(runtime.as_ref()))),
+    }
+}
+
+/// Ranges are the model's; what is negative after all fails the limits behind it.
+fn number(value: Option<i32>) -> Option<u32> {
+    value.map(|value| u32::try_from(value).unwrap_or(0))
+}
+
+fn environment(asked: &api::Environment) -> Environment {
+    Environment(asked.variables.clone().unwrap_or_default())
+}
+
+fn tracing(asked: &api::TracingConfig) -> Option<TracingMode> {
+    match asked.mode.as_ref()? {
+        api::TracingMode::Active => Some(TracingMode::Active),
+        // Any third mode has failed the model's constraint.
+        api::TracingMode::PassThrough | api::TracingMode::Unknown(_) => Some(TracingMode::PassThrough),
+    }
+}
+
+fn logging(asked: &api::LoggingConfig) -> LoggingChange {
+    let format = asked.log_format.as_ref().map(|format| match format {
+        api::LogFormat::Json => LogFormat::Json,
+        api::LogFormat::Text | api::LogFormat::Unknown(_) => LogFormat::Text,
+    });
+    LoggingChange {
+        format,
+        application_level: asked.application_log_level.as_ref().map(ToString::to_string),
+        system_level: asked.system_log_level.as_ref().map(ToString::to_string),
+        group: asked.log_group.clone(),
+    }
+}

@@ -1,0 +1,183 @@
+//! What the API can ask for and this version cannot give: refused by name, so that nobody believes to have what
+//! is not there. Values that mean "none" pass, since tools send them.
+
+use model::error::ServiceError;
+use wire::lambda as api;
+
+/// Whether a request asks for something that is not served; the member's name and whether it is asked for.
+type Asked = (&'static str, bool);
+
+/// Checks a creation.
+///
+/// # Errors
+/// `InvalidParameterValue` naming the first member that cannot be honoured.
+pub fn check_create(input: &api::CreateFunctionRequest) -> Result<(), ServiceError> {
+    let code = input.code.as_ref();
+    refuse(&[
+        ("PackageType=Image", input.package_type == Some(api::PackageType::Image)),
+        ("Code.ImageUri", code.is_some_and(|code| is_text(code.image_uri.as_ref()))),
+        ("Code.S3Bucket", code.is_some_and(|code| is_text(code.s3_bucket.as_ref()))),
+        ("Code.S3Key", code.is_some_and(|code| is_text(code.s3_key.as_ref()))),
+        ("Code.S3ObjectVersion", code.is_some_and(|code| is_text(code.s3_object_version.as_ref()))),
+        ("Code.SourceKMSKeyArn", code.is_some_and(|code| is_text(code.source_kms_key_arn.as_ref()))),
+        ("Publish", input.publish == Some(true)),
+        ("PublishTo", input.publish_to.is_some()),
+        ("VpcConfig", is_vpc(input.vpc_config.as_ref())),
+        ("DeadLetterConfig", is_dead_letter(input.dead_letter_config.as_ref())),
+        ("KMSKeyArn", is_text(input.kms_key_arn.as_ref())),
+        ("Layers", is_list(input.layers.as_ref())),
+        ("FileSystemConfigs", is_list(input.file_system_configs.as_ref())),
+        ("CodeSigningConfigArn", is_text(input.code_signing_config_arn.as_ref())),
+        ("ImageConfig", is_image(input.image_config.as_ref())),
+        ("SnapStart", is_snap_start(input.snap_start.as_ref())),
+        ("TenancyConfig", input.tenancy_config.is_some()),
+        ("CapacityProviderConfig", input.capacity_provider_config.is_some()),
+        ("DurableConfig", input.durable_config.is_some()),
+        ("RuntimeConfig", input.runtime_config.is_some()),
+        ("AcceleratorConfig", input.accelerator_config.is_some()),
+    ])
+}
+
+/// Checks new code.
+///
+/// # Errors
+/// As [`check_create`].
+pub fn check_update_code(input: &api::UpdateFunctionCodeRequest) -> Result<(), ServiceError> {
+    refuse(&[
+        ("ImageUri", is_text(input.image_uri.as_ref())),
+        ("S3Bucket", is_text(input.s3_bucket.as_ref())),
+        ("S3Key", is_text(input.s3_key.as_ref())),
+        ("S3ObjectVersion", is_text(input.s3_object_version.as_ref())),
+        ("SourceKMSKeyArn", is_text(input.source_kms_key_arn.as_ref())),
+        ("Publish", input.publish == Some(true)),
+        ("PublishTo", input.publish_to.is_some()),
+    ])
+}
+
+/// Checks new settings.
+///
+/// # Errors
+/// As [`check_create`].
+pub fn check_update_configuration(
+    input: &api::UpdateFunctionConfigurationRequest,
+) -> Result<(), ServiceError> {
+    refuse(&[
+        ("VpcConfig", is_vpc(input.vpc_config.as_ref())),
+        ("DeadLetterConfig", is_dead_letter(input.dead_letter_config.as_ref())),
+        ("KMSKeyArn", is_text(input.kms_key_arn.as_ref())),
+        ("Layers", is_list(input.layers.as_ref())),
+        ("FileSystemConfigs", is_list(input.file_system_configs.as_ref())),
+        ("ImageConfig", is_image(input.image_config.as_ref())),
+        ("SnapStart", is_snap_start(input.snap_start.as_ref())),
+        ("CapacityProviderConfig", input.capacity_provider_config.is_some()),
+        ("DurableConfig", input.durable_config.is_some()),
+        ("RuntimeConfig", input.runtime_config.is_some()),
+        ("AcceleratorConfig", input.accelerator_config.is_some()),
+    ])
+}
+
+/// Checks an invocation.
+///
+/// # Errors
+/// `NotServed` for asynchronous invocations; else as [`check_create`].
+pub fn check_invoke(input: &api::InvocationRequest) -> Result<(), ServiceError> {
+    if input.invocation_type == Some(api::InvocationType::Event) {
+        return Err(ServiceError::NotServed(
+            "This version of Dormouse does not serve InvocationType=Event yet. Use RequestResponse."
+                .to_owned(),
+        ));
+    }
+    refuse(&[
+        ("DurableExecutionName", is_text(input.durable_execution_name.as_ref())),
+        ("TenantId", is_text(input.tenant_id.as_ref())),
+    ])
+}
+
+fn refuse(members: &[Asked]) -> Result<(), ServiceError> {
+    match members.iter().find(|(_, is_asked)| *is_asked) {
+        None => Ok(()),
+        Some((name, _)) => Err(ServiceError::InvalidParameterValue(format!(
+            "This version of Dormouse does not serve {name} yet. Leave it out to go on without it."
+        ))),
+    }
+}
+
+fn is_text(value: Option<&String>) -> bool {
+    value.is_some_and(|text| !text.is_empty())
+}
+
+fn is_list<T>(value: Option<&Vec<T>>) -> bool {
+    value.is_some_and(|list| !list.is_empty())
+}
+
+fn is_vpc(value: Option<&api::VpcConfig>) -> bool {
+    value.is_some_and(|vpc| {
+        is_list(vpc.subnet_ids.as_ref())
+            || is_list(vpc.security_group_ids.as_ref())
+            || vpc.ipv6_allowed_for_dual_stack == Some(true)
+    })
+}
+
+fn is_dead_letter(value: Option<&api::DeadLetterConfig>) -> bool {
+    value.is_some_and(|config| is_text(config.target_arn.as_ref()))
+}
+
+fn is_image(value: Option<&api::ImageConfig>) -> bool {
+    value.is_some_and(|image| {
+        is_list(image.entry_point.as_ref())
+            || is_list(image.command.as_ref())
+            || is_text(image.working_directory.as_ref())
+    })
+}
+
+fn is_snap_start(value: Option<&api::SnapStart>) -> bool {
+    value.is_some_and(|snap| snap.apply_on.as_ref().is_some_and(|on| *on != api::SnapStartApplyOn::None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: api::CreateFunctionRequest, expect: Option<&str>) {
+        match (check_create(&input), expect) {
+            (Ok(()), None) => {}
+            (Err(error), Some(name)) => assert!(error.to_string().contains(name), "{error}"),
+            (result, expect) => panic!("{result:?} instead of {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_served_is_named() {
+        type Input = api::CreateFunctionRequest;
+        check(Input { publish: Some(true), ..Input::default() }, Some("Publish"));
+        check(Input { layers: Some(vec!["arn".to_owned()]), ..Input::default() }, Some("Layers"));
+        let snap_start = api::SnapStart { apply_on: Some(api::SnapStartApplyOn::PublishedVersions) };
+        check(Input { snap_start: Some(snap_start), ..Input::default() }, Some("SnapStart"));
+        let code = api::FunctionCode { s3_bucket: Some("b".to_owned()), ..api::FunctionCode::default() };
+        check(Input { code: Some(code), ..Input::default() }, Some("Code.S3Bucket"));
+        check(
+            Input { package_type: Some(api::PackageType::Image), ..Input::default() },
+            Some("PackageType=Image"),
+        );
+    }
+
+    #[test]
+    fn values_that_mean_none_pass() {
+        let input = api::CreateFunctionRequest {
+            publish: Some(false),
+            layers: Some(Vec::new()),
+            vpc_config: Some(api::VpcConfig {
+                subnet_ids: Some(Vec::new()),
+                security_group_ids: Some(Vec::new()),
+                ipv6_allowed_for_dual_stack: Some(false),
+            }),
+            dead_letter_config: Some(api::DeadLetterConfig { target_arn: Some(String::new()) }),
+            kms_key_arn: Some(String::new()),
+            snap_start: Some(api::SnapStart { apply_on: Some(api::SnapStartApplyOn::None) }),
+            package_type: Some(api::PackageType::Zip),
+            image_config: Some(api::ImageConfig::default()),
+            ..api::CreateFunctionRequest::default()
+        };
+        check(input, None);
+    }
+}

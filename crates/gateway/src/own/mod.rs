@@ -1,0 +1,44 @@
+//! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, and the packages that
+//! `Code.Location` points to. Health, metrics and runtimes tell nothing of any function and need no signature.
+
+pub mod code;
+mod logs;
+mod status;
+
+use std::sync::Arc;
+
+use http::Method;
+use model::error::ServiceError;
+
+use crate::app::{Answered, App, Call};
+
+const PREFIX: &str = "/_dormouse/";
+
+/// Whether a path is one of ours.
+pub fn is_own(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// Answers a request to one of our pages.
+pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
+    let path = call.head.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+    if call.head.method != Method::GET {
+        return ("own:other", Err(nothing(&path).into()));
+    }
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["health"] => ("own:health", Ok(status::health(app))),
+        ["metrics"] => ("own:metrics", Ok(status::metrics(app))),
+        ["runtimes"] => ("own:runtimes", Ok(status::runtimes(app))),
+        ["code", digest] => ("own:code", code::serve(app, &call.head, digest).await),
+        ["functions", name, "logs"] => ("own:logs", logs::serve(app, call, name).await),
+        _ => ("own:other", Err(nothing(&path).into())),
+    }
+}
+
+fn nothing(path: &str) -> ServiceError {
+    let shown: String = path.chars().take(100).collect();
+    ServiceError::UnknownOperation(format!(
+        "There is nothing to get at {PREFIX}{shown}. There are health, metrics, runtimes and \
+         functions/NAME/logs."
+    ))
+}

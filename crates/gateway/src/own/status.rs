@@ -1,0 +1,42 @@
+//! How the server is, for people, monitors and the command line.
+
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::app::App;
+use crate::respond::{Body, content};
+
+/// 200 while the server takes requests, 503 while it stops.
+pub fn health(app: &App) -> Response<Body> {
+    let about = &app.parts.about;
+    let is_stopping = *app.stopping.borrow();
+    let body = json!({
+        "status": if is_stopping { "stopping" } else { "ok" },
+        "version": about.version,
+        "weaknesses": about.weaknesses,
+    });
+    let mut response = content("application/json", body.to_string());
+    if is_stopping {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+/// All counters and gauges as Prometheus text.
+pub fn metrics(app: &App) -> Response<Body> {
+    let about = &app.parts.about;
+    content("text/plain; version=0.0.4", app.metrics.render(about.version, &(about.gauges)()))
+}
+
+/// The runtimes that functions can use here.
+pub fn runtimes(app: &App) -> Response<Body> {
+    let ready = app.parts.runtimes.ready();
+    let runtimes: Vec<serde_json::Value> = ready
+        .iter()
+        .map(|runtime| {
+            let interpreter = runtime.interpreter.as_ref().map(|path| path.to_string_lossy());
+            json!({ "name": runtime.name.as_str(), "interpreter": interpreter })
+        })
+        .collect();
+    content("application/json", json!({ "runtimes": runtimes }).to_string())
+}

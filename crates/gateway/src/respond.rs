@@ -1,0 +1,79 @@
+//! Answers on their way out: the one body type, and how failures become AWS-shaped answers.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::{Channel, Either, Full};
+use model::error::ServiceError;
+use model::id::RequestId;
+use wire::rest_json::Reply;
+use wire::sigv4::AuthError;
+
+/// Whole, or sent piece by piece as it comes to be.
+pub type Body = Either<Full<Bytes>, Channel<Bytes>>;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Failure {
+    /// The caller is not who it says, or does not say who it is.
+    Auth(AuthError),
+    /// Everything else.
+    Service(ServiceError),
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+impl Failure {
+    /// The answer that tells the caller.
+    pub fn answer(&self) -> Response<Body> {
+        match self {
+            Self::Auth(error) => whole(wire::error::auth_reply(error)),
+            Self::Service(error) => whole(wire::error::reply(error)),
+        }
+    }
+}
+
+/// An answer whose body is all there.
+pub fn whole(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(reply.body)));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
+}
+
+/// An answer of some content type.
+pub fn content(content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(body.into())));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// An answer that is sent as it comes to be.
+pub fn streamed(content_type: &'static str, body: Channel<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Either::Right(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Puts the request's id on its answer.
+pub fn identify(response: &mut Response<Body>, request: RequestId) {
+    // An id is hexadecimal digits and hyphens, which every header can carry.
+    if let Ok(value) = HeaderValue::from_str(&request.to_string()) {
+        response.headers_mut().insert("x-amzn-requestid", value);
+    }
+}
+
+/// The code by which metrics count an answer: AWS's error code, or the status.
+pub fn outcome<'a>(headers: &'a HeaderMap, status: &'a StatusCode) -> &'a str {
+    let code = headers.get(wire::error::ERROR_TYPE).and_then(|code| code.to_str().ok());
+    code.unwrap_or_else(|| status.as_str())
+}

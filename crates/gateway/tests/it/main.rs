@@ -1,0 +1,14 @@
+//! The whole front over real HTTP, with the real store and control in a temporary directory. Only the engine is a
+//! stand-in: it echoes, or fails as it is told.
+
+// The names by which the rest of the workspace knows these crates.
+extern crate dormouse_gateway as gateway;
+
+mod auth;
+mod cases;
+mod client;
+mod conformance;
+mod invoke;
+mod own;
+mod serving;
+mod world;

@@ -1,0 +1,124 @@
+//! The pages under `/_dormouse/`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::identity::Access;
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use model::arn::Scope;
+use model::id::{AccountId, Region};
+use model::log::{LogEvent, LogGroup};
+use model::port::LogSink as _;
+
+use crate::client::Client;
+use crate::world::{World, now};
+
+fn write_log(world: &World, message: &str) {
+    let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+    let group = Arc::new(LogGroup { scope, name: "/aws/lambda/hello".to_owned() });
+    let event = LogEvent { stream: "2026/11/23/[$LATEST]0".into(), at: now(), message: message.to_owned() };
+    world.store.logs().append(&group, vec![event]);
+}
+
+#[tokio::test]
+async fn status_pages_need_no_signature() {
+    let world = World::open(Access::Verified).await;
+    let anyone = Client::new(world.address, None);
+    let health = anyone.get("/_dormouse/health").await;
+    assert_eq!(health.status, 200);
+    let expect = serde_json::json!({
+        "status": "ok",
+        "version": "0.0.0-test",
+        "weaknesses": ["nothing is enforced in tests"],
+    });
+    assert_eq!(health.json(), expect);
+    let runtimes = anyone.get("/_dormouse/runtimes").await.json();
+    let expect = serde_json::json!({ "runtimes": [
+        { "name": "provided.al2023", "interpreter": null },
+        { "name": "python3.12", "interpreter": "/usr/bin/python3" },
+    ]});
+    assert_eq!(runtimes, expect);
+    world.create("hello").await;
+    world.client().post("/2015-03-31/functions/hello/invocations", serde_json::json!({})).await;
+    let metrics = anyone.get("/_dormouse/metrics").await;
+    let text = String::from_utf8_lossy(&metrics.body).into_owned();
+    for line in [
+        "dormouse_build_info{version=\"0.0.0-test\"} 1",
+        "dormouse_requests_total{operation=\"CreateFunction\",code=\"201\"} 1",
+        "dormouse_requests_total{operation=\"Invoke\",code=\"200\"} 1",
+        "dormouse_invocations_total{start=\"cold\"} 1",
+        "dormouse_environments 3",
+    ] {
+        assert!(text.lines().any(|seen| seen == line), "{line} is not in\n{text}");
+    }
+    assert_eq!(anyone.get("/_dormouse/nothing").await.status, 404);
+    assert_eq!(anyone.delete("/_dormouse/health").await.status, 404);
+}
+
+#[tokio::test]
+async fn code_is_fetched_from_its_location_and_from_nowhere_else() {
+    let world = World::open(Access::Verified).await;
+    world.create("hello").await;
+    let function = world.client().get("/2015-03-31/functions/hello").await.json();
+    assert_eq!(function["Code"]["RepositoryType"], "S3");
+    let location = function["Code"]["Location"].as_str().expect("a location");
+    let target = location.strip_prefix(&format!("http://{}", world.address)).expect("on the host that was used");
+    let anyone = Client::new(world.address, None);
+    let answer = anyone.get(target).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/zip"));
+    assert_eq!(answer.body.len(), function["Configuration"]["CodeSize"]);
+    assert!(answer.body.starts_with(b"PK"));
+    let (path, _) = target.split_once('?').expect("a query");
+    for forged in [
+        path.to_owned(),
+        format!("{path}?expires=99999999999999&signature={}", "0".repeat(64)),
+        target.replace("expires=", "expires=9"),
+        "/_dormouse/code/../../etc/passwd?expires=1&signature=1".to_owned(),
+    ] {
+        let (status, code, _) = anyone.get(&forged).await.error();
+        assert!(status == 403 && code == "AccessDeniedException" || status == 404, "{forged}: {status} {code}");
+    }
+}
+
+#[tokio::test]
+async fn logs_are_read_back() {
+    let world = World::open(Access::Verified).await;
+    world.create("hello").await;
+    write_log(&world, "first");
+    write_log(&world, "second");
+    let answer = world.client().get("/_dormouse/functions/hello/logs?limit=1").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
+    let lines: Vec<serde_json::Value> =
+        answer.body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!((&lines[0]["message"], &lines[0]["stream"]), (&"second".into(), &"2026/11/23/[$LATEST]0".into()));
+    assert!(lines[0]["timestamp"].as_i64().is_some_and(|millis| millis > 0));
+    assert_eq!(world.client().get("/_dormouse/functions/nobody/logs").await.status, 404);
+    assert_eq!(world.client().get("/_dormouse/functions/hello/logs?limit=x").await.status, 400);
+    let anyone = Client::new(world.address, None);
+    assert_eq!(anyone.get("/_dormouse/functions/hello/logs").await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_are_followed_until_the_server_stops() {
+    let world = World::open(Access::Verified).await;
+    world.create("hello").await;
+    write_log(&world, "before");
+    let target = "/_dormouse/functions/hello/logs?follow=true";
+    let mut body = world.client().open("GET", target, HeaderMap::new(), Default::default()).await.into_body();
+    let mut text = String::new();
+    let mut read_until = async |words: &str| {
+        while !text.contains(words) {
+            let frame = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("in time");
+            let data = frame.expect("not ended").expect("not broken").into_data().expect("data");
+            text.push_str(&String::from_utf8_lossy(&data));
+        }
+    };
+    read_until("before").await;
+    write_log(&world, "live");
+    read_until("live").await;
+    let (left, rest) = tokio::join!(world.gateway.stop(Duration::from_secs(10)), body.collect());
+    assert_eq!(left, 0, "a follower does not hold the server up");
+    assert!(rest.expect("ended in order").to_bytes().is_empty());
+}

@@ -1,0 +1,216 @@
+//! A front on a free port, and everything that stands behind it.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use control::function::{Functions, Parts as FunctionParts};
+use control::identity::{Access, Identity, RootKey, SigningSecret};
+use control::link::CodeLinks;
+use control::logs::FunctionLogs;
+use control::package::Packages;
+use gateway::{About, Gateway, Gauge, Parts};
+use model::arn::FunctionId;
+use model::error::ServiceError;
+use model::function::Architecture;
+use model::id::AccountId;
+use model::lease::{Phases, StartReason};
+use model::port::{
+    Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Runtimes,
+};
+use model::runtime::RuntimeName;
+use model::time::Timestamp;
+use store::Store;
+use wire::sigv4::{Credentials, Secret};
+
+use crate::client::{Answer, Client};
+
+pub const KEY_ID: &str = "AKIAROOTKEYFORTESTS1";
+pub const SECRET: &str = "root secret for tests";
+
+/// A server without an engine.
+pub struct World {
+    pub gateway: Arc<Gateway>,
+    pub address: SocketAddr,
+    pub engine: Arc<Echo>,
+    pub identity: Arc<Identity>,
+    pub functions: Functions,
+    pub store: Store,
+    _data: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn open(access: Access) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let store = Store::open(data.path()).expect("a store");
+        let clock: Arc<dyn Clock> = Arc::new(WallClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
+        let engine = Arc::new(Echo::default());
+        let packages = Packages::open(
+            data.path().join("code"),
+            store.blobs(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let functions = Functions::open(FunctionParts {
+            records: store.functions(),
+            packages: Arc::new(packages.expect("packages")),
+            runtimes: Arc::clone(&engine) as _,
+            invoke: Arc::clone(&engine) as _,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
+        let functions = functions.await.expect("functions");
+        let root = RootKey {
+            access_key_id: KEY_ID.to_owned(),
+            secret_access_key: SigningSecret::new(SECRET.to_owned()),
+            account: AccountId::DEFAULT,
+        };
+        let secrets = store.secrets();
+        let identity = Identity::open(access, root, &secrets, Arc::clone(&clock), Arc::clone(&entropy));
+        let identity = Arc::new(identity.expect("identities"));
+        let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
+        let gateway = Gateway::new(Parts {
+            logs: FunctionLogs::new(functions.clone(), store.logs()),
+            functions: functions.clone(),
+            identity: Arc::clone(&identity),
+            links: CodeLinks::open(&secrets, entropy.as_ref()).expect("links"),
+            invoke: Arc::clone(&engine) as _,
+            runtimes: Arc::clone(&engine) as _,
+            clock,
+            entropy,
+            about: About {
+                version: "0.0.0-test",
+                weaknesses: vec!["nothing is enforced in tests".to_owned()],
+                gauges: Box::new(move || vec![gauge()]),
+            },
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(gateway.serve_listener(listener).expect("a usable listener"));
+        Self { gateway, address, engine, identity, functions, store, _data: data }
+    }
+
+    /// A client that signs with the root key.
+    pub fn client(&self) -> Client {
+        Client::new(self.address, Some(root_credentials()))
+    }
+
+    /// Creates a function and waits until it is active.
+    pub async fn create(&self, name: &str) {
+        let answer = self.client().post("/2015-03-31/functions", create_body(name)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.settled(&self.client(), name).await;
+    }
+
+    /// Waits until a function's last change has come to its end.
+    pub async fn settled(&self, client: &Client, name: &str) -> Answer {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let answer = client.get(&format!("/2015-03-31/functions/{name}/configuration")).await;
+            let is_pending = answer.json()["State"] == "Pending";
+            if !is_pending && answer.json()["LastUpdateStatus"] != "InProgress" {
+                return answer;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{name} does not settle: {answer:?}");
+        }
+    }
+}
+
+pub fn root_credentials() -> Credentials {
+    Credentials { access_key_id: KEY_ID.to_owned(), secret: Secret::new(SECRET), session_token: None }
+}
+
+pub fn create_body(name: &str) -> serde_json::Value {
+    use base64::Engine as _;
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("app.py", zip::write::SimpleFileOptions::default()).expect("start a file");
+    writer.write_all(b"def handler(event, context): return event").expect("write a file");
+    let zip = writer.finish().expect("finish the archive").into_inner();
+    serde_json::json!({
+        "FunctionName": name,
+        "Runtime": "python3.12",
+        "Handler": "app.handler",
+        "Role": "arn:aws:iam::000000000000:role/r",
+        "Code": { "ZipFile": base64::engine::general_purpose::STANDARD.encode(zip) },
+    })
+}
+
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    Timestamp::from_millis(i64::try_from(since.as_millis()).expect("a near time"))
+}
+
+struct Numbers(Mutex<u64>);
+
+impl Entropy for Numbers {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut next = self.0.lock().expect("not poisoned");
+        *next += 1;
+        for (place, byte) in buffer.iter_mut().zip(next.to_be_bytes().into_iter().cycle()) {
+            *place = byte;
+        }
+    }
+}
+
+/// Stands where the engine is: answers with the event, or as it was told for a function.
+#[derive(Default)]
+pub struct Echo {
+    /// By function name: what it answers instead.
+    pub told: Mutex<HashMap<String, Result<Result<bytes::Bytes, FunctionFailure>, ServiceError>>>,
+    /// The last invocation.
+    pub seen: Mutex<Option<Invocation>>,
+    /// While this is held for writing, invocations take their time.
+    pub gate: tokio::sync::RwLock<()>,
+}
+
+impl Invoke for Echo {
+    fn invoke(&self, invocation: Invocation) -> Pending<'_, Result<Outcome, ServiceError>> {
+        Box::pin(async move {
+            *self.seen.lock().expect("not poisoned") = Some(invocation.clone());
+            let _open = self.gate.read().await;
+            let name = invocation.function.id.name.as_str();
+            let told = self.told.lock().expect("not poisoned").get(name).cloned();
+            let result = told.unwrap_or_else(|| Ok(Ok(invocation.payload.clone())))?;
+            let micros = Duration::from_micros;
+            Ok(Outcome {
+                result,
+                tail: invocation.tail.then(|| b"START\nEND\n".to_vec()),
+                reason: StartReason::Cold,
+                phases: Phases { waited: micros(1), sandbox: micros(2), init: micros(3), run: micros(4) },
+            })
+        })
+    }
+
+    fn retire(&self, _: &FunctionId) {}
+}
+
+impl Runtimes for Echo {
+    fn ready(&self) -> Vec<ReadyRuntime> {
+        vec![
+            ReadyRuntime { name: RuntimeName::new("provided.al2023"), interpreter: None },
+            ReadyRuntime {
+                name: RuntimeName::new("python3.12"),
+                interpreter: Some("/usr/bin/python3".into()),
+            },
+        ]
+    }
+
+    fn choose(&self, wanted: &RuntimeName, _: Architecture) -> Result<RuntimeName, ServiceError> {
+        if self.ready().iter().any(|ready| ready.name == *wanted) {
+            return Ok(wanted.clone());
+        }
+        let message = format!("{wanted} is not ready here; python3.12 is. Install an interpreter to add one.");
+        Err(ServiceError::InvalidParameterValue(message))
+    }
+}

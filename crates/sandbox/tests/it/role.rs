@@ -1,0 +1,104 @@
+//! The other parts that this binary can play, chosen by `SANDBOX_TESTS_ROLE`.
+//!
+//! Inside a sandbox: see `probe.rs`. Outside: a small server of its own (`victim`), for tests that kill
+//! servers and keepers; and a server of an ordinary user (`rootless`), which checks itself.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use dormouse_sandbox::{ExitStatus, Keeper, Weakness};
+use tokio::runtime::Runtime;
+
+use crate::world::{self, MIB, World, command, probe, sh};
+
+/// Plays the part asked for, if any.
+pub fn play() -> Option<ExitCode> {
+    let role = std::env::var("SANDBOX_TESTS_ROLE").ok()?;
+    Some(match role.as_str() {
+        "forbidden-calls" => crate::probe::forbidden_calls(),
+        "outside-user" => crate::probe::outside_user(),
+        "connect" => crate::probe::connect(),
+        "victim" => victim(),
+        "rootless" => rootless(),
+        other => panic!("unknown role {other}"),
+    })
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
+}
+
+/// Holds two sandboxes with a marked process each, says so, and waits until its input closes.
+fn victim() -> ExitCode {
+    let dir = PathBuf::from(variable("SANDBOX_TESTS_DIR"));
+    let (instance, marker) = (variable("SANDBOX_TESTS_INSTANCE"), variable("SANDBOX_TESTS_MARKER"));
+    let link = world::fork(&instance, &dir);
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let keeper = Keeper::connect(link).unwrap();
+        let spec = world_spec(&dir);
+        let (one, other) = (keeper.create(spec.clone()).await.unwrap(), keeper.create(spec).await.unwrap());
+        one.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
+        other.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
+        // Frozen ones must go as well.
+        other.freeze().unwrap();
+        println!("ready");
+        tokio::task::block_in_place(|| std::io::stdin().read_to_end(&mut Vec::new())).unwrap();
+        keeper.shutdown().await;
+    });
+    ExitCode::SUCCESS
+}
+
+fn world_spec(dir: &std::path::Path) -> dormouse_sandbox::SandboxSpec {
+    dormouse_sandbox::SandboxSpec {
+        mounts: vec![dormouse_sandbox::Bind { source: dir.join("code"), target: "/var/task".into() }],
+        memory_bytes: 128 * MIB,
+        tmp_bytes: 16 * MIB,
+        pids_max: 64,
+        open_files_max: 256,
+    }
+}
+
+/// What must work for an ordinary user, end to end.
+fn rootless() -> ExitCode {
+    assert_ne!(rustix::process::geteuid().as_raw(), 0, "this part is for ordinary users");
+    let world = World::start();
+    assert!(world.weak(Weakness::SharedUser) && world.weak(Weakness::TmpInMemory));
+    world.runtime.clone().block_on(async {
+        let sandbox = world.sandbox().await;
+        let output = sh(&sandbox, "id -u; cat /var/task/hello; echo x > /tmp/x; exit 3").await;
+        assert_eq!((output.stdout.as_str(), output.status), ("993\nhello from the code\n", ExitStatus::Exited(3)));
+        for script in ["echo x > /x", "echo x > /var/task/x", "mount -t tmpfs none /tmp", "ls /root"] {
+            assert_ne!(sh(&sandbox, script).await.status, ExitStatus::Exited(0), "{script}");
+        }
+        assert_eq!(probe(&sandbox, "forbidden-calls").await.ok(), "");
+        let listed = sh(&sandbox, "for p in /proc/[0-9]*; do echo $p; done").await.ok();
+        assert_eq!(listed.lines().count(), 1, "{listed}");
+        let full = sh(&sandbox, "dd if=/dev/zero of=/tmp/fill bs=1048576").await;
+        assert!(full.stderr.contains("No space left"), "{full:?}");
+        let mut busy = sandbox.spawn(command(&["/bin/sh", "-c", "while :; do :; done"])).await.unwrap();
+        freezes_by_signal(busy.pid, &sandbox).await;
+        sandbox.reset().await.unwrap();
+        assert_eq!(busy.wait().await, ExitStatus::Signaled(9));
+        let other = world.sandbox().await;
+        other.freeze().unwrap();
+        other.kill().unwrap();
+        other.gone().await;
+        sandbox.destroy().await;
+    });
+    world.end();
+    ExitCode::SUCCESS
+}
+
+/// A stopped process has state `T`; its shell, started later, runs.
+async fn freezes_by_signal(pid: u32, sandbox: &dormouse_sandbox::Sandbox) {
+    if sandbox.cpu_usage().is_ok() {
+        return; // a delegated cgroup freezes instead
+    }
+    let script = format!("while :; do read -r line < /proc/{pid}/stat; case $line in *') T '*) exit;; esac; done");
+    sandbox.freeze().unwrap();
+    sh(sandbox, &script).await.ok();
+    sandbox.thaw().unwrap();
+    sh(sandbox, &script.replace("') T '", "') R '")).await.ok();
+}

@@ -1,0 +1,215 @@
+//! What tests share: one keeper, one runtime, one directory; and how they run a program and look at it.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dormouse_sandbox::{
+    Bind, Command, ExitStatus, Keeper, KeeperConfig, KeeperLink, Sandbox, SandboxSpec, UID_BASE_DEFAULT, Weakness,
+};
+use libtest_mimic::Trial;
+use tokio::io::AsyncReadExt;
+use tokio::runtime::Runtime;
+
+pub const MIB: u64 = 1 << 20;
+/// Inside every sandbox of these tests.
+pub const LISTENERS: [&str; 2] = ["127.0.0.1:9001", "127.0.0.1:4566"];
+/// No single test takes longer on a machine that works at all, emulated ones included.
+const TEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Cheap to clone; the keeper ends with [`World::end`].
+#[derive(Clone)]
+pub struct World {
+    pub keeper: Keeper,
+    pub dir: Arc<tempfile::TempDir>,
+    pub runtime: Arc<Runtime>,
+}
+
+impl World {
+    /// Forks the keeper; call it first of all.
+    pub fn start() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let link = fork(&format!("test-{}", std::process::id()), dir.path());
+        for weakness in link.weaknesses() {
+            eprintln!("weakness: {weakness}");
+        }
+        let runtime = Runtime::new().unwrap();
+        let keeper = runtime.block_on(async { Keeper::connect(link) }).unwrap();
+        World { keeper, dir: Arc::new(dir), runtime: Arc::new(runtime) }
+    }
+
+    pub fn end(self) {
+        self.runtime.block_on(self.keeper.shutdown());
+    }
+
+    pub fn weak(&self, weakness: Weakness) -> bool {
+        self.keeper.weaknesses().contains(&weakness)
+    }
+
+    /// A sandbox with room to work in.
+    pub async fn sandbox(&self) -> Sandbox {
+        self.keeper.create(self.spec()).await.unwrap()
+    }
+
+    pub fn spec(&self) -> SandboxSpec {
+        SandboxSpec {
+            mounts: vec![
+                Bind { source: self.dir.path().join("code"), target: "/var/task".into() },
+                Bind { source: exe(), target: "/opt/probe".into() },
+            ],
+            memory_bytes: 256 * MIB,
+            tmp_bytes: 64 * MIB,
+            pids_max: 64,
+            open_files_max: 1024,
+        }
+    }
+}
+
+/// A keeper for the given instance, with its sources beneath `dir`.
+pub fn fork(instance: &str, dir: &Path) -> KeeperLink {
+    let code = dir.join("code");
+    std::fs::create_dir_all(&code).unwrap();
+    std::fs::write(code.join("hello"), "hello from the code\n").unwrap();
+    let executables = exe().parent().unwrap().to_owned();
+    dormouse_sandbox::fork_keeper(KeeperConfig {
+        instance: instance.to_owned(),
+        work_dir: dir.join("work"),
+        allowed_sources: vec![code, executables],
+        listeners: LISTENERS.iter().map(|address| address.parse().unwrap()).collect(),
+        uid_base: UID_BASE_DEFAULT,
+        blanks: 4,
+        sandboxes_max: 64,
+        inside_uid: 993,
+        inside_gid: 990,
+    })
+    .unwrap()
+}
+
+pub fn exe() -> PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+/// Adds a test that runs in the shared runtime.
+pub fn add<F, Fut>(trials: &mut Vec<Trial>, world: Option<&World>, name: &str, test: F)
+where
+    F: FnOnce(World) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let world = world.cloned();
+    trials.push(Trial::test(name, move || {
+        let world = world.ok_or("tests are only listed")?;
+        let runtime = Arc::clone(&world.runtime);
+        let test = async { tokio::time::timeout(TEST_TIMEOUT, test(world)).await };
+        runtime.block_on(test).map_err(|_| "the test takes too long")?;
+        Ok(())
+    }));
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub struct Output {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: ExitStatus,
+}
+
+impl Output {
+    /// Standard output of a program that must have succeeded.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.status, ExitStatus::Exited(0), "{self:?}");
+        self.stdout
+    }
+}
+
+pub fn command(argv: &[&str]) -> Command {
+    Command {
+        argv: argv.iter().map(Into::into).collect(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: "/tmp".into(),
+    }
+}
+
+/// Runs a program to its end.
+pub async fn run(sandbox: &Sandbox, command: Command) -> Output {
+    let mut process = sandbox.spawn(command).await.unwrap();
+    let stdout = tokio::spawn(read(process.stdout.try_clone().unwrap()));
+    let stderr = tokio::spawn(read(process.stderr.try_clone().unwrap()));
+    let status = process.wait().await;
+    Output { stdout: stdout.await.unwrap(), stderr: stderr.await.unwrap(), status }
+}
+
+pub async fn sh(sandbox: &Sandbox, script: &str) -> Output {
+    run(sandbox, command(&["/bin/sh", "-c", script])).await
+}
+
+/// Runs this binary inside, in one of the roles of `probe.rs`.
+pub async fn probe(sandbox: &Sandbox, role: &str) -> Output {
+    let mut command = command(&["/opt/probe"]);
+    command.env.push(("SANDBOX_TESTS_ROLE".into(), role.into()));
+    run(sandbox, command).await
+}
+
+async fn read(pipe: OwnedFd) -> String {
+    let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe).unwrap();
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).await.unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub fn eventually(what: &str, condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    let what = what.to_owned();
+    let mut condition = condition;
+    async move {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut tick = tokio::time::interval(Duration::from_millis(5));
+        while !condition() {
+            assert!(Instant::now() < deadline, "never came true: {what} ({caller})");
+            tick.tick().await;
+        }
+    }
+}
+
+/// Every cgroup directory of an instance, on all hierarchies.
+pub fn cgroups_of(instance: &str) -> Vec<PathBuf> {
+    let name = format!("dormouse-{instance}");
+    let mut found = Vec::new();
+    let mut pending = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(directory) = pending.pop() {
+        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+        for path in entries.flatten().filter(is_directory).map(|entry| entry.path()) {
+            if path.file_name().is_some_and(|last| last == name.as_str()) {
+                found.push(path.clone());
+            }
+            pending.push(path);
+        }
+    }
+    found
+}
+
+fn is_directory(entry: &std::fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_dir())
+}
+
+/// Host ids of running processes (no zombies) whose command line contains `text`.
+pub fn processes_with(text: &str) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(text)
+    })
+    .collect()
+}
+
+/// Whether a process exists and is not just waiting to be reaped.
+pub fn is_running(pid: i32) -> bool {
+    let status: io::Result<String> = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    status.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z')))
+}
