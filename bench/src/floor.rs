@@ -1,98 +1,130 @@
 //! The floors: what remains when everything that can be left out is left out.
 //!
-//! For a warm call that is a client, one HTTP hop in Rust that parses and forwards, and a bare interpreter that
-//! decodes and encodes JSON: no sandbox, no signature, no API, no metering. For a cold start it is the interpreter
-//! itself, started and ended.
+//! For a warm call that is a prototype: HTTP in on the same libraries, the event handed over the Runtime API to the
+//! same bootstrap in a bare interpreter, and the answer handed back. No sandbox, no signature, no API, no checks, no
+//! pools, no time limits, no log, no metering. For a cold start it is the interpreter itself, started and ended.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// A bare interpreter behind one HTTP hop.
-pub struct EchoFloor {
+/// One event and where its answer goes.
+type Call = (Bytes, oneshot::Sender<Bytes>);
+
+/// The prototype around a bare Python interpreter.
+pub struct Prototype {
     worker: Child,
-    /// Where the hop listens.
+    /// Where it listens.
     pub address: SocketAddr,
+    _runtime: Runtime,
+    _code: tempfile::TempDir,
 }
 
-/// Reads a length and that many bytes, decodes and encodes them as JSON, writes the same way back.
-const PYTHON_WORKER: &str = r"
-import json, socket, struct, sys
-link = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
-link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-while True:
-    head = link.recv(4)
-    if not head:
-        break
-    size, = struct.unpack('<I', head)
-    body = b''
-    while len(body) < size:
-        body += link.recv(size - len(body))
-    answer = json.dumps(json.loads(body)).encode()
-    link.sendall(struct.pack('<I', len(answer)) + answer)
-";
+/// What the two sides share: events waiting, and the one being run.
+struct Desk {
+    calls: mpsc::Sender<Call>,
+    waiting: Mutex<mpsc::Receiver<Call>>,
+    current: Mutex<Option<oneshot::Sender<Bytes>>>,
+}
 
-impl EchoFloor {
-    /// Starts a bare Python worker and the hop in front of it.
-    pub fn python(interpreter: &str) -> anyhow::Result<Self> {
-        let inner = TcpListener::bind("127.0.0.1:0")?;
-        let port = inner.local_addr()?.port().to_string();
+impl Prototype {
+    /// Starts the prototype with a bootstrap of this repository.
+    pub fn python(interpreter: &str, bootstrap: &Path) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let (calls, waiting) = mpsc::channel(16);
+        let desk = Arc::new(Desk { calls, waiting: Mutex::new(waiting), current: Mutex::new(None) });
+        let (front, back) = runtime.block_on(async {
+            anyhow::Ok((TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?))
+        })?;
+        let (address, api) = (front.local_addr()?, back.local_addr()?);
+        runtime.spawn(accept(front, Arc::clone(&desk), Side::Caller));
+        runtime.spawn(accept(back, desk, Side::Runtime));
+        let code = tempfile::tempdir()?;
+        std::fs::write(code.path().join("app.py"), "def handler(event, context):\n    return event\n")?;
         let worker = Command::new(interpreter)
-            .args(["-I", "-c", PYTHON_WORKER, &port])
+            .arg("-S")
+            .arg(bootstrap)
             .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
+            .env("LAMBDA_TASK_ROOT", code.path())
+            .env("_HANDLER", "app.handler")
+            .env("AWS_LAMBDA_FUNCTION_NAME", "echo")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+            .current_dir(code.path())
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("start {interpreter}"))?;
-        let (link, _) = inner.accept()?;
-        link.set_nodelay(true)?;
-        let outer = TcpListener::bind("127.0.0.1:0")?;
-        let address = outer.local_addr()?;
-        std::thread::spawn(move || hop(&outer, link));
-        Ok(Self { worker, address })
+        Ok(Self { worker, address, _runtime: runtime, _code: code })
     }
 }
 
-impl Drop for EchoFloor {
+impl Drop for Prototype {
     fn drop(&mut self) {
         let _ = self.worker.kill();
         let _ = self.worker.wait();
     }
 }
 
-/// Serves one client: parse the head, forward the body, answer.
-fn hop(outer: &TcpListener, mut link: TcpStream) -> Option<()> {
-    let (mut client, _) = outer.accept().ok()?;
-    client.set_nodelay(true).ok()?;
-    let mut buffer = Vec::new();
-    let mut chunk = [0; 64 * 1024];
-    loop {
-        let body = loop {
-            if let Some(body) = complete_body(&buffer) {
-                break body;
+#[derive(Clone, Copy)]
+enum Side {
+    Caller,
+    Runtime,
+}
+
+async fn accept(listener: TcpListener, desk: Arc<Desk>, side: Side) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let desk = Arc::clone(&desk);
+        let service = service_fn(move |request| {
+            let desk = Arc::clone(&desk);
+            async move {
+                let answer = match side {
+                    Side::Caller => call(&desk, request).await,
+                    Side::Runtime => serve(&desk, request).await,
+                };
+                Ok::<_, Infallible>(answer.unwrap_or_default())
             }
-            let count = client.read(&mut chunk).ok().filter(|count| *count > 0)?;
-            buffer.extend_from_slice(&chunk[..count]);
-        };
-        let size = u32::try_from(body.len()).ok()?;
-        link.write_all(&[&size.to_le_bytes(), body.as_slice()].concat()).ok()?;
-        buffer.clear();
-        let mut head = [0; 4];
-        link.read_exact(&mut head).ok()?;
-        let mut answer = vec![0; u32::from_le_bytes(head) as usize];
-        link.read_exact(&mut answer).ok()?;
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
-        client.write_all(&[head.as_bytes(), &answer].concat()).ok()?;
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-fn complete_body(buffer: &[u8]) -> Option<Vec<u8>> {
-    let head_end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&buffer[..head_end]).ok()?;
-    let length: usize = crate::client::header(head, "content-length")?.parse().ok()?;
-    buffer.get(head_end..head_end + length).map(<[u8]>::to_vec)
+async fn call(desk: &Desk, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    let event = request.into_body().collect().await.ok()?.to_bytes();
+    let (sender, answer) = oneshot::channel();
+    desk.calls.send((event, sender)).await.ok()?;
+    Some(Response::new(Full::new(answer.await.ok()?)))
+}
+
+async fn serve(desk: &Desk, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    if request.method() == Method::GET {
+        let (event, answer) = desk.waiting.lock().await.recv().await?;
+        *desk.current.lock().await = Some(answer);
+        let headers = Response::builder()
+            .header("lambda-runtime-aws-request-id", "0e3a2b1c-0000-4000-8000-000000000000")
+            .header("lambda-runtime-deadline-ms", "9999999999999")
+            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x:0:function:echo");
+        return headers.body(Full::new(event)).ok();
+    }
+    let answer = request.into_body().collect().await.ok()?.to_bytes();
+    desk.current.lock().await.take()?.send(answer).ok()?;
+    Response::builder().status(202).body(Full::new(Bytes::from_static(b"{}"))).ok()
 }
 
 /// How long a bare interpreter takes to start, do nothing and end.

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use http::HeaderMap;
 
 use crate::client::{Client, prepare, raw};
-use crate::floor::EchoFloor;
+use crate::floor::Prototype;
 use crate::server::{Function, Server, invoke_path};
 use crate::stats::Timings;
 
@@ -29,7 +29,7 @@ pub fn measure(binary: &Path) -> anyhow::Result<()> {
         timeout_s: 3,
         idle_s: 60,
     })?;
-    let floor = EchoFloor::python("/usr/bin/python3")?;
+    let floor = Prototype::python("/usr/bin/python3", Path::new("runtimes/python/bootstrap.py"))?;
     let (mut here, mut there) = (server.client()?, Client::connect(floor.address)?);
     let plain = raw("POST", "/echo", &HeaderMap::new(), EVENT);
     let (mut product, mut bare) = (Timings::default(), Timings::default());
@@ -51,7 +51,7 @@ pub fn measure(binary: &Path) -> anyhow::Result<()> {
             }
         }
     }
-    println!("{}\n{}", product.line("dormouse"), bare.line("floor (bare interpreter, no API)"));
+    println!("{}\n{}", product.line("dormouse"), bare.line("floor (prototype, bare interpreter)"));
     println!("  ratio of medians: {:.2} (claim: at most 1.5)\n", product.p50_ms() / bare.p50_ms());
     Ok(())
 }

@@ -103,6 +103,8 @@ impl Plan {
     /// # Errors
     /// [`CliError::Package`] for settings that cannot be read, [`CliError::Usage`] for a name that is none.
     pub fn new(dir: &Path, flags: Settings) -> Result<Self, CliError> {
+        // Without it, a folder that is not there would pass for one without settings.
+        std::fs::read_dir(dir).map_err(|source| PackageError::Folder { path: dir.to_owned(), source })?;
         let settings = laid_over(flags, Settings::read(dir)?);
         let text = match &settings.name {
             Some(name) => name.clone(),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use control::function::{Functions, Parts as FunctionParts};
 use control::identity::{Access, Identity};
 use control::link::CodeLinks;
@@ -30,13 +30,14 @@ use crate::launch::{Claim, Launched};
 use crate::root_key;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::trace;
+use crate::watched_keeper::WatchedKeeper;
 
 /// A whole server, and what has to be ended in order.
 pub(crate) struct Composed {
     address: SocketAddr,
     gateway: Arc<Gateway>,
     engine: Engine,
-    keeper: Keeper,
+    keeper: WatchedKeeper,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
     /// Given up last: from then on another server may use the data directory.
@@ -49,7 +50,7 @@ struct Ground {
     identity: Arc<Identity>,
     packages: Arc<Packages>,
     catalogue: Arc<Catalogue>,
-    keeper: Keeper,
+    keeper: WatchedKeeper,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -81,7 +82,7 @@ pub(crate) async fn compose(
         identity,
         packages: Arc::new(packages),
         catalogue: Arc::new(catalogue),
-        keeper,
+        keeper: WatchedKeeper::new(keeper),
         store,
         clock,
         entropy,
@@ -161,7 +162,7 @@ impl Ground {
         let counted = engine.clone();
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
-            weaknesses: self.keeper.weaknesses().iter().map(ToString::to_string).collect(),
+            weaknesses: self.keeper.keeper().weaknesses().iter().map(ToString::to_string).collect(),
             gauges: Box::new(move || gauges(&counted)),
         };
         Ok(Gateway::new(GatewayParts {
@@ -184,6 +185,15 @@ impl Composed {
         self.address
     }
 
+    /// Resolves when the server cannot go on.
+    ///
+    /// # Errors
+    /// Always: the reason.
+    pub(crate) async fn failed(&self) -> anyhow::Result<()> {
+        self.keeper.missed().await;
+        bail!("the keeper of sandboxes has died; start the server again")
+    }
+
     /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
     pub(crate) async fn drain(&self, limit: Duration) {
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
@@ -195,7 +205,7 @@ impl Composed {
     /// Removes every sandbox, then closes the store.
     pub(crate) async fn close(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.keeper.shutdown().await;
+        self.keeper.keeper().shutdown().await;
         self.store.close().await;
     }
 }

@@ -82,12 +82,15 @@ pub(crate) fn run(
         // Before anything can take long: a signal during start-up must not kill half a server.
         let mut signals = Signals::listen()?;
         let composed = compose::compose(mode, config, launched, &environment(), beside.log_echo).await?;
-        let announced = announce(&composed, beside.on_ready);
-        if announced.is_ok() {
-            signals.received().await;
-        }
+        let served = match announce(&composed, beside.on_ready) {
+            Ok(()) => tokio::select! {
+                () = signals.received() => Ok(()),
+                failed = composed.failed() => failed,
+            },
+            failed => failed,
+        };
         stop(&mut signals, composed).await;
-        announced
+        served
     })
 }
 

@@ -1,4 +1,5 @@
-//! The real clock and the real randomness behind the ports of `model`.
+//! The real clock and the real randomness behind the ports of `model`. Everything else takes them as values, so
+//! that tests can choose the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

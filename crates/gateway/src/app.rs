@@ -1,4 +1,7 @@
 //! The way of a request from its bytes to its answer: which service, who performs it, what is counted.
+//!
+//! Every request leaves here with an answer, an id and one more on a counter, whatever went wrong. What an
+//! operation means is not known here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! Answers on their way out: the one body type, and how failures become AWS-shaped answers.
+//!
+//! Codes, statuses and bodies of errors come from `wire`'s table; none is made up here.
+//! An answer never holds more of a cause than the error's own message, which is meant for the caller.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};

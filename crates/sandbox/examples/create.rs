@@ -11,9 +11,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use dormouse_sandbox::{
-    Bind, Command, Keeper, KeeperConfig, SandboxSpec, UID_BASE_DEFAULT, fork_keeper,
-};
+use dormouse_sandbox::{Bind, Command, Keeper, KeeperConfig, SandboxSpec, UID_BASE_DEFAULT, fork_keeper};
 
 /// Long enough for the keeper to prepare another sandbox and volume.
 const PAUSE: Duration = Duration::from_millis(60);

@@ -71,3 +71,18 @@ pub enum SandboxError {
     #[error("speak to the sandbox: {0}")]
     Channel(#[source] io::Error),
 }
+
+/// Names the failed step in an error that will cross a process boundary as text.
+pub(crate) trait Step<T> {
+    /// Puts `step` before the error's own message; the kind is kept.
+    fn step(self, step: impl FnOnce() -> String) -> io::Result<T>;
+}
+
+impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
+    fn step(self, step: impl FnOnce() -> String) -> io::Result<T> {
+        self.map_err(|error| {
+            let error = error.into();
+            io::Error::new(error.kind(), format!("{}: {error}", step()))
+        })
+    }
+}

@@ -10,15 +10,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
-use crate::message::Step;
+use crate::error::Step;
 
 /// What every bind inside a sandbox gets: never written, never a way to privilege or devices.
-pub(crate) const READ_ONLY: u64 =
-    libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+pub(crate) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// A detached copy of the mounts at `path` below `directory` (the empty path: `directory` itself).
 pub(crate) fn clone_tree(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
@@ -37,7 +36,11 @@ pub(crate) fn clone_tree_read_only(directory: impl AsFd, path: &Path) -> io::Res
 }
 
 /// A new, detached filesystem with the given options; one without a value is a flag.
-pub(crate) fn new_filesystem(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+pub(crate) fn new_filesystem(
+    kind: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).step(|| format!("open filesystem {kind}"))?;
     for (name, value) in options {
         let set = if value.is_empty() {

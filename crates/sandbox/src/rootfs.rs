@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 
-use crate::message::Step;
+use crate::error::Step;
 use crate::mount;
 
 /// The tree's own files are a few kilobytes; more means a mistake.
@@ -25,15 +25,15 @@ const HOST_TREES: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib64", "lib32", "l
 
 /// Public parts of the host's `/etc` that programs under `/usr` need to find their own files.
 const HOST_ETC: [&str; 9] = [
-    "alternatives",       // links from /usr/bin to the chosen version of a program
-    "ca-certificates",    // trust anchors, Arch and others
-    "crypto-policies",    // OpenSSL settings, Fedora and others
-    "ld.so.cache",        // where the dynamic linker finds libraries
-    "localtime",          // the time zone
-    "pki/tls/certs",      // trust anchors, Fedora and others
-    "pki/ca-trust",       // the same
-    "ssl/certs",          // trust anchors, Debian and others
-    "ssl/openssl.cnf",    // OpenSSL refuses to start without it in some builds
+    "alternatives",    // links from /usr/bin to the chosen version of a program
+    "ca-certificates", // trust anchors, Arch and others
+    "crypto-policies", // OpenSSL settings, Fedora and others
+    "ld.so.cache",     // where the dynamic linker finds libraries
+    "localtime",       // the time zone
+    "pki/tls/certs",   // trust anchors, Fedora and others
+    "pki/ca-trust",    // the same
+    "ssl/certs",       // trust anchors, Debian and others
+    "ssl/openssl.cnf", // OpenSSL refuses to start without it in some builds
 ];
 
 /// Devices without state or power: `(name, why)`.
@@ -162,8 +162,10 @@ fn proc(root: &OwnedFd) -> io::Result<()> {
         mount::attach(empty.as_fd(), root, &Path::new("proc").join(name))?;
     }
     for name in PROC_READ_ONLY.iter().filter(|name| mount::exists(&proc, Path::new(name))) {
-        let part = mount::clone_tree_read_only(&proc, Path::new(name)).step(|| format!("open /proc/{name}"))?;
-        mount::attach(part.as_fd(), root, &Path::new("proc").join(name)).step(|| format!("seal /proc/{name}"))?;
+        let part =
+            mount::clone_tree_read_only(&proc, Path::new(name)).step(|| format!("open /proc/{name}"))?;
+        mount::attach(part.as_fd(), root, &Path::new("proc").join(name))
+            .step(|| format!("seal /proc/{name}"))?;
     }
     Ok(())
 }
@@ -173,7 +175,9 @@ fn enter(root: &OwnedFd) -> io::Result<()> {
     rustix::process::fchdir(root).step(|| "enter the root".into())?;
     match rustix::process::pivot_root(".", ".") {
         // The old root now lies on top of the new one; taking it away leaves nothing of the host.
-        Ok(()) => rustix::mount::unmount(".", UnmountFlags::DETACH).step(|| "let go of the host's root".into())?,
+        Ok(()) => {
+            rustix::mount::unmount(".", UnmountFlags::DETACH).step(|| "let go of the host's root".into())?
+        }
         // A host that runs from its initial ramdisk cannot change roots; the tree already covers it.
         Err(rustix::io::Errno::INVAL) => rustix::process::chroot(".").step(|| "change the root".into())?,
         Err(error) => return Err(error).step(|| "change the root".into()),

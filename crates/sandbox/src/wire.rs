@@ -284,7 +284,8 @@ mod tests {
         let bytes = encoder.finish();
         for length in 0..bytes.len() {
             let mut decoder = Decoder::new(&bytes[..length]);
-            let read = decoder.u8().and_then(|_| decoder.bytes().map(drop)).and_then(|()| decoder.u64().map(drop));
+            let read =
+                decoder.u8().and_then(|_| decoder.bytes().map(drop)).and_then(|()| decoder.u64().map(drop));
             assert_eq!(read, Err(Malformed), "at length {length}");
         }
     }

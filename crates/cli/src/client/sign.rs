@@ -1,4 +1,5 @@
-//! Signing a request: hands its parts to `wire`'s signer, which adds date, session token and signature.
+//! Signing a request: hands its parts to `wire`'s signer, which adds date, session token and signature. The
+//! secret is passed on and never looked at here.
 
 use http::Request;
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
-//! `dormouse delete`: at once and without a question, as scripts need it; the logs stay.
+//! `dormouse delete`: at once and without a question, as scripts need it. What the function wrote stays, as at
+//! AWS.
 
 use clap::Args;
 

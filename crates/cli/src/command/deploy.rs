@@ -1,4 +1,5 @@
 //! `dormouse deploy`: the arguments, the progress bars and the summary of a [`deployment`](crate::deployment).
+//! What is done, and in which order, is decided there.
 
 use std::path::PathBuf;
 

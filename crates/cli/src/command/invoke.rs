@@ -1,4 +1,5 @@
 //! `dormouse invoke`: the answer goes to standard output as it came, everything about the run to standard error.
+//! A payload that is not JSON never leaves this machine.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `dormouse list`: a table for people, all of it as one document for programs.
+//! `dormouse list`: a table for people, one document for programs. All pages are read before anything is printed,
+//! so that a failure never looks like a short list.
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
@@ -53,7 +54,7 @@ async fn all(client: &Client) -> Result<Vec<FunctionConfiguration>, CliError> {
 
 fn table(functions: &[FunctionConfiguration]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["NAME", "RUNTIME", "MEMORY", "TIMEOUT", "CODE", "MODIFIED"]);
     for function in functions {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);

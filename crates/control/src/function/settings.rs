@@ -85,7 +85,8 @@ impl Change {
     /// Settings of a new function.
     ///
     /// # Errors
-    /// `InvalidParameterValue` where something mandatory is missing or a value cannot be honoured.
+    /// `InvalidParameterValue` where something mandatory is missing or a value cannot be honoured, `Validation`
+    /// where one is out of range.
     pub fn into_settings(self) -> Result<Settings, ServiceError> {
         let (Some(runtime), Some(handler)) = (&self.runtime, &self.handler) else {
             return invalid(
@@ -117,7 +118,7 @@ impl Change {
     /// The settings with this change applied.
     ///
     /// # Errors
-    /// `InvalidParameterValue` where a value cannot be honoured.
+    /// As [`Change::into_settings`].
     pub fn apply(self, mut settings: Settings) -> Result<Settings, ServiceError> {
         set(&mut settings.runtime, self.runtime);
         set(&mut settings.handler, self.handler);
@@ -176,17 +177,24 @@ fn check(settings: &Settings) -> Result<(), ServiceError> {
     if settings.description.chars().count() > DESCRIPTION_CHARS_MAX {
         return invalid(&format!("The description must have at most {DESCRIPTION_CHARS_MAX} characters."));
     }
-    check_range("Timeout", settings.timeout_s, &limits::TIMEOUT_S)?;
-    check_range("MemorySize", settings.memory_mb, &limits::MEMORY_MB)?;
-    check_range("EphemeralStorage.Size", settings.ephemeral_mb, &limits::EPHEMERAL_MB)?;
+    check_range("timeout", settings.timeout_s, &limits::TIMEOUT_S)?;
+    check_range("memorySize", settings.memory_mb, &limits::MEMORY_MB)?;
+    check_range("ephemeralStorage.size", settings.ephemeral_mb, &limits::EPHEMERAL_MB)?;
     check_environment(&settings.environment)
 }
 
 fn check_range(name: &str, value: u32, range: &std::ops::RangeInclusive<u32>) -> Result<(), ServiceError> {
-    if range.contains(&value) {
+    let bound = if value < *range.start() {
+        format!("greater than or equal to {}", range.start())
+    } else if value > *range.end() {
+        format!("less than or equal to {}", range.end())
+    } else {
         return Ok(());
-    }
-    invalid(&format!("{name} must be between {} and {}, but is {value}.", range.start(), range.end()))
+    };
+    Err(ServiceError::Validation(format!(
+        "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: Member must have \
+         value {bound}"
+    )))
 }
 
 /// Values never show in messages: they may be secrets.
@@ -316,9 +324,12 @@ mod tests {
     #[test]
     fn settings_that_cannot_be_honoured_are_refused() {
         check_refused(Change { handler: None, ..change() }, "Runtime and Handler are mandatory");
-        check_refused(Change { timeout_s: Some(901), ..change() }, "Timeout");
-        check_refused(Change { memory_mb: Some(127), ..change() }, "MemorySize");
-        check_refused(Change { ephemeral_mb: Some(1), ..change() }, "EphemeralStorage");
+        check_refused(
+            Change { timeout_s: Some(901), ..change() },
+            "at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900",
+        );
+        check_refused(Change { memory_mb: Some(127), ..change() }, "value greater than or equal to 128");
+        check_refused(Change { ephemeral_mb: Some(1), ..change() }, "'ephemeralStorage.size'");
         let reserved = environment(&[("A", "1"), ("AWS_REGION", "x"), ("_HANDLER", "x")]);
         check_refused(
             Change { environment: reserved, ..change() },

@@ -1,4 +1,6 @@
-//! Keys, tokens and what their owners may do.
+//! Keys, tokens and what their owners may do: the root key, execution roles, and the open server.
+//!
+//! The clock stands still unless a test turns it, and randomness counts, so every run is the same.
 
 use std::sync::Mutex;
 

@@ -1,4 +1,7 @@
-//! The operations on functions, one theme a test.
+//! The operations on functions, one theme a test: what is answered, what is there after a restart, who wins when
+//! several write, what is refused and leaves nothing behind.
+//!
+//! Packages on the disk have their own file beside this one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,7 +265,9 @@ async fn what_cannot_be_honoured_leaves_nothing_behind() {
     refused[3].tags.insert("aws:x".to_owned(), "y".to_owned());
     for request in refused {
         let error = world.functions.create(&scope(), request).await.expect_err("refused");
-        assert!(matches!(error, ServiceError::InvalidParameterValue(_)), "{error:?}");
+        let is_refusal =
+            matches!(error, ServiceError::InvalidParameterValue(_) | ServiceError::Validation(_));
+        assert!(is_refusal, "{error:?}");
     }
     assert!(world.functions.list(&scope(), None, 50).expect("a page").functions.is_empty());
     assert!(world.store.blobs().list().await.expect("listed").is_empty());

@@ -1,4 +1,7 @@
-//! Control on a real store in a temporary directory; only the engine's side of the ports is a stand-in.
+//! Control on a real store in a temporary directory.
+//!
+//! Only the engine's side of the ports is a stand-in: one that knows a runtime and remembers what was retired.
+//! Nothing here speaks HTTP; that is the gateway's part.
 
 // The name by which the rest of the workspace knows this crate.
 extern crate dormouse_control as control;

@@ -1,4 +1,6 @@
 //! Packages on the disk: unpacked once, whole or not at all, and collected only when nothing needs them.
+//!
+//! Time is the test's own, so that half an hour passes at once.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

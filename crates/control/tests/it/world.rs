@@ -1,4 +1,6 @@
 //! What a test needs around `Functions`: a store, a clock that can be turned, an engine that only listens.
+//!
+//! Opening a second world on the same directory, after closing the first one's store, is a restart of the server.
 
 use std::io::{Cursor, Write};
 use std::path::Path;

@@ -100,22 +100,23 @@ impl Workshop {
         (folder.is_dir() && is_function_folder(&folder)).then_some(folder)
     }
 
-    /// Waits for a change, then until it is quiet; gives the folders concerned. `None` when watching has ended.
+    /// Waits for a change, then until it is quiet; gives the function folders concerned. `None` when watching has
+    /// ended.
     fn gather(&self, changes: &Changes) -> Option<BTreeSet<PathBuf>> {
-        let mut folders = BTreeSet::new();
-        folders.extend(self.folder_of(&changes.queue.recv().ok()?));
+        // Looked at when it is quiet: a new folder is empty at first.
+        let mut touched = BTreeSet::from([changes.queue.recv().ok()?]);
         let begun = Instant::now();
         while begun.elapsed() < GATHER_MAX {
             match changes.queue.recv_timeout(QUIET) {
-                Ok(path) => folders.extend(self.folder_of(&path)),
+                Ok(path) => drop(touched.insert(path)),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
         if changes.overflowed.swap(false, Ordering::Relaxed) {
-            folders = self.all_folders();
+            return Some(self.all_folders());
         }
-        Some(folders)
+        Some(touched.iter().filter_map(|path| self.folder_of(path)).collect())
     }
 
     async fn deploy(&self, folder: &Path) {

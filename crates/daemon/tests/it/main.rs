@@ -5,9 +5,11 @@
 
 mod clients;
 mod commands;
+mod conformance;
 mod dev;
 mod endurance;
 mod failures;
 mod harness;
+mod native;
 mod runtimes;
 mod start_stop;

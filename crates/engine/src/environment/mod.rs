@@ -238,15 +238,23 @@ impl Environment {
         inner.turn = None;
         drop(inner);
         let Some(pool) = self.pool.upgrade() else { return self.retire() };
-        if !pool.offer(self, started) || !self.function.freezes() {
+        if !pool.offer(self, started) {
             return;
         }
-        if self.shared.freeze_delay.is_zero() {
+        if self.function.freezes() && self.shared.freeze_delay.is_zero() {
             self.freeze();
-        } else {
-            let inner = self.lock();
-            self.arm(&inner, Some(inner.idle_since + self.shared.freeze_delay));
         }
+        let inner = self.lock();
+        self.arm(&inner, Some(self.rest_due(&inner)));
+    }
+
+    /// When something is due for an environment that rests: its freezing, or its end.
+    fn rest_due(&self, inner: &Inner) -> Instant {
+        let freezes_later = self.function.freezes() && !self.shared.freeze_delay.is_zero();
+        if inner.state == State::Idle && freezes_later {
+            return inner.idle_since + self.shared.freeze_delay;
+        }
+        inner.idle_since + self.function.idle()
     }
 
     /// One step of the lifecycle with all its effects.

@@ -100,23 +100,17 @@ impl Environment {
     fn next_due(&self) -> Option<Instant> {
         let mut inner = self.lock();
         let lease_end = inner.lease.as_ref().map(|lease| lease.deadline);
-        let idle_end = inner.idle_since + self.function.idle();
         let due = match inner.state {
             State::Starting => inner.init_started.map(|started| match inner.turn {
                 Some(_) => started + TURN_MAX,
                 None => started + limits::INIT_MAX,
             }),
             State::Restarting | State::Running | State::Answered => lease_end,
-            State::Idle if self.freezes_later() => Some(inner.idle_since + self.shared.freeze_delay),
-            State::Idle | State::Frozen | State::Reset => Some(idle_end),
+            State::Idle | State::Frozen | State::Reset => Some(self.rest_due(&inner)),
             State::Gone => None,
         };
         inner.armed = due;
         due
-    }
-
-    fn freezes_later(&self) -> bool {
-        self.function.freezes() && !self.shared.freeze_delay.is_zero()
     }
 
     /// Does what is due by now.
@@ -140,7 +134,7 @@ impl Environment {
                 drop(inner);
                 self.expire();
             }
-            State::Idle if self.freezes_later() && idle_for >= self.shared.freeze_delay => {
+            State::Idle if self.rest_due(&inner) <= now => {
                 drop(inner);
                 self.freeze();
             }

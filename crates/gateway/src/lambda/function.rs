@@ -1,4 +1,7 @@
-//! The operations on functions themselves.
+//! The operations on functions themselves: create, get, list, update, delete.
+//!
+//! Each follows one order: name the function, authorize, refuse what is not served, convert, ask `control`, convert
+//! back. Nothing is decided here that `control` could decide.
 
 use control::function::{Create, UpdateCode, UpdateSettings};
 use http::Response;
@@ -114,7 +117,9 @@ pub async fn delete(
     let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
     asked.authorize("lambda:DeleteFunction", &reference)?;
     asked.app.parts.functions.delete(&asked.who.scope, &reference, qualifier.as_ref()).await?;
-    Ok(respond::<api::DeleteFunctionRequest, _>(&api::DeleteFunctionResponse::default()))
+    // The service has always answered 204, whatever its model says.
+    let deleted = api::DeleteFunctionResponse { status_code: Some(204) };
+    Ok(respond::<api::DeleteFunctionRequest, _>(&deleted))
 }
 
 fn named(

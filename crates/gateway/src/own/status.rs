@@ -1,4 +1,7 @@
 //! How the server is, for people, monitors and the command line.
+//!
+//! These pages name no function and no caller, because they need no signature.
+//! Their JSON is stable: members may be added, none changes its meaning.
 
 use http::{Response, StatusCode};
 use serde_json::json;

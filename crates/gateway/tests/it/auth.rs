@@ -1,4 +1,7 @@
 //! Who is let in, and what strangers are told.
+//!
+//! Signatures that are wrong in one way each, credentials of an execution role, and the open server that believes
+//! everybody. The arithmetic of signatures is tested in `wire`.
 
 use control::identity::Access;
 use http::HeaderMap;
@@ -60,11 +63,8 @@ async fn a_changed_body_is_refused() {
         headers: &mut headers,
         body: b"{}",
     };
-    let target = wire::sigv4::Target {
-        region: "us-east-1",
-        service: "lambda",
-        rules: wire::sigv4::Rules::STANDARD,
-    };
+    let target =
+        wire::sigv4::Target { region: "us-east-1", service: "lambda", rules: wire::sigv4::Rules::STANDARD };
     wire::sigv4::sign(&mut outgoing, target, &root_credentials(), crate::world::now());
     let unsigned = Client::new(world.address, None);
     let answer = unsigned.send("POST", FUNCTIONS, headers, create_body("x").to_string().into()).await;

@@ -1,4 +1,7 @@
 //! A small HTTP client that signs as it is told, rightly or wrongly.
+//!
+//! One connection a request: tests of kept connections open their own. Its signer is `wire`'s, which is held to
+//! botocore's by vectors there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -84,10 +87,6 @@ impl Client {
         self.send("POST", target, HeaderMap::new(), body.to_string().into()).await
     }
 
-    pub async fn put(&self, target: &str, body: serde_json::Value) -> Answer {
-        self.send("PUT", target, HeaderMap::new(), body.to_string().into()).await
-    }
-
     pub async fn send(&self, method: &str, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
         let response = self.open(method, target, headers, body).await;
         let (head, body) = response.into_parts();
@@ -118,7 +117,8 @@ impl Client {
         let request = request.body(Full::new(body)).expect("a sound request");
         let sent = async {
             let stream = TcpStream::connect(self.address).await.expect("connected");
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.expect("a connection");
             tokio::spawn(connection);
             sender.send_request(request).await.expect("an answer")
         };

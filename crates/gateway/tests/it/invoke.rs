@@ -1,4 +1,7 @@
 //! `Invoke` over HTTP: what the engine is given, and what the caller gets.
+//!
+//! The stand-in engine makes every way in which an invocation can end; real environments are the engine's tests
+//! and the whole server's.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! The pages under `/_dormouse/`.
+//! The pages under `/_dormouse/`: health, metrics, runtimes, packages and logs.
+//!
+//! For each: what it gives, whether it asks for a signature, and what a forged or malformed request gets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +65,8 @@ async fn code_is_fetched_from_its_location_and_from_nowhere_else() {
     let function = world.client().get("/2015-03-31/functions/hello").await.json();
     assert_eq!(function["Code"]["RepositoryType"], "S3");
     let location = function["Code"]["Location"].as_str().expect("a location");
-    let target = location.strip_prefix(&format!("http://{}", world.address)).expect("on the host that was used");
+    let target =
+        location.strip_prefix(&format!("http://{}", world.address)).expect("on the host that was used");
     let anyone = Client::new(world.address, None);
     let answer = anyone.get(target).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/zip"));
@@ -77,7 +80,10 @@ async fn code_is_fetched_from_its_location_and_from_nowhere_else() {
         "/_dormouse/code/../../etc/passwd?expires=1&signature=1".to_owned(),
     ] {
         let (status, code, _) = anyone.get(&forged).await.error();
-        assert!(status == 403 && code == "AccessDeniedException" || status == 404, "{forged}: {status} {code}");
+        assert!(
+            status == 403 && code == "AccessDeniedException" || status == 404,
+            "{forged}: {status} {code}"
+        );
     }
 }
 
@@ -89,10 +95,16 @@ async fn logs_are_read_back() {
     write_log(&world, "second");
     let answer = world.client().get("/_dormouse/functions/hello/logs?limit=1").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
-    let lines: Vec<serde_json::Value> =
-        answer.body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let lines: Vec<serde_json::Value> = answer
+        .body
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
     assert_eq!(lines.len(), 1);
-    assert_eq!((&lines[0]["message"], &lines[0]["stream"]), (&"second".into(), &"2026/11/23/[$LATEST]0".into()));
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["stream"]),
+        (&"second".into(), &"2026/11/23/[$LATEST]0".into())
+    );
     assert!(lines[0]["timestamp"].as_i64().is_some_and(|millis| millis > 0));
     assert_eq!(world.client().get("/_dormouse/functions/nobody/logs").await.status, 404);
     assert_eq!(world.client().get("/_dormouse/functions/hello/logs?limit=x").await.status, 400);

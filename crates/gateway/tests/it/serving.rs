@@ -1,4 +1,7 @@
 //! Connections: kept, bounded, and ended in order.
+//!
+//! Raw sockets, because what matters here lies below any client: when a connection is closed, and what still runs
+//! then.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
-//! A front on a free port, and everything that stands behind it.
+//! A front on a free port, and everything that stands behind it: real store, real control, and an engine that
+//! echoes.
+//!
+//! Dropping a world removes its directory; its listener ends with the test's runtime.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
@@ -48,12 +51,8 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Echo::default());
-        let packages = Packages::open(
-            data.path().join("code"),
-            store.blobs(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-        );
+        let packages =
+            Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
         let functions = Functions::open(FunctionParts {
             records: store.functions(),
             packages: Arc::new(packages.expect("packages")),
@@ -163,11 +162,14 @@ impl Entropy for Numbers {
     }
 }
 
+/// What the stand-in does: refuse, answer or fail.
+type Told = Result<Result<bytes::Bytes, FunctionFailure>, ServiceError>;
+
 /// Stands where the engine is: answers with the event, or as it was told for a function.
 #[derive(Default)]
 pub struct Echo {
     /// By function name: what it answers instead.
-    pub told: Mutex<HashMap<String, Result<Result<bytes::Bytes, FunctionFailure>, ServiceError>>>,
+    pub told: Mutex<HashMap<String, Told>>,
     /// The last invocation.
     pub seen: Mutex<Option<Invocation>>,
     /// While this is held for writing, invocations take their time.
@@ -210,7 +212,8 @@ impl Runtimes for Echo {
         if self.ready().iter().any(|ready| ready.name == *wanted) {
             return Ok(wanted.clone());
         }
-        let message = format!("{wanted} is not ready here; python3.12 is. Install an interpreter to add one.");
+        let message =
+            format!("{wanted} is not ready here; python3.12 is. Install an interpreter to add one.");
         Err(ServiceError::InvalidParameterValue(message))
     }
 }

@@ -46,7 +46,8 @@ fn own_path<'a>(line: &'a str, v1_controllers: Option<&[String]>) -> Option<&'a 
     let matches = match v1_controllers {
         None => id == "0" && controllers.is_empty(),
         Some(mounted) => {
-            !controllers.is_empty() && controllers.split(',').all(|one| mounted.iter().any(|other| other == one))
+            !controllers.is_empty()
+                && controllers.split(',').all(|one| mounted.iter().any(|other| other == one))
         }
     };
     matches.then_some(path)
@@ -116,7 +117,11 @@ mod tests {
             "9:name=systemd:/\n4:memory:/a/b\n2:cpu,cpuacct:/\n0::/\n",
             &[
                 v1(&["rw", "memory"], "/sys/fs/cgroup/memory", Some("/sys/fs/cgroup/memory/a/b")),
-                v1(&["rw", "cpu", "cpuacct"], "/sys/fs/cgroup/cpu,cpuacct", Some("/sys/fs/cgroup/cpu,cpuacct/")),
+                v1(
+                    &["rw", "cpu", "cpuacct"],
+                    "/sys/fs/cgroup/cpu,cpuacct",
+                    Some("/sys/fs/cgroup/cpu,cpuacct/"),
+                ),
                 v1(&["rw", "name=systemd"], "/sys/fs/cgroup/systemd", Some("/sys/fs/cgroup/systemd/")),
                 v2("/sys/fs/cgroup/unified", Some("/sys/fs/cgroup/unified/")),
             ],

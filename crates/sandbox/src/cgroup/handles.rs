@@ -89,7 +89,16 @@ impl Handles {
         self.all().into_iter().flatten().map(|handle| handle.fd.as_fd())
     }
 
-    /// Rebuilds the value on the server's side. `None`: bits and descriptors do not match.
+    /// As [`fds`](Self::fds), given away.
+    pub(crate) fn into_fds(self) -> impl Iterator<Item = OwnedFd> {
+        let Handles { freeze, kill, memory_current, memory_peak, oom, usage, quota } = self;
+        [freeze, kill, memory_current, memory_peak, oom, usage, quota]
+            .into_iter()
+            .flatten()
+            .map(|handle| handle.fd)
+    }
+
+    /// Rebuilds the value on the receiver's side. `None`: bits and descriptors do not match.
     pub(crate) fn from_parts(bits: u32, mut fds: impl Iterator<Item = OwnedFd>) -> Option<Handles> {
         let mut index = 0;
         let mut next = || {
@@ -139,7 +148,9 @@ impl Handles {
             (Version::V1, None) => put(handle, "-1"),
             (Version::V1, Some(quota)) => put(handle, &quota.quota_us().to_string()),
             (Version::V2, None) => put(handle, &format!("max {}", CpuQuota::PERIOD_US)),
-            (Version::V2, Some(quota)) => put(handle, &format!("{} {}", quota.quota_us(), CpuQuota::PERIOD_US)),
+            (Version::V2, Some(quota)) => {
+                put(handle, &format!("{} {}", quota.quota_us(), CpuQuota::PERIOD_US))
+            }
         }
     }
 

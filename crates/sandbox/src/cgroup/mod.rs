@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub(crate) use self::handles::Handles;
 use crate::config::Weakness;
-use crate::message::Step;
+use crate::error::Step;
 use crate::spec::{CpuQuota, SandboxSpec};
 use detect::Hierarchy;
 
@@ -62,7 +62,8 @@ impl Layout {
             let parent = prepare_v1(hierarchy, &name)?;
             Some(Home { version: Version::V1, parent })
         };
-        let mut layout = Layout { memory: v1("memory"), cpu: v1("cpu"), pids: v1("pids"), ..Layout::default() };
+        let mut layout =
+            Layout { memory: v1("memory"), cpu: v1("cpu"), pids: v1("pids"), ..Layout::default() };
         let unified = hierarchies.iter().find(|hierarchy| hierarchy.v1_controllers.is_none());
         if let Some(unified) = unified.and_then(|hierarchy| prepare_v2(hierarchy, &name)) {
             let v2 = || Some(Home { version: Version::V2, parent: unified.parent.clone() });
@@ -80,7 +81,22 @@ impl Layout {
             layout.freezer = v1("freezer");
             layout.usage = v1("cpuacct");
         }
+        layout.raise_cpu_weight();
         layout
+    }
+
+    /// All sandboxes together count as one competitor for the processors. With the default weight, one
+    /// busy process elsewhere on the host would slow all of them down by half.
+    fn raise_cpu_weight(&self) {
+        const TIMES_DEFAULT: u32 = 10;
+        if let Some(home) = &self.cpu {
+            let (file, default) = match home.version {
+                Version::V1 => ("cpu.shares", 1024),
+                Version::V2 => ("cpu.weight", 100),
+            };
+            // A host that does not allow it is only slower.
+            drop(write(&home.parent.join(file), &(TIMES_DEFAULT * default).to_string()));
+        }
     }
 
     /// What the absence of controllers means for people.
@@ -114,11 +130,10 @@ impl Layout {
 
     /// Makes one sandbox's directories, with no limit set yet.
     pub(crate) fn create(&self, name: &str) -> io::Result<Group> {
-        let mut group = Group { directories: Vec::new(), unified: None, attach: Vec::new() };
+        let mut group = Group { unified: None, attach: Vec::new() };
         for parent in self.parents() {
             let directory = parent.join(name);
             make_directory(&directory).step(|| format!("make cgroup {}", directory.display()))?;
-            group.directories.push(directory.clone());
             if self.unified.as_deref() == Some(parent) {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 group.unified = Some(rustix::fs::open(&directory, flags, Mode::empty())?);
@@ -134,6 +149,9 @@ impl Layout {
     }
 
     /// Sets the limits of the group called `name`. Only plain writes: quick at any time.
+    ///
+    /// Over the memory limit, the kernel kills the largest process, on both versions. The kill of a whole
+    /// group that version 2 offers would end process 1 too, and `/tmp` with it; the server resets instead.
     pub(crate) fn set_limits(&self, name: &str, spec: &SandboxSpec) -> io::Result<()> {
         let memory_bytes = spec.memory_bytes.to_string();
         if let Some(home) = &self.memory {
@@ -156,6 +174,14 @@ impl Layout {
         Ok(())
     }
 
+    /// Removes the directories of the group called `name`. `ResourceBusy` while a process is still ending.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        self.parents().into_iter().try_for_each(|parent| match fs::remove_dir(parent.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    }
+
     /// Opens what the server may hold of the group called `name`.
     pub(crate) fn handles(&self, name: &str) -> io::Result<Handles> {
         Handles::open(self, name)
@@ -170,24 +196,13 @@ impl Layout {
     }
 }
 
-/// One sandbox's directories.
+/// One sandbox's directories, as far as the birth of its process 1 needs them.
 #[derive(Debug)]
 pub(crate) struct Group {
-    directories: Vec<PathBuf>,
     /// The version 2 directory, for `CLONE_INTO_CGROUP`.
     pub(crate) unified: Option<OwnedFd>,
     /// `cgroup.procs` of the version 1 directories: a process that writes `0` moves itself.
     pub(crate) attach: Vec<OwnedFd>,
-}
-
-impl Group {
-    /// Removes the directories. `ResourceBusy` while a process is still ending; call again.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        self.directories.iter().try_for_each(|directory| match fs::remove_dir(directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        })
-    }
 }
 
 /// Moves the calling process into the version 1 groups behind `procs_files`.
@@ -250,14 +265,16 @@ fn enable_controllers(place: &Path, parent: &Path, name: &str) -> Vec<String> {
     for controller in available.split_whitespace().filter(|name| ["memory", "cpu", "pids"].contains(name)) {
         let change = format!("+{controller}");
         let control = place.join("cgroup.subtree_control");
-        if write(&control, &change).is_err() {
-            // A group with processes of its own cannot have limited children: move them into a leaf.
-            move_processes_to_leaf(place, name);
-            if write(&control, &change).is_err() {
-                continue;
+        let handed_down = write(&control, &change).or_else(|error| {
+            // A group with processes of its own cannot have limited children, so they move into a leaf.
+            // The host's topmost group, which alone has no type, is exempt from the rule and never touched.
+            if error.kind() != io::ErrorKind::ResourceBusy || !place.join("cgroup.type").exists() {
+                return Err(error);
             }
-        }
-        if write(&parent.join("cgroup.subtree_control"), &change).is_ok() {
+            move_processes_to_leaf(place, name);
+            write(&control, &change)
+        });
+        if handed_down.and_then(|()| write(&parent.join("cgroup.subtree_control"), &change)).is_ok() {
             enabled.push(controller.to_owned());
         }
     }
@@ -293,7 +310,8 @@ fn open_write(path: &Path) -> io::Result<OwnedFd> {
 }
 
 fn open(path: &Path, access: OFlags) -> io::Result<OwnedFd> {
-    rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()).step(|| format!("open {}", path.display()))
+    rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty())
+        .step(|| format!("open {}", path.display()))
 }
 
 fn write(path: &Path, value: &str) -> io::Result<()> {

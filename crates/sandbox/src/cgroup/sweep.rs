@@ -44,7 +44,11 @@ impl Layout {
 
 fn children(parent: &Path) -> Vec<std::path::PathBuf> {
     let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
-    entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()).collect()
+    entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|e| e.path())
+        .collect()
 }
 
 /// Each write and signal may find its target gone already, which is what is wanted.

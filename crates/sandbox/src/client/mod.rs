@@ -120,7 +120,8 @@ impl Keeper {
         let request = self.shared.next_request.fetch_add(1, Ordering::Relaxed);
         let message = ToKeeper::Create { request, spec }.encode();
         if message.len() > SPEC_BYTES_MAX {
-            let reason = format!("the specification is {} bytes long, more than {SPEC_BYTES_MAX}", message.len());
+            let reason =
+                format!("the specification is {} bytes long, more than {SPEC_BYTES_MAX}", message.len());
             return Err(SandboxError::Create { reason });
         }
         let (sender, receiver) = oneshot::channel();
@@ -180,7 +181,9 @@ async fn within<T>(
     answer: impl Future<Output = Result<T, SandboxError>>,
 ) -> Result<T, SandboxError> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        Err(SandboxError::Create { reason: format!("no answer from the keeper within {} s", limit.as_secs()) })
+        Err(SandboxError::Create {
+            reason: format!("no answer from the keeper within {} s", limit.as_secs()),
+        })
     })
 }
 

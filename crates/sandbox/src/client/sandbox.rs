@@ -36,7 +36,12 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Sorts the descriptors of a `Created` message. `None`: there are too few.
-    pub(super) fn from_fds(id: SandboxId, handles: u32, listeners: usize, fds: Vec<OwnedFd>) -> Option<Parts> {
+    pub(super) fn from_fds(
+        id: SandboxId,
+        handles: u32,
+        listeners: usize,
+        fds: Vec<OwnedFd>,
+    ) -> Option<Parts> {
         let mut fds = fds.into_iter();
         let (control, pidfd) = (fds.next()?, fds.next()?);
         let listeners: Vec<_> = fds.by_ref().take(listeners).map(TcpListener::from).collect();
@@ -184,7 +189,9 @@ impl Sandbox {
             }
             waiting.reset.insert(task, done);
         }
-        send(&self.channel.control, &ToInit::Reset { task }.encode(), &[]).await.map_err(|_| SandboxError::Gone)?;
+        send(&self.channel.control, &ToInit::Reset { task }.encode(), &[])
+            .await
+            .map_err(|_| SandboxError::Gone)?;
         answer.await.map_err(|_| SandboxError::Gone)
     }
 
@@ -311,7 +318,8 @@ impl Channel {
 
 /// A pipe whose read end is the server's, and does not block it.
 fn output_pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| SandboxError::Channel(e.into()))?;
+    let (read, write) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| SandboxError::Channel(e.into()))?;
     rustix::io::ioctl_fionbio(&read, true).map_err(|e| SandboxError::Channel(e.into()))?;
     Ok((read, write))
 }

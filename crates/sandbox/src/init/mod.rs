@@ -14,7 +14,8 @@ use std::net::{SocketAddrV4, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use crate::message::{FromBlank, Specialise, Step};
+use crate::error::Step;
+use crate::message::{FromBlank, Specialise};
 use crate::rootfs::{self, Identity};
 use crate::seccomp::Filters;
 use crate::{cgroup, mount, sys, wire};

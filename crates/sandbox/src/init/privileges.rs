@@ -8,7 +8,7 @@
 use std::fs;
 use std::io;
 
-use crate::message::Step;
+use crate::error::Step;
 use crate::rootfs::Identity;
 use crate::seccomp::Filters;
 use crate::sys;

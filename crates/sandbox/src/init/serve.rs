@@ -63,7 +63,9 @@ impl Init<'_> {
                         self.started.push((pid, task));
                         FromInit::Spawned { task, pid: pid.cast_unsigned() }
                     }
-                    Err(error) => FromInit::SpawnFailed { task, errno: error.raw_os_error().unwrap_or(libc::EIO) },
+                    Err(error) => {
+                        FromInit::SpawnFailed { task, errno: error.raw_os_error().unwrap_or(libc::EIO) }
+                    }
                 };
                 self.send(&reply)
             }
@@ -117,7 +119,8 @@ fn start(command: &Command, pipes: &[OwnedFd]) -> io::Result<i32> {
     for (name, value) in &command.env {
         env.push(c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())?);
     }
-    let argv = command.argv.iter().map(|argument| c_string(argument.as_bytes())).collect::<io::Result<_>>()?;
+    let argv =
+        command.argv.iter().map(|argument| c_string(argument.as_bytes())).collect::<io::Result<_>>()?;
     let cwd = c_string(command.cwd.as_os_str().as_bytes())?;
     sys::spawn(&Program { argv, env, cwd }, stdout.as_fd(), stderr.as_fd())
 }

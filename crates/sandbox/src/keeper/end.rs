@@ -1,9 +1,8 @@
-//! How the keeper leaves: nothing of it, of its aide or of any sandbox stays.
+//! How the keeper leaves: nothing of it, of its aides or of any sandbox stays.
 //!
 //! Everything is killed first and waited for afterwards, so that the time is that of the slowest, not the
 //! sum. Each wait has a bound; whatever a kernel refuses to give back by then is found by the next start.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::supervisor::Supervisor;
@@ -11,27 +10,23 @@ use crate::sys;
 
 /// Longest wait for all killed processes together.
 const END_DEADLINE: Duration = Duration::from_secs(10);
-/// Longest wait for the aide's clean-up.
-const AIDE_END_MS: i64 = 10_000;
 
 impl Supervisor<'_> {
-    /// Destroys every sandbox, then lets the aide remove the cgroups.
+    /// Destroys every sandbox, then lets the aides go.
     pub(super) fn end(self) {
         let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         (0..slots).for_each(|index| self.kill(index));
         let deadline = Instant::now() + END_DEADLINE;
-        for slot in self.slots.iter().flatten() {
+        for body in self.slots.iter().flatten().filter_map(|slot| slot.body.as_ref()) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let left_ms = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
-            sys::wait_readable(&slot.pidfd, left_ms);
-            sys::reap_one(slot.pid);
-            // Busy ones are left to the aide.
-            drop(slot.group.remove());
+            sys::wait_readable(&body.pidfd, i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
         }
+        // Volumes in stock, and with them their loop devices.
         drop(self.stock);
-        let aide = self.host.aide;
-        drop(aide.socket);
-        sys::wait_readable(aide.pidfd.as_fd(), AIDE_END_MS);
-        sys::reap_one(aide.pid);
+        let host = self.host;
+        host.disk.end();
+        host.nursery.end();
+        // The nursery has done so already, unless its own death is the reason for this end.
+        host.layout.sweep_whole();
     }
 }

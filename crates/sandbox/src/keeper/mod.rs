@@ -7,7 +7,11 @@
 //! started over channels that it hands to the server.
 
 mod aide;
+mod disk;
 mod end;
+mod nursery;
+mod progress;
+mod slot;
 mod sources;
 mod start;
 mod stock;
@@ -15,7 +19,7 @@ mod supervisor;
 mod volume;
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::client::KeeperLink;
@@ -27,6 +31,8 @@ use crate::wire;
 
 /// The longest that the keeper may take to prepare: removing leftovers and a first `mkfs` included.
 const START_TIMEOUT_SECONDS: u64 = 60;
+/// Longest wait for a keeper that failed to start to be gone.
+const END_TIMEOUT_MS: i64 = 5_000;
 /// Longest instance name; it becomes part of a directory name.
 const INSTANCE_LENGTH_MAX: usize = 64;
 
@@ -43,7 +49,12 @@ pub fn fork_keeper(config: KeeperConfig) -> Result<KeeperLink, KeeperError> {
     match sys::clone_process(0, None).map_err(KeeperError::Fork)? {
         Forked::Parent { pid, pidfd } => {
             drop(theirs);
-            let (weaknesses, freezes_cheaply) = wait_until_ready(&ours)?;
+            let (weaknesses, freezes_cheaply) = wait_until_ready(&ours).inspect_err(|_| {
+                // It is ending by itself, or stuck; either way nothing of it may stay.
+                drop(sys::signal_pidfd(pidfd.as_fd(), libc::SIGKILL));
+                sys::wait_readable(&pidfd, END_TIMEOUT_MS);
+                sys::reap_one(pid);
+            })?;
             let listeners = config.listeners.len();
             Ok(KeeperLink { socket: ours, pid, pidfd, weaknesses, freezes_cheaply, listeners })
         }
@@ -78,7 +89,9 @@ fn wait_until_ready(socket: &OwnedFd) -> Result<(Vec<Weakness>, bool), KeeperErr
             Ok((Weakness::from_bits(weaknesses), freezes_cheaply))
         }
         Some(FromKeeper::NotReady { reason }) => Err(KeeperError::Start { reason }),
-        _ => Err(KeeperError::Start { reason: "it ended at once; its message may be on standard error".into() }),
+        _ => Err(KeeperError::Start {
+            reason: "it ended at once; its message may be on standard error".into(),
+        }),
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use crate::message::Step;
+use crate::error::Step;
 use crate::mount;
 use crate::spec::SandboxSpec;
 
@@ -35,10 +35,13 @@ impl Sources {
                 .0
                 .iter()
                 .find_map(|(directory, root)| Some((root, source.strip_prefix(directory).ok()?)))
-                .ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "not beneath an allowed directory"))?;
+                .ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::PermissionDenied, "not beneath an allowed directory")
+                })?;
             let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-            let opened = rustix::fs::openat2(root, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+            let opened =
+                rustix::fs::openat2(root, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
             mount::clone_tree_read_only(&opened, Path::new(""))
         };
         work().step(|| format!("open the mount source {}", source.display()))

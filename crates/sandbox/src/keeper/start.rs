@@ -2,7 +2,7 @@
 //!
 //! It separates itself from the server's terminal, signals and mounts; as an ordinary user it first makes
 //! a user namespace, inside which all the rest works as it does for root. Then it finds out by trying
-//! what this host allows. The order is: namespaces, leftovers, sources, aide, probes.
+//! what this host allows. The order is: namespaces, leftovers, sources, probes, aides.
 
 use std::fs;
 use std::io;
@@ -11,11 +11,13 @@ use std::path::Path;
 use rustix::mount::MountPropagationFlags;
 
 use super::aide::Aide;
+use super::disk;
+use super::nursery::Nursery;
 use super::sources::Sources;
 use crate::cgroup::Layout;
 use crate::config::{KeeperConfig, Weakness};
-use crate::init::{HostUser, map_ids};
-use crate::message::Step;
+use crate::error::Step;
+use crate::init::map_ids;
 use crate::seccomp::Filters;
 use crate::sys::{self, Forked};
 
@@ -24,11 +26,12 @@ pub(super) struct Host<'a> {
     pub(super) config: &'a KeeperConfig,
     pub(super) layout: Layout,
     pub(super) sources: Sources,
-    pub(super) filters: Filters,
-    pub(super) aide: Aide,
-    /// Whether each sandbox gets a host user of its own.
+    pub(super) disk: Aide,
+    pub(super) nursery: Aide,
     own_users: bool,
     user_namespaces: bool,
+    /// Whether `/tmp` is on disk rather than in memory.
+    on_disk: bool,
 }
 
 /// Prepares the calling process to be the keeper.
@@ -42,9 +45,11 @@ pub(super) fn prepare(config: &KeeperConfig) -> io::Result<Host<'_>> {
     layout.sweep();
     let sources = Sources::open(&config.allowed_sources)?;
     let filters = Filters::compile().step(|| "compile the system call filter".into())?;
-    let aide = Aide::fork(&config.work_dir, &layout)?;
     let user_namespaces = can_make_user_namespace(own_users.then_some(config.uid_base + 1))?;
-    Ok(Host { config, layout, sources, filters, aide, own_users, user_namespaces })
+    let (disk, on_disk) = disk::fork(&config.work_dir)?;
+    let nursery =
+        Nursery { config, layout: &layout, filters: &filters, own_users, user_namespaces }.fork()?;
+    Ok(Host { config, layout, sources, disk, nursery, own_users, user_namespaces, on_disk })
 }
 
 impl Host<'_> {
@@ -53,18 +58,10 @@ impl Host<'_> {
         let others = [
             (self.own_users, Weakness::SharedUser),
             (self.user_namespaces, Weakness::NoUserNamespace),
-            (self.aide.on_disk, Weakness::TmpInMemory),
+            (self.on_disk, Weakness::TmpInMemory),
         ];
         weaknesses.extend(others.iter().filter(|(fine, _)| !fine).map(|(_, weakness)| *weakness));
         weaknesses
-    }
-
-    /// Whom the processes in slot `slot` are on the host.
-    pub(super) fn user(&self, slot: u32) -> HostUser {
-        HostUser {
-            own: self.own_users.then(|| self.config.uid_base + 1 + slot),
-            namespace: self.user_namespaces,
-        }
     }
 }
 
@@ -81,7 +78,9 @@ fn check(config: &KeeperConfig) -> io::Result<()> {
     if config.uid_base < 1000 || last.is_none_or(|last| last > i32::MAX.cast_unsigned()) {
         return wrong("uid_base must leave room for all sandboxes between 1000 and 2147483647");
     }
-    if config.listeners.len() > LISTENERS_MAX || config.listeners.iter().any(|address| !address.ip().is_loopback()) {
+    if config.listeners.len() > LISTENERS_MAX
+        || config.listeners.iter().any(|address| !address.ip().is_loopback())
+    {
         return wrong("listeners must be at most 16 loopback addresses");
     }
     Ok(())
@@ -94,7 +93,14 @@ fn detach_from_server() -> io::Result<()> {
     // server decides when to end, and its death shows on the socket. (A parent-death signal would come
     // too early: sandboxes are still to be removed then.)
     let _ = rustix::process::setsid();
-    sys::set_signals(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT], libc::SIG_IGN);
+    sys::set_signals(
+        &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT],
+        libc::SIG_IGN,
+    );
+    // Whoever started the server may have ignored it, and then no child could be waited for.
+    sys::set_signals(&[libc::SIGCHLD], libc::SIG_DFL);
+    // Directories made inside sandboxes must be open to their users, whatever the server's own habit.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_name(c"dormouse-keeper")?;
     rustix::process::chdir("/")?;
     raise_open_files();
@@ -112,12 +118,14 @@ fn raise_open_files() {
 /// A mount namespace of its own; for an ordinary user inside a user namespace that allows it.
 fn enter_namespaces(is_root: bool) -> io::Result<()> {
     if is_root {
-        sys::unshare(libc::CLONE_NEWNS).step(|| "make a mount namespace (is CAP_SYS_ADMIN missing?)".into())?;
+        sys::unshare(libc::CLONE_NEWNS)
+            .step(|| "make a mount namespace (is CAP_SYS_ADMIN missing?)".into())?;
     } else {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
-        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)
-            .step(|| "make a user namespace (as root, allow it with the sysctl user.max_user_namespaces)".into())?;
+        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS).step(|| {
+            "make a user namespace (as root, allow it with the sysctl user.max_user_namespaces)".into()
+        })?;
         map_ids((uid, uid), (gid, gid))?;
     }
     // What is mounted on the host later is seen here; what is mounted here is never seen there.
@@ -138,7 +146,7 @@ fn can_make_user_namespace(as_user: Option<u32>) -> io::Result<bool> {
             sys::exit_now(i32::from(attempt().is_err()))
         }
         Forked::Parent { .. } => {
-            // The aide is the only other child, and it is not going to end now.
+            // The only child so far.
             let reaped = sys::reap(true);
             Ok(reaped.is_some_and(|reaped| reaped.status == crate::spec::ExitStatus::Exited(0)))
         }

@@ -35,6 +35,11 @@ impl Stock {
         }
     }
 
+    /// A volume of this size could not be made ahead: try again only when somebody asks.
+    pub(super) fn forget(&mut self, size: u64) {
+        self.sizes.retain(|other| *other != size);
+    }
+
     pub(super) fn take(&mut self, size: u64) -> Option<OwnedFd> {
         self.ready.get_mut(&size)?.pop()
     }

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-use crate::message::Step;
+use crate::error::Step;
 use crate::{mount, sys};
 
 /// Size of the volume made at start to find out whether volumes on disk work here.
@@ -23,7 +23,8 @@ const PROBE_BYTES: u64 = 64 << 20;
 /// How often another process may snatch the loop device between asking and taking.
 const LOOP_ATTEMPTS: usize = 64;
 /// Where distributions keep `mkfs.ext4`.
-const MKFS_PLACES: [&str; 4] = ["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4", "/bin/mkfs.ext4"];
+const MKFS_PLACES: [&str; 4] =
+    ["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/usr/bin/mkfs.ext4", "/bin/mkfs.ext4"];
 
 /// Makes volumes, one at a time.
 pub(super) enum Maker {
@@ -158,8 +159,9 @@ fn mount_image(loop_control: &OwnedFd, image: &OwnedFd) -> io::Result<OwnedFd> {
         ("nobarrier", ""),
         ("noinit_itable", ""),
     ];
-    let attributes =
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOATIME;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOATIME;
     let volume = mount::new_filesystem("ext4", &options, attributes)?;
     rustix::fs::unlinkat(&volume, "lost+found", AtFlags::REMOVEDIR).step(|| "empty /tmp".into())?;
     rustix::fs::chmodat(&volume, ".", Mode::from_raw_mode(0o1777), AtFlags::empty())

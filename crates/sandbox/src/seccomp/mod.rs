@@ -13,12 +13,18 @@ use std::collections::BTreeMap;
 use std::io;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
 };
 
 /// What process 1 still needs after the first filters: mounts, its own user, and the last filter itself.
-const SETUP: [i64; 5] =
-    [libc::SYS_move_mount, libc::SYS_mount_setattr, libc::SYS_setgroups, libc::SYS_unshare, libc::SYS_seccomp];
+const SETUP: [i64; 5] = [
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_setgroups,
+    libc::SYS_unshare,
+    libc::SYS_seccomp,
+];
 
 /// A condition on the arguments of an allowed call. All conditions of one alternative must hold.
 #[derive(Debug, Clone, Copy)]

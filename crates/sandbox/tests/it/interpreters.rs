@@ -78,5 +78,10 @@ async fn ruby(world: World) {
 }
 
 async fn perl(world: World) {
-    check(world, &["/usr/bin/perl", "-e", "print `echo child`, fork ? (wait, 'parent')[1] : exit"], "child\nparent").await;
+    check(
+        world,
+        &["/usr/bin/perl", "-e", "print `echo child`, fork ? (wait, 'parent')[1] : exit"],
+        "child\nparent",
+    )
+    .await;
 }

@@ -1,6 +1,6 @@
 //! What a hostile program inside must not be able to do.
 
-use dormouse_sandbox::ExitStatus;
+use dormouse_sandbox::{ExitStatus, Weakness};
 use libtest_mimic::Trial;
 
 use crate::world::{World, add, probe, sh};
@@ -24,7 +24,8 @@ async fn no_privileges(world: World) {
     let sandbox = world.sandbox().await;
     let status = sh(&sandbox, "cat /proc/self/status").await.ok();
     let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
         line.trim_start_matches(':').trim().to_owned()
     };
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -56,13 +57,32 @@ async fn process_1(world: World) {
 async fn host_files(world: World) {
     let sandbox = world.sandbox().await;
     for path in [
-        "/etc/shadow", "/root", "/home/*/.ssh", "/var/lib", "/run", "/sys", "/boot", "/work", "/dev/vda", "/dev/sda",
-        "/dev/mem", "/dev/kmsg", "/dev/loop-control", "/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/sysrq-trigger",
+        "/etc/shadow",
+        "/root",
+        "/home/*/.ssh",
+        "/var/lib",
+        "/run",
+        "/sys",
+        "/boot",
+        "/work",
+        "/dev/vda",
+        "/dev/sda",
+        "/dev/mem",
+        "/dev/kmsg",
+        "/dev/loop-control",
+        "/proc/kcore",
+        "/proc/kmsg",
+        "/proc/keys",
+        "/proc/sysrq-trigger",
     ] {
         // Existing is allowed only for masked files, which are empty devices.
         let output = sh(&sandbox, &format!("test -c {path} || test ! -e {path} || test ! -r {path}")).await;
         assert_eq!(output.status, ExitStatus::Exited(0), "{path} is there");
-        assert_eq!(sh(&sandbox, &format!("cat {path} 2>/dev/null | head -c 10")).await.ok(), "", "{path} has content");
+        assert_eq!(
+            sh(&sandbox, &format!("cat {path} 2>/dev/null | head -c 10")).await.ok(),
+            "",
+            "{path} has content"
+        );
     }
     let visible = world.dir.path().display();
     assert_ne!(sh(&sandbox, &format!("ls {visible}")).await.status, ExitStatus::Exited(0));
@@ -93,7 +113,7 @@ async fn each_other(world: World) {
     assert_ne!(sh(&other, "cat /tmp/file").await.status, ExitStatus::Exited(0));
     assert_ne!(sh(&other, "cat /dev/shm/file").await.status, ExitStatus::Exited(0));
     let users = (probe(&one, "outside-user").await.ok(), probe(&other, "outside-user").await.ok());
-    assert_ne!(users.0, users.1);
+    assert_eq!(users.0 == users.1, world.weak(Weakness::SharedUser), "{users:?}");
     one.destroy().await;
     // A volume is never used twice.
     let next = world.sandbox().await;

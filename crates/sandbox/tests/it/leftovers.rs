@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal};
 
 use crate::world::{World, add, cgroups_of, command, eventually, exe, is_running, processes_with};
 
@@ -15,7 +16,9 @@ pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "leftovers::after_shutdown", after_shutdown);
     add(trials, world, "leftovers::after_the_server_was_killed", server_killed);
     add(trials, world, "leftovers::after_the_keeper_was_killed", keeper_killed);
+    add(trials, world, "leftovers::after_an_aide_was_killed", aides_killed);
     add(trials, world, "leftovers::after_all_were_killed_the_next_start_cleans", all_killed);
+    add(trials, world, "leftovers::a_server_that_was_root_can_give_it_up", dropped);
     add(trials, world, "leftovers::an_ordinary_user_can_run_it_all", rootless);
 }
 
@@ -24,12 +27,17 @@ fn marker(test: u32) -> String {
     format!("9{:07}{test:02}", std::process::id())
 }
 
+/// A program's command line becomes visible a moment after its `execve` has succeeded.
+async fn appeared(marker: &str, count: usize) {
+    eventually("the processes are there", || processes_with(marker).len() == count).await;
+}
+
 async fn after_drop(world: World) {
     let sandbox = world.sandbox().await;
     let marker = marker(1);
     sandbox.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
     sandbox.freeze().unwrap();
-    assert_eq!(processes_with(&marker).len(), 1);
+    appeared(&marker, 1).await;
     drop(sandbox);
     eventually("the dropped sandbox is gone", || processes_with(&marker).is_empty()).await;
 }
@@ -38,6 +46,7 @@ async fn process_1_killed(world: World) {
     let sandbox = world.sandbox().await;
     let marker = marker(2);
     let mut process = sandbox.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
+    appeared(&marker, 1).await;
     let pid = processes_with(&marker)[0];
     let parent = parent_of(pid);
     kill(parent);
@@ -58,27 +67,32 @@ fn children_of(pid: i32) -> Vec<i32> {
 }
 
 fn kill(pid: i32) {
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    signal(pid, Signal::KILL);
+}
+
+fn signal(pid: i32, signal: Signal) {
+    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 /// Another server with its own keeper and two sandboxes.
 struct Victim {
     server: Child,
     keeper: i32,
-    aide: i32,
+    /// Its disk aide and its nursery.
+    aides: Vec<i32>,
     dir: tempfile::TempDir,
     instance: String,
     marker: String,
 }
 
 impl Victim {
-    fn start(test: u32) -> Victim {
+    async fn start(test: u32) -> Victim {
         let dir = tempfile::tempdir().unwrap();
         let instance = format!("victim-{}-{test}", std::process::id());
-        Victim::start_in(test, dir, instance)
+        Victim::start_in(test, dir, instance).await
     }
 
-    fn start_in(test: u32, dir: tempfile::TempDir, instance: String) -> Victim {
+    async fn start_in(test: u32, dir: tempfile::TempDir, instance: String) -> Victim {
         let marker = marker(test);
         let mut server = Command::new(exe())
             .env("SANDBOX_TESTS_ROLE", "victim")
@@ -93,15 +107,17 @@ impl Victim {
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
         let keeper = children_of(server.id().try_into().unwrap())[0];
-        let aide = children_of(keeper)[0];
-        assert_eq!(processes_with(&marker).len(), 2, "one in each sandbox");
-        Victim { server, keeper, aide, dir, instance, marker }
+        let aides = children_of(keeper);
+        assert_eq!(aides.len(), 2);
+        appeared(&marker, 2).await;
+        Victim { server, keeper, aides, dir, instance, marker }
     }
 
     async fn nothing_is_left(&self) {
-        let Victim { keeper, aide, instance, .. } = self;
+        let Victim { keeper, aides, instance, .. } = self;
         eventually("no process of it is left", || {
-            processes_with(&self.marker).is_empty() && !is_running(*keeper) && !is_running(*aide)
+            processes_with(&self.marker).is_empty()
+                && ![keeper].into_iter().chain(aides).any(|pid| is_running(*pid))
         })
         .await;
         eventually("no cgroup of it is left", || cgroups_of(instance).is_empty()).await;
@@ -120,7 +136,7 @@ fn has_loop_device(dir: &Path) -> bool {
 }
 
 async fn after_shutdown(_: World) {
-    let mut victim = Victim::start(3);
+    let mut victim = Victim::start(3).await;
     drop(victim.server.stdin.take());
     let status = tokio::task::block_in_place(|| victim.server.wait()).unwrap();
     assert!(status.success());
@@ -129,14 +145,14 @@ async fn after_shutdown(_: World) {
 }
 
 async fn server_killed(_: World) {
-    let mut victim = Victim::start(4);
+    let mut victim = Victim::start(4).await;
     victim.server.kill().unwrap();
     victim.server.wait().unwrap();
     victim.nothing_is_left().await;
 }
 
 async fn keeper_killed(_: World) {
-    let mut victim = Victim::start(5);
+    let mut victim = Victim::start(5).await;
     kill(victim.keeper);
     victim.nothing_is_left().await;
     drop(victim.server.stdin.take());
@@ -144,22 +160,40 @@ async fn keeper_killed(_: World) {
     assert!(status.success(), "the server survives its keeper and can end in order");
 }
 
+async fn aides_killed(_: World) {
+    for aide in [0, 1] {
+        let mut victim = Victim::start(8 + u32::try_from(aide).unwrap()).await;
+        kill(victim.aides[aide]);
+        victim.nothing_is_left().await;
+        drop(victim.server.stdin.take());
+        tokio::task::block_in_place(|| victim.server.wait()).unwrap();
+    }
+}
+
 async fn all_killed(_: World) {
-    let mut victim = Victim::start(6);
-    // The aide first, and stopped processes cannot clean up either.
-    kill(victim.aide);
-    kill(victim.keeper);
+    let mut victim = Victim::start(6).await;
+    // The server first, and each of the others before it can clean up.
+    for pid in [victim.keeper].iter().chain(&victim.aides) {
+        signal(*pid, Signal::STOP);
+    }
     victim.server.kill().unwrap();
     victim.server.wait().unwrap();
-    eventually("the kernel ends the sandboxes", || processes_with(&victim.marker).is_empty()).await;
-    let Victim { dir, instance, .. } = victim;
-    let mut next = Victim::start_in(7, dir, instance);
+    for pid in [victim.keeper].iter().chain(&victim.aides) {
+        kill(*pid);
+    }
+    // The kernel has ended what ran; on version 1, what was frozen is still there.
+    let Victim { dir, instance, marker, .. } = victim;
+    let mut next = Victim::start_in(7, dir, instance).await;
     drop(next.server.stdin.take());
     tokio::task::block_in_place(|| next.server.wait()).unwrap();
     next.nothing_is_left().await;
+    assert!(processes_with(&marker).is_empty());
 }
 
 async fn rootless(_: World) {
+    if !dormouse_sandbox::privilege::is_root() {
+        return; // then all the other tests show it
+    }
     // Somewhere that an ordinary user can reach, wherever this binary lies.
     let dir = tempfile::Builder::new().prefix("rootless").tempdir_in("/tmp").unwrap();
     let binary = dir.path().join("it");
@@ -177,4 +211,28 @@ async fn rootless(_: World) {
             .unwrap()
     });
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+async fn dropped(_: World) {
+    if !dormouse_sandbox::privilege::is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("data/deep")).unwrap();
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(dir.path(), closed).unwrap();
+    let instance = format!("dropped-{}", std::process::id());
+    let output = tokio::task::block_in_place(|| {
+        Command::new(exe())
+            .env("SANDBOX_TESTS_ROLE", "dropped")
+            .env("SANDBOX_TESTS_DIR", dir.path())
+            .env("SANDBOX_TESTS_INSTANCE", &instance)
+            .output()
+            .unwrap()
+    });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(dir.path().join("data/deep/file")).unwrap(), b"the server's");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains("/run/dormouse"), "{mounts}");
+    eventually("no cgroup of it is left", || cgroups_of(&instance).is_empty()).await;
 }

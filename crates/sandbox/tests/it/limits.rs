@@ -22,12 +22,13 @@ pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
 const BUSY: [&str; 3] = ["/bin/sh", "-c", "while :; do :; done"];
 
 async fn full_tmp(world: World) {
-    if world.weak(Weakness::TmpInMemory) {
+    if world.weak(Weakness::TmpInMemory) || world.weak(Weakness::MemoryUnlimited) {
         return;
     }
     let spec = SandboxSpec { memory_bytes: 128 * MIB, tmp_bytes: 512 * MIB, ..world.spec() };
     let sandbox = world.keeper.create(spec).await.unwrap();
-    let output = sh(&sandbox, "dd if=/dev/zero of=/tmp/fill bs=1048576; rc=$?; wc -c < /tmp/fill; exit $rc").await;
+    let output =
+        sh(&sandbox, "dd if=/dev/zero of=/tmp/fill bs=1048576; rc=$?; wc -c < /tmp/fill; exit $rc").await;
     assert_eq!(output.status, ExitStatus::Exited(1), "{output:?}");
     assert!(output.stderr.contains("No space left"), "{output:?}");
     let written: u64 = output.stdout.trim().parse().unwrap();
@@ -56,7 +57,8 @@ async fn processes(world: World) {
     }
     let spec = SandboxSpec { pids_max: 20, ..world.spec() };
     let sandbox = world.keeper.create(spec).await.unwrap();
-    let output = sh(&sandbox, "i=0; while [ $i -lt 100 ]; do sleep 1000 >/dev/null 2>&1 & i=$((i+1)); done").await;
+    let output =
+        sh(&sandbox, "i=0; while [ $i -lt 100 ]; do sleep 1000 >/dev/null 2>&1 & i=$((i+1)); done").await;
     assert_ne!(output.status, ExitStatus::Exited(0), "{output:?}");
     assert!(output.stderr.to_lowercase().contains("fork"), "{output:?}");
     sandbox.reset().await.unwrap();
@@ -83,7 +85,10 @@ async fn cpu_quota(world: World) {
     assert!(share < 0.2, "a tenth of a processor was allowed, {share:.2} used");
     sandbox.set_cpu(None).unwrap();
     let (start, used_before) = (Instant::now(), sandbox.cpu_usage().unwrap());
-    eventually("time without a limit", || sandbox.cpu_usage().unwrap() - used_before > Duration::from_millis(60)).await;
+    eventually("time without a limit", || {
+        sandbox.cpu_usage().unwrap() - used_before > Duration::from_millis(60)
+    })
+    .await;
     let share = 0.06 / start.elapsed().as_secs_f64();
     assert!(share > 0.15, "still limited to {share:.2}");
 }

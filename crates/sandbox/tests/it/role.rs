@@ -1,13 +1,14 @@
 //! The other parts that this binary can play, chosen by `SANDBOX_TESTS_ROLE`.
 //!
 //! Inside a sandbox: see `probe.rs`. Outside: a small server of its own (`victim`), for tests that kill
-//! servers and keepers; and a server of an ordinary user (`rootless`), which checks itself.
+//! servers and keepers; a server of an ordinary user (`rootless`), and one that was root and gave it up
+//! (`dropped`), which check themselves.
 
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use dormouse_sandbox::{ExitStatus, Keeper, Weakness};
+use dormouse_sandbox::{CpuQuota, ExitStatus, Keeper, UID_BASE_DEFAULT, Weakness, privilege};
 use tokio::runtime::Runtime;
 
 use crate::world::{self, MIB, World, command, probe, sh};
@@ -21,6 +22,7 @@ pub fn play() -> Option<ExitCode> {
         "connect" => crate::probe::connect(),
         "victim" => victim(),
         "rootless" => rootless(),
+        "dropped" => dropped(),
         other => panic!("unknown role {other}"),
     })
 }
@@ -68,7 +70,10 @@ fn rootless() -> ExitCode {
     world.runtime.clone().block_on(async {
         let sandbox = world.sandbox().await;
         let output = sh(&sandbox, "id -u; cat /var/task/hello; echo x > /tmp/x; exit 3").await;
-        assert_eq!((output.stdout.as_str(), output.status), ("993\nhello from the code\n", ExitStatus::Exited(3)));
+        assert_eq!(
+            (output.stdout.as_str(), output.status),
+            ("993\nhello from the code\n", ExitStatus::Exited(3))
+        );
         for script in ["echo x > /x", "echo x > /var/task/x", "mount -t tmpfs none /tmp", "ls /root"] {
             assert_ne!(sh(&sandbox, script).await.status, ExitStatus::Exited(0), "{script}");
         }
@@ -96,9 +101,47 @@ async fn freezes_by_signal(pid: u32, sandbox: &dormouse_sandbox::Sandbox) {
     if sandbox.cpu_usage().is_ok() {
         return; // a delegated cgroup freezes instead
     }
-    let script = format!("while :; do read -r line < /proc/{pid}/stat; case $line in *') T '*) exit;; esac; done");
+    let script =
+        format!("while :; do read -r line < /proc/{pid}/stat; case $line in *') T '*) exit;; esac; done");
     sandbox.freeze().unwrap();
     sh(sandbox, &script).await.ok();
     sandbox.thaw().unwrap();
     sh(sandbox, &script.replace("') T '", "') R '")).await.ok();
+}
+
+/// A server that was root, with its data in a directory that only root can reach.
+fn dropped() -> ExitCode {
+    let outside = PathBuf::from(variable("SANDBOX_TESTS_DIR")).join("data");
+    let data = privilege::enter_private_mounts(&outside).unwrap();
+    let link = world::fork(&variable("SANDBOX_TESTS_INSTANCE"), &data);
+    privilege::own_tree(&data, UID_BASE_DEFAULT, UID_BASE_DEFAULT).unwrap();
+    privilege::drop_to(UID_BASE_DEFAULT, UID_BASE_DEFAULT).unwrap();
+    assert!(!privilege::is_root());
+    assert_eq!(rustix::process::getgid().as_raw(), UID_BASE_DEFAULT);
+    assert_eq!(rustix::process::getgroups().unwrap(), []);
+    assert!(std::fs::read_dir(&outside).is_err(), "the path outside is closed to the server");
+    std::fs::write(data.join("deep/file"), "the server's").unwrap();
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    for line in ["CapPrm:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{status}");
+    }
+    Runtime::new().unwrap().block_on(async {
+        let keeper = Keeper::connect(link).unwrap();
+        let sandbox = keeper.create(world_spec(&data)).await.unwrap();
+        assert_eq!(sh(&sandbox, "cat /var/task/hello").await.ok(), "hello from the code\n");
+        let mut busy = sandbox.spawn(command(&["/bin/sh", "-c", "while :; do :; done"])).await.unwrap();
+        sandbox.freeze().unwrap();
+        sandbox.thaw().unwrap();
+        if !keeper.weaknesses().contains(&Weakness::CpuUnlimited) {
+            sandbox.set_cpu(Some(CpuQuota::from_millicores(100))).unwrap();
+        }
+        if !keeper.weaknesses().contains(&Weakness::MemoryUnlimited) {
+            sandbox.memory_peak_bytes().unwrap();
+        }
+        sandbox.kill().unwrap();
+        sandbox.gone().await;
+        assert_eq!(busy.wait().await, ExitStatus::Signaled(9));
+        keeper.shutdown().await;
+    });
+    ExitCode::SUCCESS
 }

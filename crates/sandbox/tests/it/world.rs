@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dormouse_sandbox::{
-    Bind, Command, ExitStatus, Keeper, KeeperConfig, KeeperLink, Sandbox, SandboxSpec, UID_BASE_DEFAULT, Weakness,
+    Bind, Command, ExitStatus, Keeper, KeeperConfig, KeeperLink, Sandbox, SandboxSpec, UID_BASE_DEFAULT,
+    Weakness,
 };
 use libtest_mimic::Trial;
 use tokio::io::AsyncReadExt;

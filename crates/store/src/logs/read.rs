@@ -1,4 +1,7 @@
 //! Reading a group from its end backwards, so that the newest events cost the same however long the log is.
+//!
+//! Reads files only, beside a writer that may append to the newest and drop the oldest meanwhile: a file that is
+//! gone is skipped, and so is a line that is not whole. Memory is bounded by one file and one answer.
 
 use std::fs::File;
 use std::io::{self, Read};

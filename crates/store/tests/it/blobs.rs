@@ -1,4 +1,7 @@
 //! Blobs: whole or absent, durable once answered, swept only when nobody needs them.
+//!
+//! The last test fails every disk operation in turn and then cuts the power; each blob must be there or not be
+//! there, and one that was acknowledged must be there.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,7 @@
-//! The data directory as a whole.
+//! The data directory as a whole: who may open it and when, with which modes, by which paths.
+//!
+//! What is inside is tested beside the kind of state that it belongs to; here everything is opened through
+//! `Store`, as the server does.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,7 @@
 //! A disk that stops working after a number of operations and can then lose what was never synced.
+//!
+//! It works on a real directory, so that an ordinary store can look afterwards at what is left. Only what goes
+//! through the `Disk` trait can fail here; for SQLite and the ledger see `full_disk`.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};

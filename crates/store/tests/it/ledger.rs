@@ -1,4 +1,7 @@
 //! The ledger: what was recorded is read back, whatever happened to the end of the file.
+//!
+//! Files are damaged by hand here; `crash` and `full_disk` damage them as nature does. Leases are told apart by
+//! their billed milliseconds.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,7 @@
 //! Logs: read back, followed, bounded; and what is lost is said.
+//!
+//! Reading waits for what was appended before, so no test has to wait on its own; what is followed comes within
+//! a deadline that only a broken writer exceeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,7 @@
 //! Records: compare-and-set, group commit, and the typed layer of functions on top.
+//!
+//! The last test compares any sequence of writes and restarts with a map in memory; the ones before are the
+//! cases that a reader wants to see spelt out, damage by hand included.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! Functions, leases and log events to store, each told apart by a number or a name.
+//!
+//! Only what a test varies is a parameter; all else is fixed, so that equality means that everything was kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Secrets: made once, private, never shown.
+//!
+//! As with blobs, every disk operation fails in turn: a secret that was returned is the one that stays.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

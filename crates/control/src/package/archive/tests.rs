@@ -1,4 +1,6 @@
 //! Archives as others write them, as nobody should write them, and as noise makes them.
+//!
+//! Sound archives come from another implementation (the `zip` crate), so that two readings of the format meet here.
 
 use std::io::Cursor;
 

@@ -1,4 +1,6 @@
 //! What is accepted as a package, and what lies on the disk after unpacking.
+//!
+//! The property that matters most: whatever is accepted can be unpacked, and nothing of it lies or leads outside.
 
 use std::io::{Cursor, Write};
 

@@ -25,6 +25,7 @@ pub struct Request {
     headers: HeaderMap,
     body: Vec<u8>,
     region: String,
+    service: String,
     now: Option<Timestamp>,
     signed: bool,
 }
@@ -47,6 +48,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Vec::new(),
             region: "us-east-1".to_owned(),
+            service: "lambda".to_owned(),
             now: None,
             signed: true,
         }
@@ -65,6 +67,12 @@ impl Request {
 
     pub fn region(mut self, region: &str) -> Self {
         self.region = region.to_owned();
+        self
+    }
+
+    /// Signs for another service than Lambda.
+    pub fn service(mut self, service: &str) -> Self {
+        self.service = service.to_owned();
         self
     }
 
@@ -108,13 +116,14 @@ impl Request {
             headers: &mut self.headers,
             body: &self.body,
         };
-        let target = Target { region: &self.region, service: "lambda", rules: Rules::STANDARD };
+        let target = Target { region: &self.region, service: &self.service, rules: Rules::STANDARD };
         sigv4::sign(&mut outgoing, target, &key, self.now.unwrap_or_else(now));
     }
 
     fn bytes(&self) -> Vec<u8> {
         let separator = if self.query.is_empty() { "" } else { "?" };
-        let mut bytes = format!("{} {}{separator}{} HTTP/1.1\r\n", self.method, self.path, self.query).into_bytes();
+        let mut bytes =
+            format!("{} {}{separator}{} HTTP/1.1\r\n", self.method, self.path, self.query).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(format!("{name}: ").as_bytes());
             bytes.extend_from_slice(value.as_bytes());
@@ -210,21 +219,26 @@ pub fn creation(name: &str, code: &str) -> Value {
 
 /// Creates a function and waits until it can be invoked.
 pub fn create(server: &Server, body: &Value) {
-    create_in(server, "us-east-1", body);
+    try_create(server, "us-east-1", body).unwrap_or_else(|problem| panic!("{problem}"));
 }
 
-/// Creates a function in a region and waits until it can be invoked.
-pub fn create_in(server: &Server, region: &str, body: &Value) {
+/// Creates a function in a region and waits until it can be invoked, or says why it cannot.
+pub fn try_create(server: &Server, region: &str, body: &Value) -> Result<(), String> {
     let name = body["FunctionName"].as_str().expect("a name");
     let request = Request::new("POST", "/2015-03-31/functions").region(region).body(body.to_string());
     let created = request.send(server);
-    assert_eq!(created.status, 201, "{}", created.text());
-    super::until("the function is active", || {
-        let path = format!("/2015-03-31/functions/{name}/configuration");
-        let state = Request::new("GET", &path).region(region).send(server).json()["State"].clone();
-        assert_ne!(state, "Failed", "the function could not be prepared");
-        (state == "Active").then_some(())
-    });
+    if created.status != 201 {
+        return Err(created.text());
+    }
+    let path = format!("/2015-03-31/functions/{name}/configuration");
+    super::until("the function is prepared", || {
+        let found = Request::new("GET", &path).region(region).send(server).json();
+        match found["State"].as_str() {
+            Some("Active") => Some(Ok(())),
+            Some("Failed") => Some(Err(found["StateReason"].to_string())),
+            _ => None,
+        }
+    })
 }
 
 /// Invokes a function and waits for its answer.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Pid;
 use sha2::{Digest as _, Sha256};
 
 use super::{Server, until};
@@ -12,9 +13,11 @@ use super::{Server, until};
 /// What belongs to one server, noted while it runs.
 pub struct Belongings {
     data_dir: PathBuf,
+    server: u32,
     instance: String,
     processes: BTreeSet<u32>,
     namespaces: BTreeSet<PathBuf>,
+    images: BTreeSet<String>,
 }
 
 impl Belongings {
@@ -25,18 +28,41 @@ impl Belongings {
         let instance = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let mut processes = BTreeSet::from([server.pid()]);
         // Children of children: the keeper, each sandbox's first process, the functions.
-        while processes_with(|pid| parent(pid).is_some_and(|parent| processes.contains(&parent)))
-            .into_iter()
-            .fold(false, |grew, pid| processes.insert(pid) || grew)
-        {}
+        loop {
+            let children =
+                processes_with(|pid| parent(pid).is_some_and(|parent| processes.contains(&parent)));
+            let known = processes.len();
+            processes.extend(children);
+            if processes.len() == known {
+                break;
+            }
+        }
         let own = namespaces(std::process::id());
         let all: BTreeSet<PathBuf> = processes.iter().flat_map(|pid| namespaces(*pid)).collect();
-        Self { data_dir, instance, processes, namespaces: all.difference(&own).cloned().collect() }
+        let namespaces = all.difference(&own).cloned().collect();
+        let host_images = mounted_images(std::process::id());
+        let images = processes.iter().flat_map(|pid| mounted_images(*pid));
+        let images = images.filter(|image| !host_images.contains(image)).collect();
+        Self { data_dir, server: server.pid(), instance, processes, namespaces, images }
     }
 
     /// How many processes the server had, itself and the keeper included.
     pub fn process_count(&self) -> usize {
         self.processes.len()
+    }
+
+    /// The process that makes the sandboxes: the server's only child that has children itself.
+    pub fn keeper(&self) -> Pid {
+        let is_parent = |pid: u32| self.processes.iter().any(|child| parent(*child) == Some(pid));
+        let of_server = self.processes.iter().filter(|pid| parent(**pid) == Some(self.server));
+        let keepers: Vec<u32> = of_server.copied().filter(|pid| is_parent(*pid)).collect();
+        assert_eq!(keepers.len(), 1, "one keeper: {keepers:?}");
+        i32::try_from(keepers[0]).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
+    /// How many loop devices its sandboxes had mounted.
+    pub fn image_count(&self) -> usize {
+        self.images.len()
     }
 
     /// Waits until nothing is left. A moment passes between the end of a process and the end of its namespaces.
@@ -53,9 +79,13 @@ impl Belongings {
         let groups = cgroups(&self.instance);
         left.extend(groups.iter().map(|group| format!("control group {}", group.display())));
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
-        let of_server = mounts.lines().filter(|line| line.contains(&*data_dir) || line.contains("/run/dormouse"));
+        let of_server =
+            mounts.lines().filter(|line| line.contains(&*data_dir) || line.contains("/run/dormouse"));
         left.extend(of_server.map(|line| format!("mount {line}")));
-        left.extend(loop_devices(&data_dir));
+        let images = images_in_use();
+        left.extend(
+            self.images.intersection(&images).map(|image| format!("loop device on {}", image.trim())),
+        );
         left
     }
 }
@@ -104,14 +134,18 @@ fn cgroups(instance: &str) -> Vec<PathBuf> {
     found
 }
 
-fn loop_devices(data_dir: &str) -> Vec<String> {
+/// The files behind the loop devices that a process has mounted. A deleted file shows its inode, which is unique.
+fn mounted_images(pid: u32) -> BTreeSet<String> {
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    let devices = mounts.split_whitespace().filter_map(|word| word.strip_prefix("/dev/"));
+    devices.filter_map(backing_file).collect()
+}
+
+fn backing_file(device: &str) -> Option<String> {
+    fs::read_to_string(Path::new("/sys/block").join(device).join("loop/backing_file")).ok()
+}
+
+fn images_in_use() -> BTreeSet<String> {
     let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
-    devices
-        .filter_map(|device| {
-            let file = fs::read_to_string(device.path().join("loop/backing_file")).ok()?;
-            // The server sees its data directory elsewhere.
-            let ours = file.contains(data_dir);
-            ours.then(|| format!("loop device {} on {}", device.path().display(), file.trim()))
-        })
-        .collect()
+    devices.filter_map(|device| backing_file(device.file_name().to_str()?)).collect()
 }

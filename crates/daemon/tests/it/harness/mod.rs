@@ -235,10 +235,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Between two looks at a condition.
 fn pause() {
-    let timeout = Duration::from_millis(5);
-    let (lock, condition) = (Mutex::new(()), Condvar::new());
-    let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-    drop(condition.wait_timeout(guard, timeout));
+    std::thread::park_timeout(Duration::from_millis(5));
 }
 
 /// A folder with these files.

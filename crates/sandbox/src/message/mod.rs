@@ -1,13 +1,15 @@
 //! What the processes of this crate say to each other, as plain values with one encoding each.
 //!
-//! Five conversations: server to keeper ([`ToKeeper`]) and back ([`FromKeeper`]); keeper to a blank
-//! sandbox ([`Specialise`]) and back ([`FromBlank`]); server to init ([`ToInit`]) and back
-//! ([`FromInit`]); keeper to its aide and back ([`AideRequest`], [`AideReply`]). All are bounded:
-//! decoding refuses more than the limits below, whoever sent it.
+//! Server to keeper ([`ToKeeper`]) and back ([`FromKeeper`]); keeper to a blank sandbox ([`Specialise`])
+//! and back ([`FromBlank`]); server to init ([`ToInit`]) and back ([`FromInit`]); keeper to its aides, in
+//! `aides.rs`. All are bounded: decoding refuses more than the limits below, whoever sent it.
+
+mod aides;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
+
+pub(crate) use self::aides::{DiskReply, DiskRequest, NurseryReply, NurseryRequest};
 
 use crate::spec::{Bind, Command, ExitStatus, SandboxSpec};
 use crate::wire::{Decoder, Encoder, Malformed};
@@ -98,9 +100,8 @@ fn decode_spec(decoder: &mut Decoder<'_>) -> Result<SandboxSpec, Malformed> {
         tmp_bytes: decoder.u64()?,
         pids_max: decoder.u32()?,
         open_files_max: decoder.u64()?,
-        mounts: decoder.list(MOUNTS_MAX, |decoder| {
-            Ok(Bind { source: decoder.path()?, target: decoder.path()? })
-        })?,
+        mounts: decoder
+            .list(MOUNTS_MAX, |decoder| Ok(Bind { source: decoder.path()?, target: decoder.path()? }))?,
     })
 }
 
@@ -108,12 +109,24 @@ fn decode_spec(decoder: &mut Decoder<'_>) -> Result<SandboxSpec, Malformed> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FromKeeper {
     /// The first message: ready, with one bit for each of `Weakness::ALL`.
-    Ready { weaknesses: u32, freezes_cheaply: bool },
+    Ready {
+        weaknesses: u32,
+        freezes_cheaply: bool,
+    },
     /// The first message when preparing failed; the keeper exits after it.
-    NotReady { reason: String },
+    NotReady {
+        reason: String,
+    },
     /// With descriptors: control channel, pidfd, listeners, then those that `handles` announces.
-    Created { request: u32, id: SandboxId, handles: u32 },
-    Refused { request: u32, reason: String },
+    Created {
+        request: u32,
+        id: SandboxId,
+        handles: u32,
+    },
+    Refused {
+        request: u32,
+        reason: String,
+    },
     /// The sandbox is gone: no process, no cgroup.
     Destroyed(SandboxId),
 }
@@ -364,85 +377,6 @@ impl FromInit {
         };
         decoder.finish()?;
         Ok(message)
-    }
-}
-
-/// From the keeper to its aide: make a volume of this size for some sandbox's `/tmp`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AideRequest {
-    pub(crate) tmp_bytes: u64,
-}
-
-impl AideRequest {
-    pub(crate) fn encode(self) -> Vec<u8> {
-        let mut encoder = Encoder::default();
-        encoder.u64(self.tmp_bytes);
-        encoder.finish()
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<AideRequest, Malformed> {
-        let mut decoder = Decoder::new(bytes);
-        let tmp_bytes = decoder.u64()?;
-        decoder.finish()?;
-        Ok(AideRequest { tmp_bytes })
-    }
-}
-
-/// From the aide to the keeper, one for each request, in order; and one at start about itself.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum AideReply {
-    /// The first message: whether volumes are on disk or only in memory.
-    Started { on_disk: bool },
-    /// With one descriptor: the detached mount.
-    Made { tmp_bytes: u64 },
-    Failed { tmp_bytes: u64, reason: String },
-}
-
-impl AideReply {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut encoder;
-        match self {
-            AideReply::Started { on_disk } => {
-                encoder = Encoder::of_kind(0);
-                encoder.u32(u32::from(*on_disk));
-            }
-            AideReply::Made { tmp_bytes } => {
-                encoder = Encoder::of_kind(1);
-                encoder.u64(*tmp_bytes);
-            }
-            AideReply::Failed { tmp_bytes, reason } => {
-                encoder = Encoder::of_kind(2);
-                encoder.u64(*tmp_bytes).bytes(shorten(reason));
-            }
-        }
-        encoder.finish()
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<AideReply, Malformed> {
-        let mut decoder = Decoder::new(bytes);
-        let message = match decoder.u8()? {
-            0 => AideReply::Started { on_disk: decoder.u32()? != 0 },
-            1 => AideReply::Made { tmp_bytes: decoder.u64()? },
-            2 => AideReply::Failed { tmp_bytes: decoder.u64()?, reason: decoder.text()? },
-            _ => return Err(Malformed),
-        };
-        decoder.finish()?;
-        Ok(message)
-    }
-}
-
-/// Names the failed step in an error that will cross a process boundary as text.
-pub(crate) trait Step<T> {
-    /// Puts `step` before the error's own message; the kind is kept.
-    fn step(self, step: impl FnOnce() -> String) -> io::Result<T>;
-}
-
-impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
-    fn step(self, step: impl FnOnce() -> String) -> io::Result<T> {
-        self.map_err(|error| {
-            let error = error.into();
-            io::Error::new(error.kind(), format!("{}: {error}", step()))
-        })
     }
 }
 

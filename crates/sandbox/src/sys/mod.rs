@@ -4,9 +4,14 @@
 //! error unchanged. All processes of this crate that use these calls are single-threaded, which is what
 //! makes `fork`-like calls without `exec` sound.
 
-use std::ffi::CString;
+mod loop_device;
+mod spawn;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+pub(crate) use self::loop_device::{loop_configure, loop_free_number};
+pub(crate) use self::spawn::{Program, spawn};
 
 /// Turns a negative return value into the thread's `errno`.
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
@@ -105,7 +110,11 @@ pub(crate) fn silence_stdio(keep_stderr: bool) -> io::Result<()> {
 }
 
 /// `mount_setattr` on the mount that `mount` refers to: sets `attributes`, never clears any.
-pub(crate) fn mount_set_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
+pub(crate) fn mount_set_attributes(
+    mount: BorrowedFd<'_>,
+    attributes: u64,
+    recursive: bool,
+) -> io::Result<()> {
     let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: `change` and the empty path live through the call; the size is the structure's own.
@@ -242,164 +251,6 @@ pub(crate) fn loopback_up() -> io::Result<()> {
     check(libc::c_long::from(result)).map(drop)
 }
 
-const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
-const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
-const LO_FLAGS_AUTOCLEAR: u32 = 4;
-const LO_FLAGS_DIRECT_IO: u32 = 16;
-
-/// `struct loop_config` of the kernel's `linux/loop.h`.
-#[repr(C)]
-struct LoopConfig {
-    fd: u32,
-    block_size: u32,
-    info: LoopInfo,
-    reserved: [u64; 8],
-}
-
-/// `struct loop_info64` of the kernel's `linux/loop.h`.
-#[repr(C)]
-struct LoopInfo {
-    device: u64,
-    inode: u64,
-    rdevice: u64,
-    offset: u64,
-    size_limit: u64,
-    number: u32,
-    encrypt_type: u32,
-    encrypt_key_size: u32,
-    flags: u32,
-    file_name: [u8; 64],
-    crypt_name: [u8; 64],
-    encrypt_key: [u8; 32],
-    init: [u64; 2],
-}
-
-/// The number of a loop device that is free at this moment; another process may take it first.
-pub(crate) fn loop_free_number(control: BorrowedFd<'_>) -> io::Result<u32> {
-    // SAFETY: LOOP_CTL_GET_FREE takes no argument.
-    let number = check(libc::c_long::from(unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) }))?;
-    u32::try_from(number).map_err(io::Error::other)
-}
-
-/// Binds `image` to the loop device `device`; the kernel releases it when its last user closes it.
-/// `direct` bypasses the page cache of the image file.
-pub(crate) fn loop_configure(device: BorrowedFd<'_>, image: BorrowedFd<'_>, direct: bool) -> io::Result<()> {
-    // SAFETY: LoopConfig is a plain structure of integers for which all zeroes is valid.
-    let mut config: LoopConfig = unsafe { std::mem::zeroed() };
-    config.fd = image.as_raw_fd().cast_unsigned();
-    config.block_size = 0;
-    config.info.flags = LO_FLAGS_AUTOCLEAR | if direct { LO_FLAGS_DIRECT_IO } else { 0 };
-    // SAFETY: LOOP_CONFIGURE reads one loop_config, which lives through the call.
-    let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) };
-    check(libc::c_long::from(result)).map(drop)
-}
-
-/// What [`spawn`] starts.
-pub(crate) struct Program {
-    pub(crate) argv: Vec<CString>,
-    pub(crate) env: Vec<CString>,
-    pub(crate) cwd: CString,
-}
-
-/// Starts a program in its own session with the given output pipes and `/dev/null` as input.
-///
-/// The caller waits inside the kernel until `execve` has succeeded or failed, and shares its memory with
-/// the child until then, so no page is copied and the error is exact.
-pub(crate) fn spawn(program: &Program, stdout: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> io::Result<i32> {
-    let actions = SpawnActions::new(&program.cwd, stdout, stderr)?;
-    let attributes = SpawnAttributes::new()?;
-    let argv = null_terminated(&program.argv);
-    let env = null_terminated(&program.env);
-    let path = program.argv.first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut pid = 0;
-    // SAFETY: all pointers refer to initialised values that outlive the call, and both arrays end with a
-    // null pointer.
-    let error = unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            path.as_ptr(),
-            &raw const actions.0,
-            &raw const attributes.0,
-            argv.as_ptr(),
-            env.as_ptr(),
-        )
-    };
-    if error == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(error)) }
-}
-
-/// Pointers to `strings`, followed by the null pointer that C expects.
-fn null_terminated(strings: &[CString]) -> Vec<*mut libc::c_char> {
-    strings.iter().map(|string| string.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect()
-}
-
-/// Owns an initialised `posix_spawn_file_actions_t`.
-struct SpawnActions(libc::posix_spawn_file_actions_t);
-
-impl SpawnActions {
-    fn new(cwd: &CString, stdout: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> io::Result<SpawnActions> {
-        // SAFETY: plain data; init below gives it its meaning.
-        let mut actions = SpawnActions(unsafe { std::mem::zeroed() });
-        // SAFETY: `actions.0` is a valid place to initialise.
-        spawn_check(unsafe { libc::posix_spawn_file_actions_init(&raw mut actions.0) })?;
-        for (from, to) in [(stdout, 1), (stderr, 2)] {
-            // SAFETY: initialised above.
-            spawn_check(unsafe {
-                libc::posix_spawn_file_actions_adddup2(&raw mut actions.0, from.as_raw_fd(), to)
-            })?;
-        }
-        // SAFETY: initialised above; the string is copied.
-        spawn_check(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut actions.0, cwd.as_ptr()) })?;
-        Ok(actions)
-    }
-}
-
-impl Drop for SpawnActions {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new`, destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
-    }
-}
-
-/// Owns an initialised `posix_spawnattr_t`: own session, no signal blocked, every signal at its default.
-struct SpawnAttributes(libc::posix_spawnattr_t);
-
-impl SpawnAttributes {
-    fn new() -> io::Result<SpawnAttributes> {
-        const SETSID: libc::c_int = 0x80; // POSIX_SPAWN_SETSID of glibc and musl
-        // SAFETY: plain data; init below gives it its meaning.
-        let mut attributes = SpawnAttributes(unsafe { std::mem::zeroed() });
-        // SAFETY: `attributes.0` is a valid place to initialise.
-        spawn_check(unsafe { libc::posix_spawnattr_init(&raw mut attributes.0) })?;
-        // SAFETY: sigset_t is plain data.
-        let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-        // SAFETY: a valid place for a signal set.
-        unsafe { libc::sigemptyset(&raw mut set) };
-        // SAFETY: both were initialised above.
-        spawn_check(unsafe { libc::posix_spawnattr_setsigmask(&raw mut attributes.0, &raw const set) })?;
-        // SAFETY: a valid place for a signal set.
-        unsafe { libc::sigfillset(&raw mut set) };
-        // SAFETY: both were initialised above.
-        spawn_check(unsafe { libc::posix_spawnattr_setsigdefault(&raw mut attributes.0, &raw const set) })?;
-        let flags = SETSID | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-        let flags = libc::c_short::try_from(flags).map_err(io::Error::other)?;
-        // SAFETY: initialised above.
-        spawn_check(unsafe { libc::posix_spawnattr_setflags(&raw mut attributes.0, flags) })?;
-        Ok(attributes)
-    }
-}
-
-impl Drop for SpawnAttributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new`, destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
-    }
-}
-
-/// The spawn functions return the error instead of setting `errno`.
-fn spawn_check(error: libc::c_int) -> io::Result<()> {
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
-}
-
 /// Sets real, effective and saved user and group id of the whole process, and no supplementary groups.
 pub(crate) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     // SAFETY: an empty list needs no memory.
@@ -461,7 +312,8 @@ fn wait_for(fd: impl AsFd, events: rustix::event::PollFlags, timeout_ms: i64) ->
 
 /// Lets `timeout_ms` pass; for conditions that the kernel offers no way to wait for.
 pub(crate) fn pause_ms(timeout_ms: i64) {
-    let timeout = rustix::event::Timespec { tv_sec: timeout_ms / 1000, tv_nsec: timeout_ms % 1000 * 1_000_000 };
+    let timeout =
+        rustix::event::Timespec { tv_sec: timeout_ms / 1000, tv_nsec: timeout_ms % 1000 * 1_000_000 };
     // An interruption only makes the pause shorter, and every caller checks its condition again.
     let _ = rustix::event::poll(&mut [], Some(&timeout));
 }

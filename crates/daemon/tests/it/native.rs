@@ -1,0 +1,39 @@
+//! A native function on the public `lambda_runtime` crate, unmodified: `examples/rust-hello`, built here and deployed
+//! as the `bootstrap` of an empty folder.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Server, repository, told};
+
+/// Builds the example with the cargo that runs the tests; nothing to do where the whole workspace was built.
+fn bootstrap() -> PathBuf {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet", "-p", "rust-hello", "--message-format", "json"]);
+    let built = command.current_dir(repository()).output().expect("cargo starts");
+    assert!(built.status.success(), "{}", told(&built));
+    let messages = String::from_utf8(built.stdout).expect("UTF-8");
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let executables: Vec<PathBuf> =
+        messages.filter_map(|message| Some(message["executable"].as_str()?.into())).collect();
+    executables.into_iter().find(|path| path.ends_with("bootstrap")).expect("an executable called bootstrap")
+}
+
+#[test]
+fn a_rust_function_runs_as_a_custom_runtime() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let code = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(bootstrap(), code.path().join("bootstrap")).expect("copied");
+    let deployed = server.json(&["deploy", code.path().to_str().expect("UTF-8"), "--name", "native"]);
+    assert_eq!(
+        (&deployed["runtime"], &deployed["handler"]),
+        (&"provided.al2023".into(), &"bootstrap".into())
+    );
+    let answer = server.json(&["invoke", "native", "--payload", r#"{"name": "Ada"}"#]);
+    let greeting = answer["payload"]["greeting"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    assert!(greeting.contains("Ada"), "{answer}");
+    assert_eq!(server.json(&["invoke", "native"])["start"], "warm");
+}

@@ -1,0 +1,241 @@
+//! The conformance tables as Rust values: read, filled with variables, compared with an answer. The form of a table
+//! is described in `conformance/README.md`.
+//!
+//! Pure: this file sends nothing and knows no server, so that any test crate can include it (it needs `base64`
+//! and `serde_json` only). It panics on a malformed table, naming file and case, since that is a broken test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+/// One behaviour of one operation.
+#[derive(Debug)]
+pub struct Case {
+    /// Operation and name, for messages.
+    pub title: String,
+    /// Whether a function called `${name}` must exist and be active.
+    pub needs_function: bool,
+    before: Vec<Value>,
+    request: Value,
+    expect: Map<String, Value>,
+    /// The folder that `${file:…}` is relative to.
+    root: PathBuf,
+}
+
+/// What the strings of a case may refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Variables(pub BTreeMap<&'static str, String>);
+
+/// How a request is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    Root,
+    Not,
+    WrongSecret,
+    UnknownKey,
+    Expired,
+    OtherService,
+}
+
+/// A request to be sent.
+#[derive(Debug)]
+pub struct Ask {
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub sign: Sign,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Seen {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+/// All cases of the tables in `root/<service>/`, by file and in the order of the files.
+pub fn cases(root: &Path, service: &str) -> Vec<Case> {
+    let entries = fs::read_dir(root.join(service)).expect("the folder of the tables");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a table").path()).collect();
+    files.sort();
+    files.iter().flat_map(|file| cases_of(root, file)).collect()
+}
+
+/// The request that creates the function which a case needs.
+pub fn create_function(root: &Path, variables: &Variables) -> Ask {
+    let request = json!({
+        "method": "POST",
+        "target": "/2015-03-31/functions",
+        "json": {
+            "FunctionName": "${name}",
+            "Runtime": "${runtime}",
+            "Handler": "app.handler",
+            "Role": "${role}",
+            "Code": { "ZipFile": "${file:fixtures/echo.zip}" },
+        },
+    });
+    ask(&request, root, variables)
+}
+
+fn cases_of(root: &Path, file: &Path) -> Vec<Case> {
+    let text = fs::read_to_string(file).expect("a readable table");
+    let table: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let operation = table["operation"].as_str().expect("an operation");
+    let list = table["cases"].as_array().expect("a list of cases");
+    let case = |case: &Value| {
+        let title = format!("{operation}: {}", case["name"].as_str().expect("a name"));
+        let known = ["name", "given", "before", "request", "expect"];
+        let members = case.as_object().expect("an object").keys();
+        members.for_each(|member| assert!(known.contains(&member.as_str()), "{title}: what is {member}?"));
+        Case {
+            needs_function: match case["given"].as_str() {
+                None => false,
+                Some("function") => true,
+                Some(other) => panic!("{title}: what is given {other}?"),
+            },
+            before: case["before"].as_array().cloned().unwrap_or_default(),
+            request: case["request"].clone(),
+            expect: case["expect"].as_object().cloned().unwrap_or_else(|| panic!("{title}: expects nothing")),
+            root: root.to_owned(),
+            title,
+        }
+    };
+    list.iter().map(case).collect()
+}
+
+impl Case {
+    /// The requests that must succeed first.
+    pub fn before(&self, variables: &Variables) -> Vec<Ask> {
+        self.before.iter().map(|request| ask(request, &self.root, variables)).collect()
+    }
+
+    /// The request itself.
+    pub fn request(&self, variables: &Variables) -> Ask {
+        ask(&self.request, &self.root, variables)
+    }
+
+    /// Compares an answer with what is expected; the error says what differs.
+    pub fn check(&self, variables: &Variables, seen: &Seen) -> Result<(), String> {
+        let expect = fill(&Value::Object(self.expect.clone()), &self.root, variables);
+        let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+        let message =
+            [&body["message"], &body["Message"]].into_iter().find_map(Value::as_str).unwrap_or_default();
+        let mut wrong = Vec::new();
+        for (member, wanted) in expect.as_object().into_iter().flatten() {
+            let text = wanted.as_str().unwrap_or_default();
+            match member.as_str() {
+                "status" => compare(&mut wrong, "status", &json!(seen.status), wanted),
+                "error" => compare_header(&mut wrong, seen, "x-amzn-errortype", text),
+                "message" => compare(&mut wrong, "message", &json!(message), wanted),
+                "message_has" => {
+                    for words in wanted.as_array().into_iter().flatten().filter_map(Value::as_str) {
+                        if !message.contains(words) {
+                            wrong.push(format!("{words:?} is not in the message {message:?}"));
+                        }
+                    }
+                }
+                "headers" => {
+                    for (name, value) in wanted.as_object().into_iter().flatten() {
+                        compare_header(&mut wrong, seen, name, value.as_str().unwrap_or_default());
+                    }
+                }
+                "json" => compare(&mut wrong, "body", &body, wanted),
+                "text" => compare(&mut wrong, "body", &json!(String::from_utf8_lossy(&seen.body)), wanted),
+                other => wrong.push(format!("what is expected of {other}?")),
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n    ")) }
+    }
+}
+
+fn ask(request: &Value, root: &Path, variables: &Variables) -> Ask {
+    let filled = fill(request, root, variables);
+    let text = |member: &str| filled[member].as_str().map(str::to_owned);
+    let fill = || Some(vec![b'1'; usize::try_from(filled["fill"].as_u64()?).ok()?]);
+    let json = || filled.get("json").map(|json| json.to_string().into_bytes());
+    let headers = filled["headers"].as_object().into_iter().flatten();
+    Ask {
+        method: text("method").expect("a method"),
+        target: text("target").expect("a target"),
+        headers: headers
+            .map(|(name, value)| (name.clone(), value.as_str().expect("a header's value").to_owned()))
+            .collect(),
+        body: text("text").map(String::into_bytes).or_else(fill).or_else(json).unwrap_or_default(),
+        sign: match filled["sign"].as_str() {
+            None | Some("root") => Sign::Root,
+            Some("none") => Sign::Not,
+            Some("wrong-secret") => Sign::WrongSecret,
+            Some("unknown-key") => Sign::UnknownKey,
+            Some("expired") => Sign::Expired,
+            Some("other-service") => Sign::OtherService,
+            Some(other) => panic!("what signature is {other}?"),
+        },
+    }
+}
+
+/// The value with all variables in its strings replaced.
+fn fill(value: &Value, root: &Path, variables: &Variables) -> Value {
+    match value {
+        Value::String(text) => Value::String(fill_text(text, root, variables)),
+        Value::Array(list) => list.iter().map(|value| fill(value, root, variables)).collect(),
+        Value::Object(members) => {
+            let filled = |(name, value): (&String, &Value)| (name.clone(), fill(value, root, variables));
+            Value::Object(members.iter().map(filled).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn fill_text(text: &str, root: &Path, Variables(variables): &Variables) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').unwrap_or_else(|| panic!("{text:?} has an open variable"));
+        filled.push_str(before);
+        match name.strip_prefix("file:") {
+            Some(path) => filled.push_str(&STANDARD.encode(fs::read(root.join(path)).expect("a fixture"))),
+            None => filled.push_str(variables.get(name).unwrap_or_else(|| panic!("what is ${{{name}}}?"))),
+        }
+        rest = after;
+    }
+    filled + rest
+}
+
+fn compare_header(wrong: &mut Vec<String>, seen: &Seen, name: &str, wanted: &str) {
+    match (seen.headers.get(name), wanted) {
+        (None, "-") | (Some(_), "*") => {}
+        (Some(value), wanted) if value == wanted => {}
+        (value, wanted) => wrong.push(format!("header {name} is {value:?} and not {wanted:?}")),
+    }
+}
+
+fn compare(wrong: &mut Vec<String>, place: &str, seen: &Value, wanted: &Value) {
+    match (seen, wanted) {
+        (Value::Null, Value::String(any)) if any == "*" => wrong.push(format!("{place} is missing")),
+        (_, Value::String(any)) if any == "*" => {}
+        (Value::Object(seen), Value::Object(wanted)) => {
+            for (name, wanted) in wanted {
+                let place = format!("{place}.{name}");
+                match seen.get(name) {
+                    None if wanted == "-" => {}
+                    found => compare(wrong, &place, found.unwrap_or(&Value::Null), wanted),
+                }
+            }
+        }
+        (Value::Array(seen), Value::Array(wanted)) if seen.len() == wanted.len() => {
+            for (index, (seen, wanted)) in seen.iter().zip(wanted).enumerate() {
+                compare(wrong, &format!("{place}[{index}]"), seen, wanted);
+            }
+        }
+        (seen, wanted) if seen == wanted => {}
+        (seen, wanted) => wrong.push(format!("{place} is {seen} and not {wanted}")),
+    }
+}
