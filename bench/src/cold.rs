@@ -36,7 +36,16 @@ fn one(
     handler: &str,
     bare: &[&str],
 ) -> anyhow::Result<()> {
-    server.create(&Function { name, runtime, file, handler, memory_mb: 1_769, timeout_s: 10, idle_s: 0 })?;
+    server.create(&Function {
+        name,
+        runtime,
+        file,
+        handler,
+        memory_mb: 1_769,
+        timeout_s: 10,
+        idle_s: 0,
+        freeze: true,
+    })?;
     let mut client = server.client()?;
     let (mut cold, mut floor) = (Timings::default(), Timings::default());
     for round in 0..=STARTS {

@@ -58,7 +58,7 @@ impl Prototype {
         std::fs::write(code.path().join("app.py"), "def handler(event, context):\n    return event\n")?;
         let worker = Command::new(interpreter)
             .arg("-S")
-            .arg(bootstrap)
+            .arg(std::fs::canonicalize(bootstrap).context("run the bench in the repository's root")?)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
             .env("LAMBDA_TASK_ROOT", code.path())

@@ -37,6 +37,8 @@ pub struct Function<'a> {
     pub timeout_s: u32,
     /// The tag `dormouse:idle-seconds`.
     pub idle_s: u32,
+    /// The tag `dormouse:freeze`.
+    pub freeze: bool,
 }
 
 impl Server {
@@ -87,7 +89,10 @@ impl Server {
             "MemorySize": function.memory_mb,
             "Timeout": function.timeout_s,
             "Code": { "ZipFile": STANDARD.encode(zip(function.file)?) },
-            "Tags": { "dormouse:idle-seconds": function.idle_s.to_string() },
+            "Tags": {
+                "dormouse:idle-seconds": function.idle_s.to_string(),
+                "dormouse:freeze": function.freeze.to_string(),
+            },
         });
         client.call("POST", "/2015-03-31/functions", body.to_string().as_bytes())?;
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -25,6 +25,7 @@ pub fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
             memory_mb: 128,
             timeout_s: 3,
             idle_s: 2,
+            freeze: true,
         })?;
     }
     let (began, run) = (Instant::now(), Duration::from_secs(seconds));

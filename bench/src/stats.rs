@@ -1,4 +1,6 @@
 //! Quantiles of a set of timings, and how they are printed.
+//!
+//! All timings are kept, so quantiles are exact; a measurement has some thousands of them, not millions.
 
 use std::time::Duration;
 

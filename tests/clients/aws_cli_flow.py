@@ -17,7 +17,9 @@ AWS = pathlib.Path(sys.executable).with_name("aws")
 OK, USAGE, FAILED = 0, 2, 255
 
 checks = Checks()
-folder = pathlib.Path(tempfile.mkdtemp(prefix="aws-cli-flow-"))
+# Removed when the script ends.
+holder = tempfile.TemporaryDirectory(prefix="aws-cli-flow-")
+folder = pathlib.Path(holder.name)
 name = f"cli-{uuid.uuid4().hex[:8]}"
 
 

@@ -174,134 +174,78 @@ def requests():
         "deep nesting": b"[" * 100_000,
     }.items():
         check(label, raw.request("POST", FUNCTIONS, body), malformed, 400)
-    answer = raw.request("POST", FUNCTIONS, b"{}")
-    check(
-        "nothing given",
-        answer,
-        "ValidationException",
-        400,
-        r"^\d validation errors? detected: .*Value null at 'functionName' failed to satisfy constraint: Member must not be null",
-    )
-    check("unknown operation", raw.request("GET", "/2015-03-31/no-such-things"), "UnknownOperationException", 404, "")
-    check("unknown path", raw.request("GET", "/nothing/here"), "UnknownOperationException", 404, "")
-    check(
-        "unknown version of the API",
-        raw.request("GET", "/1999-01-01/functions"),
-        "UnknownOperationException",
-        404,
-        "",
-    )
+    null = "Value null at 'functionName' failed to satisfy constraint: Member must not be null"
+    nothing = rf"^\d validation errors? detected: .*{null}"
+    check("nothing given", raw.request("POST", FUNCTIONS, b"{}"), "ValidationException", 400, nothing)
+    for label, path in {
+        "unknown operation": "/2015-03-31/no-such-things",
+        "unknown path": "/nothing/here",
+        "unknown version of the API": "/1999-01-01/functions",
+    }.items():
+        check(label, raw.request("GET", path), "UnknownOperationException", 404, "")
     answer = raw.request("PATCH", FUNCTIONS)
-    checks.holds(
-        "unknown method",
-        answer.status in (404, 405) and answer.code == "UnknownOperationException",
-        f"{answer.status} {answer.code}",
-        "404 or 405 UnknownOperationException",
-    )
-    for path in ("/2015-03-31/functions/%2e%2e%2fx", "/2015-03-31/functions/a%00b", "/2015-03-31/functions/%ff"):
-        answer = raw.request("GET", path)
-        checks.holds(
-            f"strange path {path}",
-            400 <= answer.status < 500 and answer.code,
-            f"{answer.status} {answer.code}",
-            "a 4xx with a code",
-        )
-    answer = raw.request("GET", f"{FUNCTIONS}?MaxItems=many")
-    checks.holds(
-        "MaxItems is no number",
-        answer.status == 400 and answer.code,
-        f"{answer.status} {answer.code}",
-        "400 with a code",
-    )
-    answer = raw.request("GET", f"{FUNCTIONS}?Marker=made-up")
-    checks.holds(
-        "marker that nobody gave",
-        answer.status == 400 and answer.code in ("InvalidParameterValueException", "ValidationException"),
-        f"{answer.status} {answer.code}",
-        "400 InvalidParameterValueException",
-    )
+    held = answer.status in (404, 405) and answer.code == "UnknownOperationException"
+    checks.holds("unknown method", held, f"{answer.status} {answer.code}", "UnknownOperationException (404 or 405)")
+
+
+def strange_parameters():
+    """Paths and queries that no name, number or marker can be."""
+    parameter_codes = ("InvalidParameterValueException", "ValidationException")
+    for path in ("/%2e%2e%2fx", "/a%00b", "/%ff", "?MaxItems=many", "?Marker=made-up"):
+        answer = raw.request("GET", FUNCTIONS + path)
+        # Something that is no name at all may also be no path.
+        codes = (*parameter_codes, "SerializationException", "UnknownOperationException")
+        held = answer.status in (400, 404) and answer.code in codes
+        checks.holds(f"strange parameter {path}", held, f"{answer.status} {answer.code}", f"{codes} (400 or 404)")
 
 
 def signatures():
-    path = FUNCTIONS
-    wrong = r"^The request signature we calculated does not match the signature you provided\. Check your AWS Secret Access Key and signing method\. Consult the service documentation for details\."
-    check("wrong secret", Signer(secret="x" * 40).request("GET", path), "InvalidSignatureException", 403, wrong)
-    signed = raw.signed("GET", path)
-    tampered = signed | {
-        "Authorization": re.sub(
-            "Signature=.",
-            "Signature=0" if "Signature=0" not in signed["Authorization"] else "Signature=1",
-            signed["Authorization"],
-        )
-    }
-    check("changed signature", raw.send("GET", path, headers=tampered), "InvalidSignatureException", 403, wrong)
-    check(
-        "signature of another path",
-        raw.send("GET", f"{path}?MaxItems=1", headers=signed),
-        "InvalidSignatureException",
-        403,
-        wrong,
-    )
+    """Signatures by the wrong key, and right ones on the wrong request."""
+    get = ("GET", FUNCTIONS)
+    text = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+    wrong = ("InvalidSignatureException", 403, f"^{re.escape(text)}")
+    check("wrong secret", Signer(secret="x" * 40).request(*get), *wrong)
+    signed = raw.signed(*get)
+    authorization = signed["Authorization"]
+    other = "0" if authorization[-1] != "0" else "1"
+    tampered = signed | {"Authorization": authorization[:-1] + other}
+    check("changed signature", raw.send(*get, headers=tampered), *wrong)
+    check("signature of another path", raw.send("GET", f"{FUNCTIONS}?MaxItems=1", headers=signed), *wrong)
     body = b'{"FunctionName": "one"}'
-    answer = raw.send("POST", path, body.replace(b"one", b"two"), raw.signed("POST", path, body))
-    check("signature of another body", answer, "InvalidSignatureException", 403, wrong)
-    invalid = r"^The security token included in the request is invalid\.?$"
-    check(
-        "unknown access key",
-        Signer(key_id="AKIA0000000000000000").request("GET", path),
-        "UnrecognizedClientException",
-        403,
-        invalid,
-    )
-    token = {"X-Amz-Security-Token": "made up"}
-    check(
-        "made-up session token",
-        Signer(key_id="ASIA0000000000000000").request("GET", path, headers=token),
-        "UnrecognizedClientException",
-        403,
-        invalid,
-    )
-    check(
-        "unsigned",
-        raw.send("GET", path),
-        ("MissingAuthenticationTokenException", "MissingAuthenticationToken"),
-        403,
-        r"^Missing Authentication Token$",
-    )
-    for label, value in {
-        "no scheme": "abc",
-        "no credential": "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=00",
-    }.items():
-        answer = raw.send("GET", path, headers=signed | {"Authorization": value})
-        codes = ("IncompleteSignatureException", "IncompleteSignature", "MissingAuthenticationTokenException")
-        checks.holds(
-            f"authorization: {label}",
-            answer.status in (400, 403) and answer.code in codes,
-            f"{answer.status} {answer.code}",
-            codes,
-        )
-    answer = raw.request("GET", path, service="sqs")
-    checks.holds(
-        "signed for another service",
-        400 <= answer.status < 502 and answer.code,
-        f"{answer.status} {answer.code}",
-        "an error with a code",
-    )
-    for label, minutes, message in (
-        (
-            "expired signature",
-            -6,
-            r"^Signature expired: \d{8}T\d{6}Z is now earlier than \d{8}T\d{6}Z \(\d{8}T\d{6}Z - 5 min\.\)$",
-        ),
-        (
-            "signature of the future",
-            6,
-            r"^Signature not yet current: \d{8}T\d{6}Z is still later than \d{8}T\d{6}Z \(\d{8}T\d{6}Z \+ 5 min\.\)$",
-        ),
-    ):
-        check(label, raw.send("GET", path, headers=signed_at(minutes)), "InvalidSignatureException", 403, message)
-    answer = raw.send("GET", path, headers=signed_at(-4))
-    checks.equal("signature of four minutes ago is good", answer.status, 200)
+    answer = raw.send("POST", FUNCTIONS, body.replace(b"one", b"two"), raw.signed("POST", FUNCTIONS, body))
+    check("signature of another body", answer, *wrong)
+    unknown = ("UnrecognizedClientException", 403, r"^The security token included in the request is invalid\.?$")
+    check("unknown access key", Signer(key_id="AKIA0000000000000000").request(*get), *unknown)
+    stranger, token = Signer(key_id="ASIA0000000000000000"), {"X-Amz-Security-Token": "made up"}
+    check("made-up session token", stranger.request(*get, headers=token), *unknown)
+
+
+def authorizations():
+    """No signature at all, half of one, and one for another service."""
+    missing = ("MissingAuthenticationTokenException", "MissingAuthenticationToken")
+    check("unsigned", raw.send("GET", FUNCTIONS), missing, 403, r"^Missing Authentication Token$")
+    no_credential = "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=00"
+    codes = ("IncompleteSignatureException", "IncompleteSignature", *missing)
+    for label, value in {"no scheme": "abc", "no credential": no_credential}.items():
+        answer = raw.send("GET", FUNCTIONS, headers=raw.signed("GET", FUNCTIONS) | {"Authorization": value})
+        held = answer.status in (400, 403) and answer.code in codes
+        checks.holds(f"authorization: {label}", held, f"{answer.status} {answer.code}", codes)
+    answer = raw.request("GET", FUNCTIONS, service="sqs")
+    held = 400 <= answer.status < 502 and answer.code
+    checks.holds("signed for another service", held, f"{answer.status} {answer.code}", "an error with a code")
+
+
+def times():
+    """A signature is good for five minutes before and after its time."""
+    stamp = r"\d{8}T\d{6}Z"
+    expired = rf"^Signature expired: {stamp} is now earlier than {stamp} \({stamp} - 5 min\.\)$"
+    early = rf"^Signature not yet current: {stamp} is still later than {stamp} \({stamp} \+ 5 min\.\)$"
+    for label, minutes, message in (("expired signature", -6, expired), ("signature of the future", 6, early)):
+        answer = raw.send("GET", FUNCTIONS, headers=signed_at(minutes))
+        check(label, answer, "InvalidSignatureException", 403, message)
+    for minutes in (-4, 4):
+        answer = raw.send("GET", FUNCTIONS, headers=signed_at(minutes))
+        checks.equal(f"signature {minutes:+} minutes off is good", answer.status, 200)
 
 
 def signed_at(minutes):
@@ -391,7 +335,16 @@ with Functions(client) as functions:
     target = functions.make("sizes", GOOD, "echo.handler", RUNTIME, MemorySize=512)
     invoke(client, target)
     before = State()
-    for part in (packages, runtimes, requests, signatures, lambda: sizes(target)):
+    for part in (
+        packages,
+        runtimes,
+        requests,
+        strange_parameters,
+        signatures,
+        authorizations,
+        times,
+        lambda: sizes(target),
+    ):
         with checks.part(getattr(part, "__name__", "sizes")):
             part()
     wait_until(lambda: State().processes <= before.processes)

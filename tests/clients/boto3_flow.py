@@ -1,4 +1,4 @@
-"""The life of a function through boto3: create, get, list, update, invoke, delete, and what is refused.
+"""The life of a function through boto3: create, get, list, update, invoke, delete.
 
 Checks members of answers exactly: AWS sends no member for what does not apply, and tools depend on it.
 """
@@ -19,11 +19,8 @@ ACCOUNT = "000000000000"
 RUNTIME = runtime_of("python")
 FIRST = package(sources("echo.py"))
 SECOND = package(sources("echo.py") | {"second.txt": "the second version"})
-ABSENT = "no-such-function"
 
 client = lambda_client()
-# Says itself nothing about what it sends, so that the server has to.
-unchecked = lambda_client(parameter_validation=False)
 checks = Checks()
 
 
@@ -323,132 +320,6 @@ def listing(functions):
     checks.holds("list: the last page has no marker", "NextMarker" not in last, last.get("NextMarker"), "absent")
 
 
-def refusals(name):
-    good = {
-        "FunctionName": "refused",
-        "Runtime": RUNTIME,
-        "Role": ROLE,
-        "Handler": "echo.handler",
-        "Code": {"ZipFile": FIRST},
-    }
-
-    def create(**changed):
-        arguments = {key: value for key, value in (good | changed).items() if value is not None}
-        return lambda: unchecked.create_function(**arguments)
-
-    not_found = rf"^Function not found: {re.escape(arn(ABSENT))}(:\$LATEST)?$"
-    for label, call in {
-        "get": lambda: client.get_function(FunctionName=ABSENT),
-        "get configuration": lambda: client.get_function_configuration(FunctionName=ABSENT),
-        "update code": lambda: client.update_function_code(FunctionName=ABSENT, ZipFile=FIRST),
-        "update configuration": lambda: client.update_function_configuration(FunctionName=ABSENT, Timeout=3),
-        "delete": lambda: client.delete_function(FunctionName=ABSENT),
-        "invoke": lambda: client.invoke(FunctionName=ABSENT),
-    }.items():
-        checks.refused(f"{label}: no such function", call, "ResourceNotFoundException", 404, not_found)
-    qualified = rf"^Function not found: {re.escape(arn(name))}:7$"
-    checks.refused(
-        "invoke: no such version",
-        lambda: client.invoke(FunctionName=name, Qualifier="7"),
-        "ResourceNotFoundException",
-        404,
-        qualified,
-    )
-    checks.refused(
-        "create: exists",
-        create(FunctionName=name),
-        "ResourceConflictException",
-        409,
-        f"^Function already exist: {name}$",
-    )
-
-    parameter = ("InvalidParameterValueException", 400)
-    mandatory = r"^Runtime and Handler are mandatory parameters for functions created with deployment packages\.$"
-    checks.refused("create: no handler", create(Handler=None), *parameter, mandatory)
-    checks.refused("create: no runtime", create(Runtime=None), *parameter, mandatory)
-    checks.refused("create: empty code", create(Code={}), *parameter, "Please provide a source for function code")
-    unzip = r"^Could not unzip uploaded file\. Please check your file, then try to upload again\."
-    checks.refused("create: not a zip", create(Code={"ZipFile": b"not a zip"}), *parameter, unzip)
-    runtime = r"^Value cobol1959 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*python3\.\d+.*\] or be a valid ARN$"
-    checks.refused("create: unknown runtime", create(Runtime="cobol1959"), *parameter, runtime)
-    reserved = r"^Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification\. Reserved keys used in this request: AWS_REGION$"
-    checks.refused(
-        "create: reserved variable", create(Environment={"Variables": {"AWS_REGION": "x"}}), *parameter, reserved
-    )
-    size = r"^Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit\."
-    checks.refused(
-        "create: 5 KB of variables", create(Environment={"Variables": {"LONG": "x" * 5000}}), *parameter, size
-    )
-
-    def violation(value, place, constraint):
-        return (
-            rf"^1 validation error detected: Value '{value}' at '{place}' failed to satisfy constraint: {constraint}"
-        )
-
-    validation = ("ValidationException", 400)
-    for label, change, message in (
-        (
-            "memory too small",
-            {"MemorySize": 127},
-            violation("127", "memorySize", "Member must have value greater than or equal to 128"),
-        ),
-        (
-            "timeout too small",
-            {"Timeout": 0},
-            violation("0", "timeout", "Member must have value greater than or equal to 1"),
-        ),
-        (
-            "bad role",
-            {"Role": "nobody"},
-            violation("nobody", "role", "Member must satisfy regular expression pattern: "),
-        ),
-        (
-            "bad handler",
-            {"Handler": "a b"},
-            violation("a b", "handler", r"Member must satisfy regular expression pattern: \[\^\\s\]\+"),
-        ),
-        (
-            "bad name",
-            {"FunctionName": "no spaces"},
-            violation("no spaces", "functionName", "Member must satisfy regular expression pattern: "),
-        ),
-        (
-            "bad tracing",
-            {"TracingConfig": {"Mode": "Loud"}},
-            violation("Loud", "tracingConfig.mode", r"Member must satisfy enum value set: \["),
-        ),
-        (
-            "bad architecture",
-            {"Architectures": ["mips"]},
-            r"^1 validation error detected: Value '\[mips\]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[",
-        ),
-    ):
-        checks.refused(f"create: {label}", create(**change), *validation, message)
-    two = r"^2 validation errors detected: .*; .*"
-    checks.refused("create: two violations", create(Handler="a b", Role="nobody"), *validation, two)
-    # The API model's own bounds are wider than the quotas of ordinary functions, which count here.
-    for label, change, place, value, limit in (
-        ("timeout", {"Timeout": 901}, "timeout", 901, 900),
-        ("memory", {"MemorySize": 10_241}, "memorySize", 10_241, 10_240),
-        ("storage", {"EphemeralStorage": {"Size": 10_241}}, "ephemeralStorage.size", 10_241, 10_240),
-    ):
-        message = violation(value, place, f"Member must have value less than or equal to {limit}")
-        checks.refused(f"create: {label} too large", create(**change), *validation, message)
-    content = ("InvalidRequestContentException", 400)
-    checks.refused(
-        "invoke: payload is no JSON",
-        lambda: client.invoke(FunctionName=name, Payload="{"),
-        *content,
-        "^Could not parse request body into json: ",
-    )
-    checks.refused(
-        "invoke: client context is no JSON",
-        lambda: client.invoke(FunctionName=name, ClientContext="bm90IGpzb24="),
-        *content,
-        "[Cc]lient ?context",
-    )
-
-
 def busy_update(name):
     """A change while another one is under way is refused; the function goes on being served meanwhile."""
     client.update_function_code(FunctionName=name, ZipFile=SECOND)
@@ -480,7 +351,7 @@ with Functions(client) as functions:
     with checks.part("create and get"):
         got = create_and_get(name)
         download(got["Code"]["Location"])
-    for step in (invocations, names_of_function, kinds_of_invocation, updates, busy_update, refusals):
+    for step in (invocations, names_of_function, kinds_of_invocation, updates, busy_update):
         with checks.part(step.__name__):
             step(name)
     with checks.part("listing"):

@@ -1,6 +1,7 @@
 """Fifty invokes at once of a function that sleeps one second: first from nothing, then into warm environments.
 
-The bounds are for a machine with two cores, load generator included.
+The bounds are for a machine with two cores that has other work as well, load generator included: one that made
+environments one after the other, or let one caller wait for another, would need fifty seconds.
 """
 
 import concurrent.futures
@@ -9,8 +10,8 @@ import time
 from lambda_checks import Checks, Functions, invoke, lambda_client, package, runtime_of, sources
 
 COUNT = 50
-COLD_SECONDS_MAX = 2.5
-WARM_SECONDS_MAX = 1.5
+COLD_SECONDS_MAX = 3.5
+WARM_SECONDS_MAX = 1.6
 
 client = lambda_client(max_pool_connections=COUNT)
 checks = Checks()

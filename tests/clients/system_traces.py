@@ -88,7 +88,7 @@ class Traces:
 
     def _of_its_time(self, pid):
         started = start_time(pid)
-        return started is not None and started <= self.end
+        return started is not None and started < self.end
 
     def remaining(self):
         """What is still there, in words; empty when all is gone."""

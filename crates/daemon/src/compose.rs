@@ -30,14 +30,13 @@ use crate::launch::{Claim, Launched};
 use crate::root_key;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::trace;
-use crate::watched_keeper::WatchedKeeper;
 
 /// A whole server, and what has to be ended in order.
 pub(crate) struct Composed {
     address: SocketAddr,
     gateway: Arc<Gateway>,
     engine: Engine,
-    keeper: WatchedKeeper,
+    keeper: Keeper,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
     /// Given up last: from then on another server may use the data directory.
@@ -50,7 +49,7 @@ struct Ground {
     identity: Arc<Identity>,
     packages: Arc<Packages>,
     catalogue: Arc<Catalogue>,
-    keeper: WatchedKeeper,
+    keeper: Keeper,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -82,7 +81,7 @@ pub(crate) async fn compose(
         identity,
         packages: Arc::new(packages),
         catalogue: Arc::new(catalogue),
-        keeper: WatchedKeeper::new(keeper),
+        keeper,
         store,
         clock,
         entropy,
@@ -162,7 +161,7 @@ impl Ground {
         let counted = engine.clone();
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
-            weaknesses: self.keeper.keeper().weaknesses().iter().map(ToString::to_string).collect(),
+            weaknesses: self.keeper.weaknesses().iter().map(ToString::to_string).collect(),
             gauges: Box::new(move || gauges(&counted)),
         };
         Ok(Gateway::new(GatewayParts {
@@ -185,12 +184,14 @@ impl Composed {
         self.address
     }
 
-    /// Resolves when the server cannot go on.
+    /// Resolves when the server cannot go on: its keeper has ended, and every environment with it. Another one
+    /// cannot be forked, since privileges and the single thread are long gone. Ending gives whatever supervises
+    /// this server the chance to start it again.
     ///
     /// # Errors
     /// Always: the reason.
     pub(crate) async fn failed(&self) -> anyhow::Result<()> {
-        self.keeper.missed().await;
+        self.keeper.gone().await;
         bail!("the keeper of sandboxes has died; start the server again")
     }
 
@@ -205,7 +206,7 @@ impl Composed {
     /// Removes every sandbox, then closes the store.
     pub(crate) async fn close(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        self.keeper.keeper().shutdown().await;
+        self.keeper.shutdown().await;
         self.store.close().await;
     }
 }

@@ -14,7 +14,6 @@ mod root_key;
 mod server;
 mod system;
 mod trace;
-mod watched_keeper;
 
 use std::process::ExitCode;
 

@@ -81,6 +81,10 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// An environment is frozen when it has rested this long. Freezing between two events that follow each other at once
+/// would cost more than the event; and what a function computes in so short a time without an event is not worth
+/// having.
+const FREEZE_DELAY: Duration = Duration::from_millis(5);
 /// Freezing where it is not cheap waits this long, so that a busy environment is not frozen in between.
 const FREEZE_DELAY_COSTLY: Duration = Duration::from_secs(1);
 
@@ -198,7 +202,7 @@ impl Default for EngineConfig {
             concurrency: limits::CONCURRENCY_DEFAULT,
             environments_max: 2_000,
             starts_max: cores * 2,
-            freeze_delay: Duration::ZERO,
+            freeze_delay: FREEZE_DELAY,
         }
     }
 }

@@ -2,7 +2,8 @@
 //! sandbox with the function's code in it, and starts the runtime. Whatever fails is told to the one who has
 //! waited longest, and is logged.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +26,17 @@ use crate::variables;
 /// How often room is made for one new environment before giving up.
 const EVICTIONS_MAX: usize = 8;
 
+/// Where the function's code stands.
+const TASK: &str = "/var/task";
+
+/// What is executed in a sandbox.
+struct Program {
+    argv: Vec<OsString>,
+    exists: bool,
+    /// Variables that the language adds.
+    language: Vec<(String, String)>,
+}
+
 /// Starts one environment for the pool; it offers itself when its runtime is ready.
 pub(crate) async fn start(shared: Arc<Shared>, pool: Arc<Pool>) {
     if let Err(error) = attempt(&shared, &pool).await {
@@ -42,7 +54,12 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
     let code = shared.ports.artifacts.code_dir(function.code).await?;
     let runtime = shared.ports.catalogue.launch(function)?;
     let mut mounts = runtime.mounts;
-    mounts.push(Bind { source: code, target: PathBuf::from("/var/task") });
+    let program_exists =
+        runtime.argv.first().is_none_or(|program| match Path::new(program).strip_prefix(TASK) {
+            Ok(file) => code.join(file).exists(),
+            Err(_) => true,
+        });
+    mounts.push(Bind { source: code, target: PathBuf::from(TASK) });
     let spec = SandboxSpec {
         mounts,
         memory_bytes: function.memory_bytes(),
@@ -54,7 +71,8 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
         tracing::error!(function = %function.id.name, %error, "cannot make a sandbox");
         internal("the sandbox could not be made")
     })?;
-    launch(shared, pool, cell, began, turn, (runtime.argv, &runtime.environment))
+    let program = Program { argv: runtime.argv, exists: program_exists, language: runtime.environment };
+    launch(shared, pool, cell, began, turn, program)
 }
 
 /// Below the limit on environments, ending the longest idle ones if need be.
@@ -78,7 +96,7 @@ fn launch(
     mut cell: Box<dyn Cell>,
     began: Instant,
     turn: OwnedSemaphorePermit,
-    (argv, language): (Vec<std::ffi::OsString>, &[(String, String)]),
+    program: Program,
 ) -> Result<(), ServiceError> {
     let mut bytes = [0; 16];
     shared.ports.entropy.fill(&mut bytes);
@@ -86,7 +104,7 @@ fn launch(
     let function = &pool.function;
     let log_stream = log_stream(function, id, shared.ports.clock.now());
     let credentials = shared.ports.roles.credentials(function);
-    let env = variables::of(function, credentials, &log_stream, language);
+    let env = variables::of(function, credentials, &log_stream, &program.language);
     let mut listeners = cell.take_listeners().into_iter();
     let (Some(runtime_api), Some(platform)) = (listeners.next(), listeners.next()) else {
         return Err(internal("the sandbox has no sockets for the Runtime API"));
@@ -94,7 +112,8 @@ fn launch(
     let listener = |socket| TcpListener::from_std(socket).map_err(|error| internal(&error.to_string()));
     let launch = Launch {
         id,
-        command: Command { argv, env, cwd: PathBuf::from("/var/task") },
+        command: Command { argv: program.argv, env, cwd: PathBuf::from(TASK) },
+        program_exists: program.exists,
         runtime_api: listener(runtime_api)?,
         platform: listener(platform)?,
         sandbox_time: began.elapsed(),

@@ -113,7 +113,12 @@ fn event(delivery: &Delivery) -> Reply {
 async fn response(environment: &Arc<Environment>, id: &str, request: Request<Incoming>) -> Reply {
     let Ok(id) = RequestId::parse(id) else { return refused(RuntimeRefusal::InvalidRequestId) };
     match body(request, RESPONSE_BYTES_MAX).await {
-        Ok(payload) => accepted(environment.answer(id, Answer::Success(payload))),
+        Ok(payload) => {
+            let answered = environment.answer(id, Answer::Success(payload));
+            // The caller is waiting and the runtime is not: let the answer go out first.
+            tokio::task::yield_now().await;
+            accepted(answered)
+        }
         Err(Unreadable::TooLarge) => {
             let limit_bytes = RESPONSE_BYTES_MAX;
             let fault = Fault::ResponseTooLarge { size_bytes: limit_bytes + 1, limit_bytes };

@@ -1,4 +1,6 @@
 //! Amazon resource names of the things that Dormouse serves. Only the forms that AWS documents can be written.
+//!
+//! An ARN is made from parts that were parsed before, so writing one cannot fail; reading one is `name`'s matter.
 
 use std::fmt;
 

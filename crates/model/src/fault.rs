@@ -34,7 +34,7 @@ pub enum Fault {
     OutOfMemory,
     /// There is nothing to start: `bootstrap` or the interpreter is missing or cannot be executed.
     InvalidEntrypoint {
-        /// What the operating system said.
+        /// What was tried and what the operating system said.
         detail: String,
     },
     /// The runtime reported an init error; its own JSON is the answer.
@@ -62,12 +62,21 @@ impl Fault {
         match self {
             Self::TimedOut { .. } => "Sandbox.Timedout",
             Self::InitTimedOut { .. } => "Sandbox.Timedout",
-            Self::Exited { .. } | Self::Signaled { .. } => "Runtime.ExitError",
-            Self::OutOfMemory => "Runtime.OutOfMemory",
+            // The caller is told how the process ended; only the log says why.
+            Self::Exited { .. } | Self::Signaled { .. } | Self::OutOfMemory => "Runtime.ExitError",
             Self::InvalidEntrypoint { .. } => "Runtime.InvalidEntrypoint",
             Self::Reported { error_type, .. } => error_type,
             Self::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
             Self::Stopped => "Sandbox.Failure",
+        }
+    }
+
+    /// The `Error Type` that the `REPORT` line shows.
+    #[must_use]
+    pub fn reported_type(&self) -> &str {
+        match self {
+            Self::OutOfMemory => "Runtime.OutOfMemory",
+            other => other.error_type(),
         }
     }
 
@@ -95,7 +104,7 @@ impl Fault {
                 format!("Runtime exited with error: signal: {}", signal_name(*signal))
             }
             Self::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
-            Self::InvalidEntrypoint { detail } => format!("Couldn't find valid bootstrap(s): {detail}"),
+            Self::InvalidEntrypoint { detail } => detail.clone(),
             Self::Reported { error_type, .. } => error_type.clone(),
             Self::ResponseTooLarge { size_bytes, .. } => {
                 format!("Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size")
@@ -156,6 +165,7 @@ mod tests {
             "Runtime.ExitError",
             "Runtime exited with error: signal: segmentation fault",
         );
-        check(Fault::OutOfMemory, "Runtime.OutOfMemory", "Runtime exited with error: signal: killed");
+        check(Fault::OutOfMemory, "Runtime.ExitError", "Runtime exited with error: signal: killed");
+        assert_eq!(Fault::OutOfMemory.reported_type(), "Runtime.OutOfMemory");
     }
 }

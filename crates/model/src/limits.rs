@@ -11,8 +11,8 @@ pub const MB: u64 = 1024 * 1024;
 
 /// Request and response payload of a synchronous invocation: 6 MB.
 pub const PAYLOAD_SYNC_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// A whole API request: 70 MB, which holds a 50 MB zip in Base64.
-pub const REQUEST_BYTES_MAX: usize = 70 * 1024 * 1024;
+/// A whole API request that carries code: 50 MB in Base64. AWS's own message about it states this number.
+pub const REQUEST_BYTES_MAX: usize = 69_905_067;
 /// A zip sent inline: 50 MB.
 pub const ZIP_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// A deployment package once unzipped, layers included: 250 MB.

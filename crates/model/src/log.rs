@@ -1,4 +1,6 @@
 //! Log events as CloudWatch Logs has them: a group per function, a stream per environment, a time and a message.
+//!
+//! Only their shape: where lines are cut, kept and dropped is decided by who writes and who stores them.
 
 use std::sync::Arc;
 

@@ -19,6 +19,24 @@ pub enum KeeperError {
     /// The socket to the keeper could not be made or registered.
     #[error("make the keeper's socket: {0}")]
     Socket(#[source] io::Error),
+    /// The work directory could not be made or locked.
+    #[error("use the work directory {}: {source}", path.display())]
+    WorkDir {
+        /// `KeeperConfig::work_dir`.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The keeper of an earlier server on the same work directory, or an aide of it, has not ended.
+    #[error(
+        "an earlier keeper has not ended within {seconds} s: {holders}; end that process, then start again"
+    )]
+    Earlier {
+        /// The processes that still run, with their numbers.
+        holders: String,
+        /// The time allowed.
+        seconds: u64,
+    },
     /// The keeper process could not be forked.
     #[error("fork the keeper: {0}")]
     Fork(#[source] io::Error),

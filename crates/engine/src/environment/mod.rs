@@ -130,6 +130,7 @@ impl Environment {
         let lease = OpenLease::open(assignment, Instant::now(), self.shared.ports.clock.now());
         inner.lease = Some(lease);
         if self.advance(&mut inner, Event::Assign).is_ok() {
+            self.log_start(&mut inner);
             let deadline = inner.lease.as_ref().map(|lease| lease.deadline);
             self.arm(&inner, deadline);
             return Ok(());
@@ -321,15 +322,20 @@ impl Environment {
         lease.phases.sandbox = if first { inner.sandbox_time } else { Duration::ZERO };
         let deadline = lease.started_at.after(self.function.timeout());
         let delivery = Delivery { invocation: Arc::clone(&lease.invocation), deadline };
+        match inner.seat.take() {
+            Some(seat) => inner.undelivered = seat.send(delivery).err(),
+            None => inner.undelivered = Some(delivery),
+        }
+    }
+
+    /// The `START` line. It comes before anything that the invocation writes, since reading output takes the lock.
+    fn log_start(&self, inner: &mut Inner) {
+        let Some(lease) = &inner.lease else { return };
         let line = report::start(&self.function, lease.invocation.request, lease.started_at);
         if lease.invocation.tail {
             inner.output.note(&line);
         }
         self.log(vec![line], lease.started_at);
-        match inner.seat.take() {
-            Some(seat) => inner.undelivered = seat.send(delivery).err(),
-            None => inner.undelivered = Some(delivery),
-        }
     }
 
     fn answer_fault(&self, inner: &mut Inner) {
@@ -344,7 +350,7 @@ impl Environment {
         let Some(lease) = &mut inner.lease else { return };
         let duration = lease.started.elapsed();
         lease.phases.run = duration;
-        lease.billed_ms = billed_millis(duration + lease.init.unwrap_or_default());
+        lease.billed_ms = self.billed_ms(lease, duration);
         self.shared.ports.ledger.record(&self.row(lease));
         if !lease.invocation.tail {
             lease.send_reply(None);
@@ -356,7 +362,7 @@ impl Environment {
     fn close(&self, inner: &mut Inner) {
         let Some(mut lease) = inner.lease.take() else { return };
         let duration = lease.started.elapsed();
-        let billed_ms = billed_millis(duration + lease.init.unwrap_or_default());
+        let billed_ms = self.billed_ms(&lease, duration);
         if billed_ms > lease.billed_ms {
             lease.billed_ms = billed_ms;
             self.shared.ports.ledger.record(&self.row(&lease));
@@ -372,6 +378,11 @@ impl Environment {
         }
         lines.extend(ending);
         self.log(lines, at);
+    }
+
+    /// A run is billed up to the function timeout: what ending it costs beyond that is ours.
+    fn billed_ms(&self, lease: &OpenLease, duration: Duration) -> u64 {
+        billed_millis(duration.min(self.function.timeout()) + lease.init.unwrap_or_default())
     }
 
     fn report<'a>(&self, lease: &'a OpenLease, duration: Duration) -> report::Report<'a> {

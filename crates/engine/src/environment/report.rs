@@ -57,7 +57,7 @@ fn fault_line(fault: &Fault, request: RequestId, at: Timestamp) -> Option<String
             Some(format!("{} {request} {}\n", wire::time::rfc3339(at), fault.summary()))
         }
         Fault::Reported { .. } => None,
-        other => Some(format!("{}\n{}", other.message(request), other.error_type())),
+        other => Some(format!("{}\n{}", other.message(request), other.reported_type())),
     }
 }
 
@@ -78,7 +78,7 @@ fn report_line(report: &Report<'_>) -> String {
     match report.fault {
         Some(fault) if fault.status() == "timeout" => line.push_str("Status: timeout\t"),
         Some(fault) => {
-            let _ = write!(line, "Status: error\tError Type: {}\t", fault.error_type());
+            let _ = write!(line, "Status: error\tError Type: {}\t", fault.reported_type());
         }
         None => {}
     }
@@ -104,7 +104,7 @@ fn report_record(report: &Report<'_>) -> serde_json::Value {
         "requestId": report.request.to_string(), "metrics": metrics, "status": status,
     });
     if let Some(fault) = report.fault.filter(|_| status == "error") {
-        record["errorType"] = fault.error_type().into();
+        record["errorType"] = fault.reported_type().into();
     }
     record
 }

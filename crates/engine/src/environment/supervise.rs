@@ -39,6 +39,8 @@ const SIGKILL: i32 = 9;
 pub(crate) struct Launch {
     pub id: model::id::EnvironmentId,
     pub command: Command,
+    /// Whether the command's program is there at all: a missing interpreter of it looks the same to the kernel.
+    pub program_exists: bool,
     pub runtime_api: TcpListener,
     pub platform: TcpListener,
     pub sandbox_time: Duration,
@@ -86,6 +88,7 @@ impl Environment {
         let supervisor = Supervisor {
             environment,
             command: launch.command,
+            program_exists: launch.program_exists,
             runtime_api: launch.runtime_api,
             platform: launch.platform,
             inbox,
@@ -181,6 +184,7 @@ impl Environment {
 struct Supervisor {
     environment: Arc<Environment>,
     command: Command,
+    program_exists: bool,
     runtime_api: TcpListener,
     platform: TcpListener,
     inbox: mpsc::Receiver<Order>,
@@ -249,7 +253,7 @@ impl Supervisor {
                 Ok(()) => {}
                 Err(error) => self.cannot_start(&error.to_string()),
             },
-            Ok(Err(error)) => self.cannot_start(&spawn_failure(&error)),
+            Ok(Err(error)) => self.cannot_start(&self.spawn_failure(&error)),
             Err(_) => self.cannot_start("the sandbox does not answer"),
         }
     }
@@ -271,6 +275,17 @@ impl Supervisor {
         self.environment.fail(Event::Fault, fault);
     }
 
+    /// What the owner of a function can do something about, in the words that Lambda's logs have for it.
+    fn spawn_failure(&self, error: &SandboxError) -> String {
+        let SandboxError::Spawn { program, source } = error else { return "the sandbox failed".to_owned() };
+        if source.kind() == io::ErrorKind::NotFound && !self.program_exists {
+            return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned();
+        }
+        let reason = source.to_string().to_lowercase();
+        let reason = reason.split(" (os error").next().unwrap_or_default();
+        format!("fork/exec {}: {reason}", program.display())
+    }
+
     async fn kill_processes(&mut self) {
         self.process = None;
         // A frozen cell cannot run its own killer.
@@ -285,18 +300,6 @@ impl Supervisor {
 
 fn far_away() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(24 * 3600)
-}
-
-/// What the owner of a function can do something about. A missing program is a package without `bootstrap`; the
-/// list is Lambda's.
-fn spawn_failure(error: &SandboxError) -> String {
-    match error {
-        SandboxError::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            "[/var/task/bootstrap /opt/bootstrap]".to_owned()
-        }
-        SandboxError::Spawn { source, .. } => source.to_string(),
-        _ => "the sandbox failed".to_owned(),
-    }
 }
 
 async fn exit_of(process: &mut Option<(u64, Process)>) -> (u64, ExitStatus) {

@@ -142,12 +142,19 @@ impl Keeper {
         Sandbox::assemble(self.clone(), parts)
     }
 
+    /// Waits until the keeper process has ended, however that came about. No sandbox can be made any more, and
+    /// every one there was is ending.
+    pub async fn gone(&self) {
+        let mut gone = self.shared.gone.subscribe();
+        // An error would mean that the sender is gone, which this handle keeps.
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+
     /// Destroys every sandbox and waits, at most half a minute, until the keeper has left.
     pub async fn shutdown(&self) {
         // If it cannot be told, it is gone.
         drop(send(&self.shared.socket, &ToKeeper::Shutdown.encode(), &[]).await);
-        let mut gone = self.shared.gone.subscribe();
-        drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, gone.wait_for(|gone| *gone)).await);
+        drop(tokio::time::timeout(SHUTDOWN_TIMEOUT, self.gone()).await);
     }
 
     /// Asks for the end of one sandbox and waits until nothing of it is left.

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::turn::Turn;
 use crate::error::Step;
 use crate::message::REPLY_BYTES_MAX;
 use crate::sys::{self, Forked};
@@ -29,15 +30,17 @@ pub(super) struct Aide {
 
 impl Aide {
     /// Forks a process that runs `serve` on its socket and exits. Returns its first message as well.
+    /// The aide shares the turn, so that no other keeper begins before it has ended too.
     pub(super) fn fork(
         name: &std::ffi::CStr,
+        turn: &Turn,
         serve: impl FnOnce(&OwnedFd) -> io::Result<()>,
     ) -> io::Result<(Aide, Packet)> {
         let (ours, theirs) = wire::socket_pair()?;
         let (pid, pidfd) = match sys::clone_process(0, None).step(|| "fork an aide".into())? {
             Forked::Parent { pid, pidfd } => (pid, pidfd),
             Forked::Child => {
-                sys::close_all_but(&[theirs.as_raw_fd(), 2]);
+                sys::close_all_but(&[theirs.as_raw_fd(), turn.0.as_raw_fd(), 2]);
                 // Unwinding must not reach the frames of the keeper that this process was forked from.
                 let ended = catch_unwind(AssertUnwindSafe(|| {
                     sys::silence_stdio(true)?;

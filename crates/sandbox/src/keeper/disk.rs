@@ -1,10 +1,13 @@
 //! The aide that makes volumes for `/tmp`, so that nobody else waits for a disk.
+//!
+//! It knows of no sandbox, answers one request after the other, and ends when the keeper's end of its socket closes.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use super::aide::{Aide, reply};
+use super::turn::Turn;
 use super::volume::Maker;
 use crate::message::{DiskReply, DiskRequest};
 use crate::wire;
@@ -13,8 +16,8 @@ use crate::wire;
 const WAIT_MS: i64 = 3_600_000;
 
 /// Starts it; also says whether volumes are on disk rather than in memory.
-pub(super) fn fork(work_dir: &Path) -> io::Result<(Aide, bool)> {
-    let (aide, packet) = Aide::fork(c"dormouse-disk", |socket| serve(socket, work_dir))?;
+pub(super) fn fork(turn: &Turn, work_dir: &Path) -> io::Result<(Aide, bool)> {
+    let (aide, packet) = Aide::fork(c"dormouse-disk", turn, |socket| serve(socket, work_dir))?;
     match DiskReply::decode(&packet.bytes)? {
         DiskReply::Started { on_disk } => Ok((aide, on_disk)),
         other => Err(io::Error::other(format!("the disk aide began with {other:?}"))),

@@ -16,6 +16,7 @@ mod sources;
 mod start;
 mod stock;
 mod supervisor;
+mod turn;
 mod volume;
 
 use std::io;
@@ -28,6 +29,7 @@ use crate::error::KeeperError;
 use crate::message::FromKeeper;
 use crate::sys::{self, Forked};
 use crate::wire;
+use turn::Turn;
 
 /// The longest that the keeper may take to prepare: removing leftovers and a first `mkfs` included.
 const START_TIMEOUT_SECONDS: u64 = 60;
@@ -38,17 +40,22 @@ const INSTANCE_LENGTH_MAX: usize = 64;
 
 /// Forks the keeper and waits until it is ready.
 ///
+/// If the keeper of an earlier server on the same work directory is still removing its sandboxes, as it does for
+/// a moment after that server was killed, this waits for its end first, at most 30 s.
+///
 /// Must be called while the process has one thread and no async runtime. The link is then taken into the
 /// runtime with [`Keeper::connect`](crate::Keeper::connect).
 ///
 /// # Errors
-/// [`KeeperError::Start`] carries the keeper's own account of what it could not do.
+/// [`KeeperError::Start`] carries the keeper's own account of what it could not do, and
+/// [`KeeperError::Earlier`] names what still runs of an earlier one.
 pub fn fork_keeper(config: KeeperConfig) -> Result<KeeperLink, KeeperError> {
     check_instance(&config.instance)?;
+    let turn = turn::take(&config.work_dir, turn::WAIT_MAX)?;
     let (ours, theirs) = wire::socket_pair().map_err(KeeperError::Socket)?;
     match sys::clone_process(0, None).map_err(KeeperError::Fork)? {
         Forked::Parent { pid, pidfd } => {
-            drop(theirs);
+            drop((theirs, turn));
             let (weaknesses, freezes_cheaply) = wait_until_ready(&ours).inspect_err(|_| {
                 // It is ending by itself, or stuck; either way nothing of it may stay.
                 drop(sys::signal_pidfd(pidfd.as_fd(), libc::SIGKILL));
@@ -59,9 +66,9 @@ pub fn fork_keeper(config: KeeperConfig) -> Result<KeeperLink, KeeperError> {
             Ok(KeeperLink { socket: ours, pid, pidfd, weaknesses, freezes_cheaply, listeners })
         }
         Forked::Child => {
-            sys::close_all_but(&[theirs.as_raw_fd(), 2]);
+            sys::close_all_but(&[theirs.as_raw_fd(), turn.0.as_raw_fd(), 2]);
             // Unwinding must not reach the frames of the server that this process was forked from.
-            let ended = catch_unwind(AssertUnwindSafe(|| run(&config, theirs)));
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&config, theirs, &turn)));
             sys::exit_now(i32::from(ended.is_err()))
         }
     }
@@ -96,8 +103,8 @@ fn wait_until_ready(socket: &OwnedFd) -> Result<(Vec<Weakness>, bool), KeeperErr
 }
 
 /// The whole life of the keeper process.
-fn run(config: &KeeperConfig, server: OwnedFd) {
-    let host = match start::prepare(config) {
+fn run(config: &KeeperConfig, server: OwnedFd, turn: &Turn) {
+    let host = match start::prepare(config, turn) {
         Ok(host) => host,
         Err(error) => {
             let message = FromKeeper::NotReady { reason: error.to_string() };

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::aide::{Aide, reply};
+use super::turn::Turn;
 use crate::cgroup::{Handles, Layout};
 use crate::config::KeeperConfig;
 use crate::error::Step;
@@ -48,8 +49,8 @@ pub(super) struct Nursery<'a> {
 
 impl Nursery<'_> {
     /// Starts the aide.
-    pub(super) fn fork(self) -> io::Result<Aide> {
-        let (aide, packet) = Aide::fork(c"dormouse-nurse", |socket| {
+    pub(super) fn fork(self, turn: &Turn) -> io::Result<Aide> {
+        let (aide, packet) = Aide::fork(c"dormouse-nurse", turn, |socket| {
             let served = self.serve(socket);
             self.layout.sweep_whole();
             served

@@ -4,7 +4,6 @@
 //! a user namespace, inside which all the rest works as it does for root. Then it finds out by trying
 //! what this host allows. The order is: namespaces, leftovers, sources, probes, aides.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use super::aide::Aide;
 use super::disk;
 use super::nursery::Nursery;
 use super::sources::Sources;
+use super::turn::Turn;
 use crate::cgroup::Layout;
 use crate::config::{KeeperConfig, Weakness};
 use crate::error::Step;
@@ -35,20 +35,19 @@ pub(super) struct Host<'a> {
 }
 
 /// Prepares the calling process to be the keeper.
-pub(super) fn prepare(config: &KeeperConfig) -> io::Result<Host<'_>> {
+pub(super) fn prepare<'a>(config: &'a KeeperConfig, turn: &Turn) -> io::Result<Host<'a>> {
     check(config)?;
     detach_from_server()?;
     let own_users = rustix::process::geteuid().is_root();
-    fs::create_dir_all(&config.work_dir).step(|| format!("make {}", config.work_dir.display()))?;
     let layout = Layout::prepare(&config.instance);
     enter_namespaces(own_users)?;
     layout.sweep();
     let sources = Sources::open(&config.allowed_sources)?;
     let filters = Filters::compile().step(|| "compile the system call filter".into())?;
     let user_namespaces = can_make_user_namespace(own_users.then_some(config.uid_base + 1))?;
-    let (disk, on_disk) = disk::fork(&config.work_dir)?;
+    let (disk, on_disk) = disk::fork(turn, &config.work_dir)?;
     let nursery =
-        Nursery { config, layout: &layout, filters: &filters, own_users, user_namespaces }.fork()?;
+        Nursery { config, layout: &layout, filters: &filters, own_users, user_namespaces }.fork(turn)?;
     Ok(Host { config, layout, sources, disk, nursery, own_users, user_namespaces, on_disk })
 }
 

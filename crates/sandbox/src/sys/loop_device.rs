@@ -1,4 +1,6 @@
 //! The two requests to the loop driver that attach an image, with the structures they take.
+//!
+//! Layouts and numbers are those of `linux/loop.h`; who calls them owns the descriptors and decides when.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -1,4 +1,6 @@
 //! Starting programs: output, exit, environment, files.
+//!
+//! Every test asks the sandbox for what its specification promises, and for one thing that it must refuse.
 
 use dormouse_sandbox::{Bind, ExitStatus, SandboxError, SandboxSpec, Signal, Weakness};
 use libtest_mimic::Trial;

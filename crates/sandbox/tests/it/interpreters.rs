@@ -1,4 +1,6 @@
 //! The host's interpreters under the system call filter. Each is skipped where it is not installed.
+//!
+//! Each must come through its whole start, since that is where runtimes make calls that no program of ours makes.
 
 use dormouse_sandbox::SandboxSpec;
 use libtest_mimic::Trial;

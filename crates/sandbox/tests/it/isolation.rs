@@ -1,4 +1,6 @@
 //! What a hostile program inside must not be able to do.
+//!
+//! The programs inside are this binary's own (`probe.rs`) or plain shell, run as the function's user.
 
 use dormouse_sandbox::{ExitStatus, Weakness};
 use libtest_mimic::Trial;

@@ -1,6 +1,8 @@
 //! Whoever dies, and however: no process, cgroup, mount or loop device may stay.
+//!
+//! What must go is recognised by the test's own marker, so that other sandboxes of this machine do not count.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -18,6 +20,7 @@ pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "leftovers::after_the_keeper_was_killed", keeper_killed);
     add(trials, world, "leftovers::after_an_aide_was_killed", aides_killed);
     add(trials, world, "leftovers::after_all_were_killed_the_next_start_cleans", all_killed);
+    add(trials, world, "leftovers::a_restart_waits_for_the_end_of_the_last_keeper", restarted_at_once);
     add(trials, world, "leftovers::a_server_that_was_root_can_give_it_up", dropped);
     add(trials, world, "leftovers::an_ordinary_user_can_run_it_all", rootless);
 }
@@ -94,18 +97,29 @@ impl Victim {
 
     async fn start_in(test: u32, dir: tempfile::TempDir, instance: String) -> Victim {
         let marker = marker(test);
-        let mut server = Command::new(exe())
+        let (server, mut lines) = Victim::spawn(dir.path(), &instance, &marker);
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        Victim::ready(server, dir, instance, marker).await
+    }
+
+    /// A server on its way, and the lines that it and its keeper say.
+    fn spawn(dir: &Path, instance: &str, marker: &str) -> (Child, Lines<BufReader<PipeReader>>) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let server = Command::new(exe())
             .env("SANDBOX_TESTS_ROLE", "victim")
-            .env("SANDBOX_TESTS_DIR", dir.path())
-            .env("SANDBOX_TESTS_INSTANCE", &instance)
-            .env("SANDBOX_TESTS_MARKER", &marker)
+            .env("SANDBOX_TESTS_DIR", dir)
+            .env("SANDBOX_TESTS_INSTANCE", instance)
+            .env("SANDBOX_TESTS_MARKER", marker)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
+        (server, BufReader::new(reader).lines())
+    }
+
+    /// A server that has said that it is ready.
+    async fn ready(server: Child, dir: tempfile::TempDir, instance: String, marker: String) -> Victim {
         let keeper = children_of(server.id().try_into().unwrap())[0];
         let aides = children_of(keeper);
         assert_eq!(aides.len(), 2);
@@ -113,14 +127,17 @@ impl Victim {
         Victim { server, keeper, aides, dir, instance, marker }
     }
 
+    /// The keeper and its aides, but no process inside a sandbox.
+    fn keeper_and_aides(&self) -> impl Iterator<Item = i32> {
+        self.aides.iter().copied().chain([self.keeper])
+    }
+
     async fn nothing_is_left(&self) {
-        let Victim { keeper, aides, instance, .. } = self;
         eventually("no process of it is left", || {
-            processes_with(&self.marker).is_empty()
-                && ![keeper].into_iter().chain(aides).any(|pid| is_running(*pid))
+            processes_with(&self.marker).is_empty() && !self.keeper_and_aides().any(is_running)
         })
         .await;
-        eventually("no cgroup of it is left", || cgroups_of(instance).is_empty()).await;
+        eventually("no cgroup of it is left", || cgroups_of(&self.instance).is_empty()).await;
         eventually("no loop device of it is left", || !has_loop_device(self.dir.path())).await;
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(&*self.dir.path().to_string_lossy()), "{mounts}");
@@ -173,14 +190,10 @@ async fn aides_killed(_: World) {
 async fn all_killed(_: World) {
     let mut victim = Victim::start(6).await;
     // The server first, and each of the others before it can clean up.
-    for pid in [victim.keeper].iter().chain(&victim.aides) {
-        signal(*pid, Signal::STOP);
-    }
+    victim.keeper_and_aides().for_each(|pid| signal(pid, Signal::STOP));
     victim.server.kill().unwrap();
     victim.server.wait().unwrap();
-    for pid in [victim.keeper].iter().chain(&victim.aides) {
-        kill(*pid);
-    }
+    victim.keeper_and_aides().for_each(kill);
     // The kernel has ended what ran; on version 1, what was frozen is still there.
     let Victim { dir, instance, marker, .. } = victim;
     let mut next = Victim::start_in(7, dir, instance).await;
@@ -188,6 +201,33 @@ async fn all_killed(_: World) {
     tokio::task::block_in_place(|| next.server.wait()).unwrap();
     next.nothing_is_left().await;
     assert!(processes_with(&marker).is_empty());
+}
+
+async fn restarted_at_once(_: World) {
+    let mut old = Victim::start(10).await;
+    // Held up where a busy machine may hold them up: after the death of the server, before they clean up.
+    old.keeper_and_aides().for_each(|pid| signal(pid, Signal::STOP));
+    old.server.kill().unwrap();
+    old.server.wait().unwrap();
+    let marker = marker(11);
+    let (server, mut lines) = Victim::spawn(old.dir.path(), &old.instance, &marker);
+    let said = lines.next().unwrap().unwrap();
+    old.keeper_and_aides().for_each(|pid| signal(pid, Signal::CONT));
+    assert!(
+        said.contains(&format!("process {}", old.keeper)),
+        "the new one waits, and says for whom: {said}"
+    );
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    assert!(
+        !old.keeper_and_aides().any(is_running),
+        "the new one is ready while the old one still cleans up"
+    );
+    let Victim { dir, instance, marker: old_marker, .. } = old;
+    let mut new = Victim::ready(server, dir, instance, marker).await;
+    assert!(processes_with(&old_marker).is_empty());
+    drop(new.server.stdin.take());
+    assert!(tokio::task::block_in_place(|| new.server.wait()).unwrap().success());
+    new.nothing_is_left().await;
 }
 
 async fn rootless(_: World) {

@@ -1,4 +1,6 @@
 //! Memory, processes, files, CPU, `/tmp`; freezing and killing.
+//!
+//! The programs inside are ordinary ones that want too much; the host and the other sandboxes must not notice.
 
 use std::time::{Duration, Instant};
 

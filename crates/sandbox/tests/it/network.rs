@@ -1,4 +1,6 @@
 //! The sockets inside: reachable from inside only, and nothing else is reachable from there.
+//!
+//! The namespace has loopback alone; the listeners in it belong to the server, outside.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

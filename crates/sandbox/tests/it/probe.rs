@@ -1,4 +1,6 @@
 //! Roles that this binary plays inside a sandbox: programs that try what they must not be able to do.
+//!
+//! Their exit code and their output are the result; they never touch what the test itself uses.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

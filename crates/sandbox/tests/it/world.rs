@@ -1,4 +1,6 @@
 //! What tests share: one keeper, one runtime, one directory; and how they run a program and look at it.
+//!
+//! It ends with the last test; tests run side by side in it and so must not count what belongs to others.
 
 use std::future::Future;
 use std::io;

@@ -12,6 +12,9 @@ use model::time::Timestamp;
 const DROPPED_GROUPS_MAX: usize = 1_024;
 /// What an event takes in memory beside its message.
 const EVENT_OVERHEAD_BYTES: usize = size_of::<LogEvent>() + 32;
+/// How long the writer lets events gather before it writes: waking it for each would cost every invocation more
+/// than the writing itself.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long a reader waits for the writer before it reads what is there.
 const WRITTEN_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -35,6 +38,8 @@ struct State {
     /// Batches ever accepted, and ever dealt with.
     accepted: u64,
     done: u64,
+    /// Readers who wait for what is queued; while there are any, nothing gathers.
+    readers: usize,
     stopping: bool,
 }
 
@@ -81,10 +86,11 @@ impl Queue {
         }
         state.bytes += cost;
         state.accepted += 1;
-        let was_empty = state.batches.is_empty();
+        let half = self.bytes_max / 2;
+        let due = state.batches.is_empty() || (state.bytes >= half && state.bytes - cost < half);
         state.batches.push(Batch { group: Arc::clone(group), events });
         drop(state);
-        if was_empty {
+        if due {
             self.bell.notify_one();
         }
     }
@@ -97,7 +103,7 @@ impl Queue {
     /// Everything that is queued; waits for something, at most for `wait` if that is given.
     pub(super) fn take(&self, wait: Option<Duration>) -> Taken {
         let idle = |state: &mut State| state.batches.is_empty() && !state.stopping;
-        let mut state = match wait {
+        let state = match wait {
             None => self.bell.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner),
             Some(wait) => {
                 let waited = self.bell.wait_timeout_while(self.lock(), wait, idle);
@@ -107,6 +113,10 @@ impl Queue {
         if state.batches.is_empty() {
             return Taken { last: state.stopping, ..Taken::default() };
         }
+        let leisure =
+            |state: &mut State| !state.stopping && state.readers == 0 && state.bytes < self.bytes_max / 2;
+        let gathered = self.bell.wait_timeout_while(state, GATHER, leisure);
+        let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
         state.bytes = 0;
         Taken {
             batches: std::mem::take(&mut state.batches),
@@ -123,9 +133,12 @@ impl Queue {
 
     /// Waits until all that is queued by now has been dealt with, within reason.
     pub(super) fn wait_until_written(&self) {
-        let state = self.lock();
+        let mut state = self.lock();
         let target = state.accepted;
-        let _ = self.written.wait_timeout_while(state, WRITTEN_WAIT_MAX, |state| state.done < target);
+        state.readers += 1;
+        self.bell.notify_all();
+        let waited = self.written.wait_timeout_while(state, WRITTEN_WAIT_MAX, |state| state.done < target);
+        waited.unwrap_or_else(PoisonError::into_inner).0.readers -= 1;
     }
 
     pub(super) fn events_dropped(&self) -> u64 {

@@ -1,44 +1,9 @@
-//! Many at once. The bounds are wide, because tests share the machine with whatever else runs on it; the figures
-//! are printed for whoever looks, and the claims with their benches stand in `SPECIFICATION.md`.
-
-use std::time::Instant;
+//! How much may run at once, and where that is seen.
+//!
+//! That many do run at once, and how quickly they begin, is checked by `tests/clients/parallel.py`.
 
 use crate::harness::http::{Request, create, creation, invoke};
 use crate::harness::{Server, serve, told, until};
-
-#[test]
-fn fifty_invocations_of_one_second_run_side_by_side() {
-    const COUNT: usize = 50;
-    let code =
-        "import time\ndef handler(event, context):\n    time.sleep(1)\n    return context.log_stream_name\n";
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start(data.path());
-    create(&server, &creation("second", code));
-    let all_at_once = || {
-        let begun = Instant::now();
-        let streams: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
-            let running: Vec<_> =
-                (0..COUNT).map(|_| scope.spawn(|| invoke(&server, "second", "{}"))).collect();
-            let answers = running.into_iter().map(|thread| thread.join().expect("answered"));
-            answers
-                .map(|answer| {
-                    answer.json().as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned()
-                })
-                .collect()
-        });
-        (streams, begun.elapsed())
-    };
-    let (first, cold) = all_at_once();
-    let (second, warm) = all_at_once();
-    eprintln!(
-        "{COUNT} invocations of 1 s at once: {cold:.2?} from nothing in {} environments, {warm:.2?} warm",
-        first.len()
-    );
-    // Those that wait may take an environment that has become free before theirs was made.
-    assert!(first.len() > COUNT / 3 && second.len() >= first.len(), "{} and {}", first.len(), second.len());
-    assert!(cold.as_secs_f64() < 10.0, "{cold:.2?}");
-    assert!(warm.as_secs_f64() < 3.0, "{warm:.2?}");
-}
 
 #[test]
 fn beyond_the_account_limit_callers_are_throttled_as_aws_throttles() {
