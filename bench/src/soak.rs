@@ -10,6 +10,8 @@ use crate::client::prepare;
 use crate::server::{Function, Server, invoke_path};
 
 const FUNCTIONS: u64 = 100;
+/// Between two invokes: steady load, not a race.
+const PAUSE: Duration = Duration::from_millis(20);
 const MB: f64 = 1024.0 * 1024.0;
 
 /// Prints invocations and the memory of each third.
@@ -40,6 +42,7 @@ pub fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
         let answer = client.send(&prepare("POST", &invoke_path(&name), b"{}")?)?;
         ensure!(answer.status == 200, "status {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         calls += 1;
+        pause();
         if began.elapsed().as_secs() > samples.len() as u64 {
             samples.push(server.memory_bytes()?);
         }
@@ -56,4 +59,9 @@ pub fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
     println!("  growth {:.1} % (claim: none; 5 % is noise)\n", (last / middle - 1.0) * 100.0);
     ensure!(last <= middle * 1.05, "the server's memory grew");
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a pace needs real time to pass")]
+fn pause() {
+    std::thread::sleep(PAUSE);
 }

@@ -3,7 +3,8 @@
 //! 1. bind the port, which may need privileges;
 //! 2. take the data directory, because what follows removes what an earlier run left in the system;
 //! 3. as root, make it reachable for an unprivileged user without opening its parents;
-//! 4. find interpreters, and fork the keeper, which keeps the privileges;
+//! 4. find interpreters, and fork the keeper, which keeps the privileges and first waits until the keeper of an
+//!    earlier run, if that was killed just now, has removed what it made;
 //! 5. as root, give the data directory to the server's own user and become that user for good.
 //!
 //! Credentials and namespaces belong to threads, so none of this can be done later.
@@ -11,11 +12,12 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use engine::Catalogue;
-use rustix::fs::Mode as FileMode;
+use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use sandbox::{KeeperConfig, KeeperLink, privilege};
 use sha2::{Digest as _, Sha256};
@@ -133,7 +135,10 @@ fn make_data_dir(dir: &Path) -> anyhow::Result<PathBuf> {
 /// keeper would have removed the sandboxes of the server that is using it.
 fn claim(dir: &Path) -> anyhow::Result<Claim> {
     let path = dir.join("server.lock");
-    let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    // The directory belongs to the server's user, who must not be able to lead root elsewhere with a link.
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let opened =
+        File::options().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
     let mut file = opened.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}

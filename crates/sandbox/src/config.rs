@@ -99,8 +99,7 @@ impl fmt::Display for Weakness {
                 "sandboxes have no user namespace, because the kernel refuses to make one for an unprivileged user"
             }
             Weakness::TmpInMemory => {
-                "/tmp is kept in memory and counts against the memory limit, because the data directory is in memory \
-                 too, or no loop device can be used here"
+                "/tmp is kept in memory and counts against the memory limit, because no loop device can be used here"
             }
         })
     }

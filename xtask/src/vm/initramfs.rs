@@ -18,9 +18,6 @@ use crate::repo;
 
 /// Formats disk images; sandboxes use it for `/tmp` with a size limit.
 const HOST_PROGRAMS: &[&str] = &["/usr/sbin/mkfs.ext4"];
-/// One disk of 1 GiB, which takes memory only as it is written.
-const DISK_MODULE: &str = "brd";
-const DISK_OPTIONS: &str = "rd_nr=1 rd_size=1048576";
 const MERGED: &[&str] = &["bin", "sbin", "lib", "lib64"];
 const FOLDERS: &[&str] = &[
     "/dev", "/proc", "/sys", "/tmp", "/run", "/var/tmp", "/var/lib", "/var/log", "/root", "/mnt", "/modules",
@@ -58,14 +55,6 @@ hostname emulated
 ip link set lo up
 ";
 
-/// After the modules: a disk for the job's files. A file of a tmpfs would not do, because what a limited process
-/// writes to it counts as that process's memory. Pages of this disk belong to nobody, as those of a real one.
-const DISK: &str = "\
-mkfs.ext4 -q -F /dev/ram0
-mount /dev/ram0 /var/tmp
-chmod 1777 /var/tmp
-";
-
 /// Everything the machine boots into, as one archive.
 pub fn build(job: &Job, kernel: &Kernel, token: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
@@ -96,14 +85,13 @@ pub fn build(job: &Job, kernel: &Kernel, token: &str) -> Result<Vec<u8>> {
     busybox(&mut archive)?;
 
     archive.file("/init", 0o755, FIRST.as_bytes())?;
-    archive.file("/main", 0o755, format!("{SECOND}{}{DISK}{}", load_modules(), ending(token)).as_bytes())?;
+    archive.file("/main", 0o755, format!("{SECOND}{}{}", load_modules(), ending(token)).as_bytes())?;
     archive.file("/job", 0o755, script(&program, &job.args)?.as_bytes())?;
     archive.finish()
 }
 
 fn load_modules() -> String {
-    let options = |name: &str| if name == DISK_MODULE { DISK_OPTIONS } else { "" };
-    MODULES.iter().map(|name| format!("insmod /modules/{name}.ko {}\n", options(name))).collect()
+    MODULES.iter().map(|name| format!("insmod /modules/{name}.ko\n")).collect()
 }
 
 /// Runs the job and tells its exit code in a line that the program itself cannot guess.
@@ -117,7 +105,7 @@ fn script(program: &Path, args: &[String]) -> Result<String> {
     let words: Vec<String> =
         std::iter::once(program).chain(args.iter().map(String::as_str)).map(quoted).collect();
     Ok(format!(
-        "#!/bin/sh\ncd /tmp\nexec env -i PATH=/usr/sbin:/usr/bin HOME=/root TMPDIR=/var/tmp RUST_BACKTRACE=1 SANDBOX_TESTS=core {} 2>&1\n",
+        "#!/bin/sh\ncd /tmp\nexec env -i PATH=/usr/sbin:/usr/bin HOME=/root RUST_BACKTRACE=1 SANDBOX_TESTS=core {} 2>&1\n",
         words.join(" ")
     ))
 }

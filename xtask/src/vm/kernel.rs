@@ -1,6 +1,6 @@
 //! Debian's cloud kernel: downloaded once as a package, unpacked, and kept in the target folder.
 //!
-//! The package is not installed; only its kernel and a few modules are used. APT checks the package's
+//! The package is not installed; only its kernel and three modules are used. APT checks the package's
 //! signature chain as it always does, so nothing is verified here again.
 
 use std::fs;
@@ -11,10 +11,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::repo;
 
-/// What is a module in this kernel and what sandboxes use: disk images, layered roots, virtual cables; and the
-/// disk of this machine, which is one in memory.
+/// What is a module in this kernel and what sandboxes use: disk images, layered roots, virtual cables.
 /// ext4, seccomp, namespaces and cgroups are built in. None of these needs another module.
-pub const MODULES: &[&str] = &["loop", "overlay", "veth", "brd"];
+pub const MODULES: &[&str] = &["loop", "overlay", "veth"];
 
 /// The package that always depends on the newest cloud kernel of the release.
 const META_PACKAGE: &str = "linux-image-cloud-amd64";

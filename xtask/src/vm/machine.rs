@@ -1,4 +1,4 @@
-//! QEMU around the kernel and the archive: no disk image, no network, one serial console, an end in time.
+//! QEMU around the kernel and the archive: no disk, no network, one serial console, an end in time.
 //!
 //! The program's output and its exit code both come over the console. The code is in a line that starts with
 //! a token made for this run. The machine is killed when its time is up, so no run can hang.

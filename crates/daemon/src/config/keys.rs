@@ -95,8 +95,8 @@ pub(crate) const KEYS: &[Key] = &[
         name: "blanks",
         value_name: "NUMBER",
         help: "Sandboxes kept ready for the next cold starts; each holds about half a megabyte",
-        default_help: "4",
-        default: |_| "4".to_owned(),
+        default_help: "16",
+        default: |_| "16".to_owned(),
         apply: |config, text| {
             let number = usize::from_str(text).ok().filter(|number| *number <= 256).ok_or(());
             set(&mut config.blanks, number, "a number from 0 to 256")

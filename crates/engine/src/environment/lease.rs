@@ -46,6 +46,8 @@ pub(crate) struct OpenLease {
     pub init: Option<Duration>,
     pub answer: Option<Answer>,
     pub billed_ms: u64,
+    /// Most memory in use by the time of the answer.
+    pub peak_memory_bytes: u64,
     reply: Option<Reply>,
     /// Given back when the lease closes.
     _permit: Permit,
@@ -64,6 +66,7 @@ impl OpenLease {
             init: None,
             answer: None,
             billed_ms: 0,
+            peak_memory_bytes: 0,
             reply: Some(reply),
             invocation: Arc::new(invocation),
             _permit: permit,

@@ -351,6 +351,7 @@ impl Environment {
         let duration = lease.started.elapsed();
         lease.phases.run = duration;
         lease.billed_ms = self.billed_ms(lease, duration);
+        lease.peak_memory_bytes = self.peak_memory_bytes(lease);
         self.shared.ports.ledger.record(&self.row(lease));
         if !lease.invocation.tail {
             lease.send_reply(None);
@@ -395,15 +396,15 @@ impl Environment {
             duration,
             billed_ms: lease.billed_ms,
             memory_mb: self.function.settings.memory_mb,
-            peak_memory_bytes: self.peak_memory_bytes(fault),
+            peak_memory_bytes: lease.peak_memory_bytes,
             init: lease.init,
             fault,
             failed: matches!(lease.answer, Some(Answer::Reported(_))),
         }
     }
 
-    fn peak_memory_bytes(&self, fault: Option<&Fault>) -> u64 {
-        if fault == Some(&Fault::OutOfMemory) {
+    fn peak_memory_bytes(&self, lease: &OpenLease) -> u64 {
+        if matches!(lease.answer, Some(Answer::Fault(Fault::OutOfMemory))) {
             return self.function.memory_bytes();
         }
         self.cell.memory_peak_bytes().unwrap_or(0)
@@ -420,7 +421,7 @@ impl Environment {
             memory_mb: self.function.settings.memory_mb,
             billed_ms: lease.billed_ms,
             init: lease.init,
-            peak_memory_bytes: self.peak_memory_bytes(None),
+            peak_memory_bytes: lease.peak_memory_bytes,
             bytes_in: lease.invocation.payload.len() as u64,
             bytes_out: lease.bytes_out(),
             reason: lease.reason,

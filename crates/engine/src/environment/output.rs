@@ -11,7 +11,7 @@ use tokio::net::unix::pipe::Receiver;
 
 /// Most bytes taken from one pipe per call of [`Output::drain`].
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
-const CHUNK_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 4 * 1024;
 
 /// Both pipes of the current runtime process, and the tail kept since the last [`Output::take_tail`].
 #[derive(Default)]

@@ -42,9 +42,6 @@ impl Maker {
         let mkfs = MKFS_PLACES.iter().map(PathBuf::from).find(|place| place.exists());
         let mkfs = mkfs.ok_or(io::ErrorKind::NotFound)?;
         let loop_control = File::options().read(true).write(true).open("/dev/loop-control")?.into();
-        if is_in_memory(work_dir)? {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
         let images = work_dir.join("images");
         fs::create_dir_all(&images)?;
         let maker = Maker::Disk { images, mkfs, loop_control };
@@ -67,13 +64,6 @@ impl Maker {
             }
         }
     }
-}
-
-/// Whether the directory is on a tmpfs. With version 2 cgroups, what a sandbox writes through a loop device is its
-/// own memory then: at the limit the kernel would neither write it out nor end anybody, and the write never ends.
-fn is_in_memory(directory: &Path) -> io::Result<bool> {
-    let found = rustix::fs::statfs(directory).step(|| format!("examine {}", directory.display()))?;
-    Ok(found.f_type == libc::TMPFS_MAGIC)
 }
 
 /// Room for the filesystem's own records, so that `bytes` are left for files.
