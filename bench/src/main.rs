@@ -1,7 +1,7 @@
 //! The measurements behind `SPECIFICATION.md`. Each claim is measured beside its floor, in turns in the same run,
 //! against the real server binary; medians are printed, because single timings on a shared machine mean little.
 //!
-//! `cargo xtask bench` builds the release binary and runs all of them; `--only NAME` runs one.
+//! `./x bench` builds the release binary and runs all of them; `./x bench NAME` runs one.
 
 mod client;
 mod cold;
@@ -23,7 +23,6 @@ struct Options {
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
     /// Run only this measurement: warm, cold, parallel or soak.
-    #[arg(long)]
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]

@@ -19,7 +19,8 @@ pub fn bootstrap() -> &'static Path {
 
 fn build() -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--quiet", "-p", "rust-hello", "--message-format", "json"]);
+    // As a part of the whole workspace, because alone it would choose other features, and build its libraries anew.
+    command.args(["build", "--quiet", "--workspace", "--bin", "bootstrap", "--message-format", "json"]);
     let built = command.current_dir(repository()).output().expect("cargo starts");
     assert!(built.status.success(), "{}", told(&built));
     let messages = String::from_utf8(built.stdout).expect("UTF-8");
