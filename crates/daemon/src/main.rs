@@ -28,8 +28,9 @@ Examples:
   dormouse invoke hello --tail     run it
   sudo dormouse serve              run a server for others, with every request verified
 
-AWS's own tools work too:
-  export AWS_ENDPOINT_URL=http://127.0.0.1:4566
+AWS's own tools work too, with any credentials under `dev`:
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   aws lambda list-functions";
 
 /// AWS Lambda functions, unmodified, on your own machines.

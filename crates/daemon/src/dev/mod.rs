@@ -80,11 +80,15 @@ fn start_workshop(
     address: SocketAddr,
     output: Output,
 ) -> anyhow::Result<()> {
-    let hint = format!("export AWS_ENDPOINT_URL=http://{address}");
-    output.note(&format!("  {}", output.paint_err(Tone::Hint, &hint)));
     let endpoint = Endpoint::parse(&format!("http://{address}")).context("cannot call the server itself")?;
     let variable = |name: &str| std::env::var(name).ok();
     let region = cli::client::Lookup { profile: None, data_dir: None, variable: &variable }.region();
+    // Any credentials do, but clients refuse to start without some, and without a region.
+    let hint = format!(
+        "export AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=test \
+         AWS_SECRET_ACCESS_KEY=test"
+    );
+    output.note(&format!("  {}", output.paint_err(Tone::Hint, &hint)));
     let client = Client::new(endpoint, region, None);
     let workshop = Workshop::new(dir, data_dir, client, output);
     let started = std::thread::Builder::new().name("workshop".to_owned()).spawn(move || workshop.run());
