@@ -144,39 +144,62 @@ impl Engine {
         let scope = &invocation.function.id.scope;
         let pool = shared.registry.pool(&invocation.function, || shared.accounts.counter(scope));
         let permit = admit(&pool.account)?;
-        let entered = Instant::now();
         let (reply, outcome) = oneshot::channel();
-        let mut assignment =
-            Assignment { invocation, reply, permit, reason: StartReason::Warm, waited: Duration::ZERO };
-        for _ in 0..ASSIGN_ATTEMPTS_MAX {
-            let (environment, reason) = self.find(&pool, assignment.reason).await?;
-            assignment.reason = reason;
-            assignment.waited = entered.elapsed();
-            match environment.assign(assignment) {
-                Ok(()) => return outcome.await.unwrap_or_else(|_| Err(lost())),
-                Err(returned) => assignment = *returned,
-            }
-        }
-        Err(lost())
+        let assignment = Assignment {
+            invocation,
+            reply,
+            permit,
+            reason: StartReason::Warm,
+            waited: Duration::ZERO,
+            entered: Instant::now(),
+        };
+        place_in(shared, &pool, assignment).await?;
+        outcome.await.unwrap_or_else(|_| Err(lost()))
     }
+}
 
-    /// An environment for one invocation, and why it starts as it does.
-    async fn find(
-        &self,
-        pool: &Arc<Pool>,
-        before: StartReason,
-    ) -> Result<(Arc<Environment>, StartReason), ServiceError> {
-        match self.shared.registry.acquire(pool) {
-            Acquired::Now(environment) => Ok((environment, before)),
-            Acquired::Wait(line, start) => {
-                if start {
-                    tokio::spawn(place::start(Arc::clone(&self.shared), Arc::clone(pool)));
-                }
-                let handed = line.await.unwrap_or_else(|_| Err(lost()))?;
-                let environment = handed.take().ok_or_else(lost)?;
-                let reason = if environment.is_fresh() { StartReason::Cold } else { StartReason::Queued };
-                Ok((environment, reason))
+/// Finds an environment and gives it the invocation.
+async fn place_in(
+    shared: &Arc<Shared>,
+    pool: &Arc<Pool>,
+    mut assignment: Assignment,
+) -> Result<(), ServiceError> {
+    for _ in 0..ASSIGN_ATTEMPTS_MAX {
+        let (environment, reason) = find(shared, pool, assignment.reason).await?;
+        assignment.reason = reason;
+        assignment.waited = assignment.entered.elapsed();
+        match environment.assign(assignment) {
+            Ok(()) => return Ok(()),
+            Err(returned) => assignment = *returned,
+        }
+    }
+    Err(lost())
+}
+
+/// Places an invocation whose environment broke before it could be delivered. If that fails, its caller learns it
+/// from the reply that is dropped.
+pub(crate) async fn dispatch(shared: Arc<Shared>, pool: Arc<Pool>, assignment: Assignment) {
+    if let Err(error) = place_in(&shared, &pool, assignment).await {
+        tracing::warn!(function = %pool.function.id.name, %error, "cannot place an invocation again");
+    }
+}
+
+/// An environment for one invocation, and why it starts as it does.
+async fn find(
+    shared: &Arc<Shared>,
+    pool: &Arc<Pool>,
+    before: StartReason,
+) -> Result<(Arc<Environment>, StartReason), ServiceError> {
+    match shared.registry.acquire(pool) {
+        Acquired::Now(environment) => Ok((environment, before)),
+        Acquired::Wait(line, start) => {
+            if start {
+                tokio::spawn(place::start(Arc::clone(shared), Arc::clone(pool)));
             }
+            let handed = line.await.unwrap_or_else(|_| Err(lost()))?;
+            let environment = handed.take().ok_or_else(lost)?;
+            let reason = if environment.is_fresh() { StartReason::Cold } else { StartReason::Queued };
+            Ok((environment, reason))
         }
     }
 }
@@ -191,7 +214,7 @@ impl Invoke for Engine {
     }
 }
 
-fn lost() -> ServiceError {
+pub(crate) fn lost() -> ServiceError {
     ServiceError::Internal("The execution environment was lost; the request can be tried again.".to_owned())
 }
 

@@ -129,11 +129,8 @@ impl Pool {
     }
 
     /// An environment has ended.
-    pub(crate) fn depart(&self, environment: &Arc<Environment>, started: bool) {
+    pub(crate) fn depart(&self, environment: &Arc<Environment>) {
         let mut state = self.lock();
-        if started {
-            state.line.started();
-        }
         state.line.remove_idle(|idle| Arc::ptr_eq(idle, environment));
         state.live.retain(|live| !Arc::ptr_eq(live, environment));
         drop(state);

@@ -34,12 +34,12 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const DEFAULT_ERROR_TYPE: &str = "Runtime.UnknownReason";
 
 /// Serves one connection of the runtime to its end.
-pub(crate) async fn serve(environment: Arc<Environment>, stream: TcpStream) {
+pub(crate) async fn serve(environment: Arc<Environment>, generation: u64, stream: TcpStream) {
     // A response is one small write; waiting for more would only delay it.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let environment = Arc::clone(&environment);
-        async move { Ok::<_, Infallible>(handle(&environment, request).await) }
+        let caller = Caller { environment: Arc::clone(&environment), generation };
+        async move { Ok::<_, Infallible>(handle(&caller, request).await) }
     });
     let connection =
         http1::Builder::new().max_buf_size(BUFFER_BYTES).serve_connection(TokioIo::new(stream), service);
@@ -62,20 +62,26 @@ pub(crate) fn check_headers(invocation: &Invocation) -> Result<(), ServiceError>
 
 type Reply = Response<Full<Bytes>>;
 
-async fn handle(environment: &Arc<Environment>, request: Request<Incoming>) -> Reply {
+/// Who calls: the runtime processes of one generation of an environment.
+struct Caller {
+    environment: Arc<Environment>,
+    generation: u64,
+}
+
+async fn handle(caller: &Caller, request: Request<Incoming>) -> Reply {
     let path = request.uri().path().to_owned();
     let Some(route) = path.strip_prefix(PREFIX) else { return not_found() };
     match (request.method(), route.split('/').collect::<Vec<_>>().as_slice()) {
-        (&Method::GET, ["invocation", "next"]) => next(environment).await,
-        (&Method::POST, ["invocation", id, "response"]) => response(environment, id, request).await,
-        (&Method::POST, ["invocation", id, "error"]) => error(environment, id, request).await,
-        (&Method::POST, ["init", "error"]) => init_error(environment, request).await,
+        (&Method::GET, ["invocation", "next"]) => next(caller).await,
+        (&Method::POST, ["invocation", id, "response"]) => response(caller, id, request).await,
+        (&Method::POST, ["invocation", id, "error"]) => error(caller, id, request).await,
+        (&Method::POST, ["init", "error"]) => init_error(caller, request).await,
         _ => not_found(),
     }
 }
 
-async fn next(environment: &Arc<Environment>) -> Reply {
-    let receiver = match environment.next() {
+async fn next(caller: &Caller) -> Reply {
+    let receiver = match caller.environment.next(caller.generation) {
         Ok(receiver) => receiver,
         Err(refusal) => return refused(refusal),
     };
@@ -110,11 +116,13 @@ fn event(delivery: &Delivery) -> Reply {
     reply
 }
 
-async fn response(environment: &Arc<Environment>, id: &str, request: Request<Incoming>) -> Reply {
+async fn response(caller: &Caller, id: &str, request: Request<Incoming>) -> Reply {
     let Ok(id) = RequestId::parse(id) else { return refused(RuntimeRefusal::InvalidRequestId) };
-    match body(request, RESPONSE_BYTES_MAX).await {
+    let Caller { environment, generation } = caller;
+    let expected = environment.expects(*generation, id);
+    match body(environment, expected, request, RESPONSE_BYTES_MAX).await {
         Ok(payload) => {
-            let answered = environment.answer(id, Answer::Success(payload));
+            let answered = environment.answer(*generation, id, Answer::Success(payload));
             // The caller is waiting and the runtime is not: let the answer go out first.
             tokio::task::yield_now().await;
             accepted(answered)
@@ -122,37 +130,39 @@ async fn response(environment: &Arc<Environment>, id: &str, request: Request<Inc
         Err(Unreadable::TooLarge) => {
             let limit_bytes = RESPONSE_BYTES_MAX;
             let fault = Fault::ResponseTooLarge { size_bytes: limit_bytes + 1, limit_bytes };
-            match environment.answer(id, Answer::Fault(fault)) {
+            match environment.answer(*generation, id, Answer::Fault(fault)) {
                 Ok(()) => too_large(),
                 Err(refusal) => refused(refusal),
             }
         }
-        Err(Unreadable::Broken) => bad_request("The body ended early.", "InvalidRequest"),
+        Err(unreadable) => unreadable.into_reply(),
     }
 }
 
-async fn error(environment: &Arc<Environment>, id: &str, request: Request<Incoming>) -> Reply {
+async fn error(caller: &Caller, id: &str, request: Request<Incoming>) -> Reply {
     let Ok(id) = RequestId::parse(id) else { return refused(RuntimeRefusal::InvalidRequestId) };
+    let Caller { environment, generation } = caller;
     let error_type = error_type(&request);
-    match body(request, ERROR_BYTES_MAX).await {
+    let expected = environment.expects(*generation, id);
+    match body(environment, expected, request, ERROR_BYTES_MAX).await {
         Ok(payload) => {
             let payload = or_default(payload, &error_type);
-            accepted(environment.answer(id, Answer::Reported(payload)))
+            accepted(environment.answer(*generation, id, Answer::Reported(payload)))
         }
-        Err(Unreadable::TooLarge) => too_large(),
-        Err(Unreadable::Broken) => bad_request("The body ended early.", "InvalidRequest"),
+        Err(unreadable) => unreadable.into_reply(),
     }
 }
 
-async fn init_error(environment: &Arc<Environment>, request: Request<Incoming>) -> Reply {
+async fn init_error(caller: &Caller, request: Request<Incoming>) -> Reply {
+    let Caller { environment, generation } = caller;
     let error_type = error_type(&request);
-    match body(request, ERROR_BYTES_MAX).await {
+    let expected = environment.expects_init(*generation);
+    match body(environment, expected, request, ERROR_BYTES_MAX).await {
         Ok(payload) => {
             let payload = or_default(payload, &error_type);
-            accepted(environment.init_failed(error_type, payload))
+            accepted(environment.init_failed(*generation, error_type, payload))
         }
-        Err(Unreadable::TooLarge) => too_large(),
-        Err(Unreadable::Broken) => bad_request("The body ended early.", "InvalidRequest"),
+        Err(unreadable) => unreadable.into_reply(),
     }
 }
 
@@ -170,12 +180,39 @@ fn error_type(request: &Request<Incoming>) -> String {
     text.chars().take(256).collect()
 }
 
+/// Why there is no body.
 enum Unreadable {
     TooLarge,
     Broken,
+    Refused(RuntimeRefusal),
+    /// Another body of this environment is being read.
+    Busy,
 }
 
-async fn body(request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, Unreadable> {
+impl Unreadable {
+    fn into_reply(self) -> Reply {
+        match self {
+            Self::TooLarge => too_large(),
+            Self::Broken => bad_request("The body ended early.", "InvalidRequest"),
+            Self::Refused(refusal) => refused(refusal),
+            Self::Busy => {
+                let message = "Another response is being received.";
+                problem(StatusCode::FORBIDDEN, message, "InvalidStateTransition")
+            }
+        }
+    }
+}
+
+/// Reads a body that is expected, one at a time for each environment: a function may open many connections, and the
+/// memory that their bodies take is the server's.
+async fn body(
+    environment: &Environment,
+    expected: Result<(), RuntimeRefusal>,
+    request: Request<Incoming>,
+    bytes_max: usize,
+) -> Result<Bytes, Unreadable> {
+    expected.map_err(Unreadable::Refused)?;
+    let _turn = environment.body_turn.try_acquire().map_err(|_| Unreadable::Busy)?;
     match Limited::new(request.into_body(), bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Unreadable::TooLarge),

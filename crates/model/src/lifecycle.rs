@@ -52,6 +52,8 @@ pub enum Event {
     FreezeDue,
     /// The pool has no more use for it, or the server stops.
     Retire,
+    /// The sandbox does not work any more, and nothing was delivered to it.
+    Broken,
 }
 
 /// What the driver has to do.
@@ -63,6 +65,8 @@ pub enum Effect {
     Deliver,
     /// Answer the caller with the fault that just happened.
     AnswerFault,
+    /// Look for another environment for the invocation.
+    Requeue,
     /// Close the lease: write what is left of it, and the `END` and `REPORT` lines.
     CloseLease,
     /// Offer the environment to the pool.
@@ -93,7 +97,7 @@ pub struct Refused {
 /// [`Refused`] for every pair that is not in the table; the state is then unchanged.
 pub fn step(state: State, event: Event) -> Result<(State, &'static [Effect]), Refused> {
     use Effect::{
-        AnswerFault, CloseLease, Deliver, Destroy, Freeze, KillProcesses, Offer, StartRuntime, Thaw,
+        AnswerFault, CloseLease, Deliver, Destroy, Freeze, KillProcesses, Offer, Requeue, StartRuntime, Thaw,
     };
     Ok(match (state, event) {
         (State::Starting, Event::Ready) => (State::Idle, &[Offer]),
@@ -115,6 +119,8 @@ pub fn step(state: State, event: Event) -> Result<(State, &'static [Effect]), Re
         (State::Restarting | State::Running, Event::Fault | Event::Deadline) => {
             (State::Reset, &[KillProcesses, AnswerFault, CloseLease, Offer])
         }
+        (State::Starting | State::Reset, Event::Broken) => (State::Gone, &[Destroy]),
+        (State::Restarting, Event::Broken) => (State::Gone, &[Requeue, Destroy]),
         (State::Restarting | State::Running, Event::Retire) => {
             (State::Gone, &[AnswerFault, CloseLease, Destroy])
         }
@@ -145,7 +151,7 @@ mod tests {
         State::Restarting,
         State::Gone,
     ];
-    const EVENTS: [Event; 7] = [
+    const EVENTS: [Event; 8] = [
         Event::Ready,
         Event::Assign,
         Event::Answer,
@@ -153,6 +159,7 @@ mod tests {
         Event::Deadline,
         Event::FreezeDue,
         Event::Retire,
+        Event::Broken,
     ];
 
     /// The whole table, one row a state, one column an event; `-` is refused.
@@ -166,23 +173,23 @@ mod tests {
                 .collect();
             table.push_str(&format!("{state:?}: {}\n", row.join(" ")));
         }
-        // Events in the order Ready Assign Answer Fault Deadline FreezeDue Retire.
+        // Events in the order Ready Assign Answer Fault Deadline FreezeDue Retire Broken.
         let expect = "\
-Starting: Idle - - Reset Reset - Gone
-Idle: Idle Running - Reset - Frozen Gone
-Frozen: - Running - Reset - - Gone
-Running: - - Answered Reset Reset - Gone
-Answered: Idle - - Reset Reset - Gone
-Reset: - Restarting - - - - Gone
-Restarting: Running - - Reset Reset - Gone
-Gone: - - - - - - -
+Starting: Idle - - Reset Reset - Gone Gone
+Idle: Idle Running - Reset - Frozen Gone -
+Frozen: - Running - Reset - - Gone -
+Running: - - Answered Reset Reset - Gone -
+Answered: Idle - - Reset Reset - Gone -
+Reset: - Restarting - - - - Gone Gone
+Restarting: Running - - Reset Reset - Gone Gone
+Gone: - - - - - - - -
 ";
         assert_eq!(table, expect);
     }
 
     proptest! {
         /// Over any sequence of events: each assigned invocation is answered exactly once and its lease closed
-        /// exactly once before the next is taken, a frozen environment is never given work without a thaw,
+        /// exactly once (or it is requeued before either) before the next is taken, a frozen environment is never given work without a thaw,
         /// and the sandbox is destroyed exactly once.
         #[test]
         fn invocations_are_answered_once(events in prop::collection::vec(0..EVENTS.len(), 0..200)) {
@@ -201,6 +208,7 @@ Gone: - - - - - - -
                 for effect in effects {
                     match effect {
                         Effect::AnswerFault => { prop_assert!(open && !answered); answered = true; }
+                        Effect::Requeue => { prop_assert!(open && !answered); open = false; }
                         Effect::CloseLease => { prop_assert!(open && answered); open = false; }
                         Effect::Deliver => prop_assert!(open && !frozen),
                         Effect::Freeze => frozen = true,

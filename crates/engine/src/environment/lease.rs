@@ -24,6 +24,8 @@ pub(crate) struct Assignment {
     pub permit: Permit,
     pub reason: StartReason,
     pub waited: Duration,
+    /// When it came to the engine.
+    pub entered: Instant,
 }
 
 /// How an invocation was answered.
@@ -37,6 +39,7 @@ pub(crate) enum Answer {
 pub(crate) struct OpenLease {
     pub invocation: Arc<Invocation>,
     pub reason: StartReason,
+    entered: Instant,
     /// When the clock of the function timeout started.
     pub started: Instant,
     pub started_at: Timestamp,
@@ -55,10 +58,11 @@ pub(crate) struct OpenLease {
 
 impl OpenLease {
     pub(crate) fn open(assignment: Assignment, now: Instant, at: Timestamp) -> Self {
-        let Assignment { invocation, reply, permit, reason, waited } = assignment;
+        let Assignment { invocation, reply, permit, reason, waited, entered } = assignment;
         let deadline = now + invocation.function.timeout();
         Self {
             reason,
+            entered,
             started: now,
             started_at: at,
             deadline,
@@ -81,6 +85,7 @@ impl OpenLease {
             permit: self._permit,
             reason: self.reason,
             waited: self.phases.waited,
+            entered: self.entered,
         })
     }
 

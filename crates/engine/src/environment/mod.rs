@@ -25,9 +25,9 @@ use model::lifecycle::{self, Effect, Event, Refused, State};
 use model::log::{LogEvent, LogGroup};
 use model::port::Invocation;
 use model::time::{Timestamp, billed_millis};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::engine::Shared;
+use crate::engine::{self, Shared};
 use crate::host::Cell;
 use crate::pool::Pool;
 
@@ -62,6 +62,8 @@ pub(crate) struct Environment {
     orders: mpsc::Sender<Order>,
     /// Tells the supervisor that a time limit changed.
     rearm: Notify,
+    /// The turn to send a large body: one at a time is read into memory.
+    pub body_turn: Semaphore,
     inner: Mutex<Inner>,
 }
 
@@ -92,6 +94,34 @@ struct Inner {
     idle_since: Instant,
     /// When the supervisor will look next; it is woken if something is due earlier.
     armed: Option<Instant>,
+}
+
+impl Inner {
+    fn check_generation(&self, generation: u64) -> Result<(), RuntimeRefusal> {
+        if self.generation == generation {
+            Ok(())
+        } else {
+            Err(RuntimeRefusal::InvalidTransition(self.state))
+        }
+    }
+
+    fn expects(&self, generation: u64, request: RequestId) -> Result<(), RuntimeRefusal> {
+        let lease = self.lease.as_ref().filter(|lease| lease.invocation.request == request);
+        let lease = lease.ok_or(RuntimeRefusal::InvalidRequestId)?;
+        self.check_generation(generation)?;
+        if lease.answer.is_some() || self.state != State::Running {
+            return Err(RuntimeRefusal::InvalidTransition(self.state));
+        }
+        Ok(())
+    }
+
+    fn expects_init(&self, generation: u64) -> Result<(), RuntimeRefusal> {
+        self.check_generation(generation)?;
+        match self.state {
+            State::Starting | State::Restarting => Ok(()),
+            other => Err(RuntimeRefusal::InvalidTransition(other)),
+        }
+    }
 }
 
 /// Why the runtime's request is refused.
@@ -139,11 +169,18 @@ impl Environment {
         returned.map_or(Ok(()), |assignment| Err(Box::new(assignment)))
     }
 
-    /// The runtime asks for the next event; the receiver gets it.
-    pub(crate) fn next(self: &Arc<Self>) -> Result<oneshot::Receiver<Delivery>, RuntimeRefusal> {
+    /// The runtime asks for the next event; the receiver gets it. Each caller says to which generation of runtime
+    /// processes it belongs: one that is being killed must not take its successor's work.
+    pub(crate) fn next(
+        self: &Arc<Self>,
+        generation: u64,
+    ) -> Result<oneshot::Receiver<Delivery>, RuntimeRefusal> {
         let (sender, receiver) = oneshot::channel();
         let mut inner = self.lock();
-        if let (State::Running, Some(delivery)) = (inner.state, inner.undelivered.take()) {
+        inner.check_generation(generation)?;
+        if inner.state == State::Running
+            && let Some(delivery) = inner.undelivered.take()
+        {
             let _ = sender.send(delivery);
             return Ok(receiver);
         }
@@ -160,39 +197,48 @@ impl Environment {
         Ok(receiver)
     }
 
+    /// Whether this answer would be taken, so that no other body is read into memory.
+    pub(crate) fn expects(&self, generation: u64, request: RequestId) -> Result<(), RuntimeRefusal> {
+        self.lock().expects(generation, request)
+    }
+
     /// The runtime answers an invocation.
-    pub(crate) fn answer(self: &Arc<Self>, request: RequestId, answer: Answer) -> Result<(), RuntimeRefusal> {
+    pub(crate) fn answer(
+        self: &Arc<Self>,
+        generation: u64,
+        request: RequestId,
+        answer: Answer,
+    ) -> Result<(), RuntimeRefusal> {
         let mut inner = self.lock();
-        let state = inner.state;
-        let Some(lease) = inner.lease.as_mut().filter(|lease| lease.invocation.request == request) else {
-            return Err(RuntimeRefusal::InvalidRequestId);
-        };
-        if lease.answer.is_some() || state != State::Running {
-            return Err(RuntimeRefusal::InvalidTransition(state));
+        inner.expects(generation, request)?;
+        if let Some(lease) = &mut inner.lease {
+            lease.answer = Some(answer);
         }
-        lease.answer = Some(answer);
         self.advance(&mut inner, Event::Answer)?;
         self.settle(&mut inner);
         Ok(())
     }
 
+    /// Whether the runtime may report that its init failed.
+    pub(crate) fn expects_init(&self, generation: u64) -> Result<(), RuntimeRefusal> {
+        self.lock().expects_init(generation)
+    }
+
     /// The runtime reports that its init failed.
     pub(crate) fn init_failed(
         self: &Arc<Self>,
+        generation: u64,
         error_type: String,
         payload: Bytes,
     ) -> Result<(), RuntimeRefusal> {
-        let state = self.lock().state;
-        if !matches!(state, State::Starting | State::Restarting) {
-            return Err(RuntimeRefusal::InvalidTransition(state));
-        }
-        self.fail(Event::Fault, Fault::Reported { error_type, payload });
+        let inner = self.lock();
+        inner.expects_init(generation)?;
+        self.fail(inner, Event::Fault, Fault::Reported { error_type, payload });
         Ok(())
     }
 
     /// The runtime failed or ran out of time.
-    fn fail(self: &Arc<Self>, event: Event, fault: Fault) {
-        let mut inner = self.lock();
+    fn fail(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, event: Event, fault: Fault) {
         let was_idle = matches!(inner.state, State::Idle | State::Frozen);
         inner.fault = Some(fault);
         inner.seat = None;
@@ -214,10 +260,36 @@ impl Environment {
         let mut inner = self.lock();
         inner.fault = Some(fault);
         let stepped = self.advance(&mut inner, Event::Retire).is_ok();
+        self.depart(inner, stepped);
+    }
+
+    /// Ends the environment because its sandbox does not work; an invocation that it has not delivered yet gets
+    /// another one.
+    fn break_off(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        let requeued = inner.lease.take();
+        let stepped = self.advance(&mut inner, Event::Broken).is_ok();
+        if !stepped {
+            inner.lease = requeued;
+            return drop(inner);
+        }
+        self.depart(inner, true);
+        if let (Some(assignment), Some(pool)) =
+            (requeued.and_then(OpenLease::into_assignment), self.pool.upgrade())
+        {
+            tokio::spawn(engine::dispatch(Arc::clone(&self.shared), pool, assignment));
+        }
+    }
+
+    /// Leaves the pool after its last step. If its start was still counted, somebody may wait for it.
+    fn depart(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, stepped: bool) {
         let started = std::mem::take(&mut inner.counted_as_starting);
+        inner.turn = None;
         drop(inner);
-        if let (true, Some(pool)) = (stepped, self.pool.upgrade()) {
-            pool.depart(self, started);
+        let Some(pool) = self.pool.upgrade().filter(|_| stepped) else { return };
+        pool.depart(self);
+        if started {
+            pool.start_failed(&engine::lost());
         }
     }
 
@@ -283,6 +355,8 @@ impl Environment {
             Effect::Deliver => self.deliver(inner),
             Effect::AnswerFault => self.answer_fault(inner),
             Effect::CloseLease => self.close(inner),
+            // Done by the caller of `advance`, who holds the lease.
+            Effect::Requeue => {}
             Effect::Freeze => self.warn_if(self.cell.freeze(), "freeze"),
             Effect::Thaw => self.warn_if(self.cell.thaw(), "thaw"),
             // The pool is told by the caller of `advance`, once the lock is free.

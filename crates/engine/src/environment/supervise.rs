@@ -6,16 +6,18 @@
 //! is invoked again and again does not wake it.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use model::fault::Fault;
 use model::lifecycle::{Event, State};
 use model::limits;
 use sandbox::{Command, CpuQuota, ExitStatus, Process, SandboxError};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -81,6 +83,7 @@ impl Environment {
             log_stream: launch.log_stream,
             orders,
             rearm: Notify::new(),
+            body_turn: Semaphore::new(1),
             inner: std::sync::Mutex::new(inner),
         });
         environment.order(Order::StartRuntime);
@@ -94,6 +97,7 @@ impl Environment {
             inbox,
             process: None,
             pipes: [None, None],
+            generation: 0,
             connections: JoinSet::new(),
         };
         tokio::spawn(supervisor.run());
@@ -125,13 +129,11 @@ impl Environment {
         let idle_for = now.saturating_duration_since(inner.idle_since);
         match inner.state {
             State::Starting if since_init >= limits::INIT_MAX => {
-                drop(inner);
-                self.fail(Event::Deadline, Fault::InitTimedOut { limit: limits::INIT_MAX });
+                self.fail(inner, Event::Deadline, Fault::InitTimedOut { limit: limits::INIT_MAX });
             }
             State::Starting if since_init >= TURN_MAX => inner.turn = None,
             State::Restarting | State::Running | State::Answered if lease_over => {
-                drop(inner);
-                self.fail(Event::Deadline, Fault::TimedOut { limit: self.function.timeout() });
+                self.fail(inner, Event::Deadline, Fault::TimedOut { limit: self.function.timeout() });
             }
             State::Idle | State::Frozen | State::Reset if idle_for >= self.function.idle() => {
                 drop(inner);
@@ -164,8 +166,10 @@ impl Environment {
 
     /// A runtime process of this generation ended by itself.
     fn exited(self: &Arc<Self>, generation: u64, status: ExitStatus) {
-        if self.lock().generation == generation {
-            self.fail(Event::Fault, self.fault_of(status));
+        let fault = self.fault_of(status);
+        let inner = self.lock();
+        if inner.generation == generation {
+            self.fail(inner, Event::Fault, fault);
         }
     }
 
@@ -191,6 +195,8 @@ struct Supervisor {
     /// The runtime process, with its generation.
     process: Option<(u64, Process)>,
     pipes: Pipes,
+    /// Of the processes that can connect now: a new one begins when all older ones are dead.
+    generation: u64,
     connections: JoinSet<()>,
 }
 
@@ -228,7 +234,7 @@ impl Supervisor {
                 () = environment.rearm.notified() => {}
                 accepted = self.runtime_api.accept(), if accepting => {
                     if let Ok((stream, _)) = accepted {
-                        self.connections.spawn(runtime_api::serve(Arc::clone(&environment), stream));
+                        self.connections.spawn(runtime_api::serve(Arc::clone(&environment), self.generation, stream));
                     }
                 }
                 accepted = self.platform.accept(), if accepting => {
@@ -248,13 +254,16 @@ impl Supervisor {
         environment.warn_if(environment.cell.set_cpu(Some(quota)), "give CPU for init to");
         environment.lock().init_started = Some(Instant::now());
         let spawned = timeout(ORDER_TIME_MAX, environment.cell.spawn(self.command.clone())).await;
-        match spawned {
-            Ok(Ok(process)) => match self.watch(process) {
-                Ok(()) => {}
-                Err(error) => self.cannot_start(&error.to_string()),
-            },
-            Ok(Err(error)) => self.cannot_start(&self.spawn_failure(&error)),
-            Err(_) => self.cannot_start("the sandbox does not answer"),
+        let watched = match spawned {
+            Ok(Ok(process)) => self.watch(process),
+            Ok(Err(SandboxError::Spawn { program, source })) => {
+                return self.cannot_start(&self.spawn_failure(&program, &source));
+            }
+            Ok(Err(error)) => Err(io::Error::other(error)),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        if let Err(error) = watched {
+            self.give_up(&error.to_string());
         }
     }
 
@@ -269,15 +278,20 @@ impl Supervisor {
         Ok(())
     }
 
+    /// The function's own fault: what it wants executed cannot be.
     fn cannot_start(&self, detail: &str) {
-        tracing::warn!(function = %self.environment.function.id.name, detail, "cannot start the runtime");
         let fault = Fault::InvalidEntrypoint { detail: detail.to_owned() };
-        self.environment.fail(Event::Fault, fault);
+        self.environment.fail(self.environment.lock(), Event::Fault, fault);
+    }
+
+    /// Not the function's fault: the sandbox is removed, and nobody's invocation is lost with it.
+    fn give_up(&self, detail: &str) {
+        tracing::warn!(environment = %self.environment.id, detail, "the sandbox does not work; it is removed");
+        self.environment.break_off();
     }
 
     /// What the owner of a function can do something about, in the words that Lambda's logs have for it.
-    fn spawn_failure(&self, error: &SandboxError) -> String {
-        let SandboxError::Spawn { program, source } = error else { return "the sandbox failed".to_owned() };
+    fn spawn_failure(&self, program: &Path, source: &io::Error) -> String {
         if source.kind() == io::ErrorKind::NotFound && !self.program_exists {
             return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned();
         }
@@ -288,13 +302,19 @@ impl Supervisor {
 
     async fn kill_processes(&mut self) {
         self.process = None;
-        // A frozen cell cannot run its own killer.
-        self.environment.warn_if(self.environment.cell.thaw(), "thaw");
-        let killed = timeout(ORDER_TIME_MAX, self.environment.cell.reset()).await;
+        let environment = Arc::clone(&self.environment);
+        // A frozen cell cannot run its own killer, and a throttled one runs it late.
+        environment.warn_if(environment.cell.thaw(), "thaw");
+        environment.warn_if(environment.cell.set_cpu(None), "give CPU for its end to");
+        let killed = timeout(ORDER_TIME_MAX, environment.cell.reset()).await;
         if !matches!(killed, Ok(Ok(()))) {
-            tracing::warn!(environment = %self.environment.id, "cannot reset the sandbox; it is removed");
-            self.environment.warn_if(self.environment.cell.kill(), "kill");
+            return self.give_up("its processes cannot be killed");
         }
+        self.connections.abort_all();
+        for listener in [&self.runtime_api, &self.platform] {
+            while let Some(Ok(_)) = listener.accept().now_or_never() {}
+        }
+        self.generation = environment.lock().generation;
     }
 }
 
