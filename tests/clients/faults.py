@@ -279,6 +279,46 @@ def entry_points(functions):
     )
 
 
+def successor(functions):
+    """An invocation that follows a timeout at once belongs to the new process, never to the one being killed."""
+    name = python(functions, "late", "faulty.answers_late", Timeout=1)
+    path = f"/2015-03-31/functions/{name}/invocations"
+
+    def pair(number):
+        offset = (number % 4 - 1) / 1000
+        late = json.dumps({"offset": offset, "answer": "late"}).encode()
+        return Signer().pipelined([(path, late), (path, b'{"answer": "next"}')])
+
+    with concurrent.futures.ThreadPoolExecutor(8) as crowd:
+        pairs = list(crowd.map(pair, range(24)))
+    timeouts = [pair for pair in pairs if b"Task timed out" in pair[0][2]]
+    checks.holds("after a timeout: seen", len(timeouts) >= 3, len(timeouts), "some of 24 in time, some late")
+    checks.equal("after a timeout: next answers", {pair[1][2] for pair in pairs}, {b'"next"'})
+
+
+def bomb(functions):
+    name = python(functions, "bomb", "faulty.bombs", Timeout=3, MemorySize=512)
+    for _ in range(2):
+        checks.equal("bomb: timeout", invoke(client, name, {"go": True}).payload.get("errorType"), "Sandbox.Timedout")
+        after = invoke(client, name)
+        checks.equal("bomb: serves again", (after.error, after.payload), (None, "calm"))
+
+
+def hoard(functions):
+    name = python(functions, "hoard", "faulty.hoards", Timeout=30, MemorySize=256)
+    before = resident_mb()
+    with concurrent.futures.ThreadPoolExecutor(4) as crowd:
+        answers = list(crowd.map(lambda _: invoke(client, name).payload, range(4)))
+    checks.equal("hoard: answered", answers, [40] * 4)
+    grown = resident_mb() - before
+    checks.holds("hoard: the server stays small", grown < 64, f"{grown} MB more", "a few bodies at most")
+
+
+def resident_mb():
+    status = pathlib.Path("/proc", os.environ["DORMOUSE_PID"], "status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) // 1024
+
+
 def resources(functions):
     name = python(functions, "tmp", "faulty.fills_tmp", Timeout=60)
     answer = invoke(client, name)
@@ -451,8 +491,8 @@ def chosen(parts):
 
 
 PARTS = (
-    timeout, out_of_memory, exits, init_failures, handler_errors, responses, entry_points, resources, lingering,
-    environment, surroundings, reuse,
+    timeout, out_of_memory, exits, init_failures, handler_errors, responses, entry_points, successor, bomb, hoard,
+    resources, lingering, environment, surroundings, reuse,
 )  # fmt: skip
 
 with Functions(client) as functions, concurrent.futures.ThreadPoolExecutor(1) as beside:

@@ -1,10 +1,12 @@
 """Handlers that go wrong, each in its own way, and handlers that look at what is around them."""
 
+import contextlib
 import ctypes
 import errno
 import hashlib
 import hmac
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -185,3 +187,34 @@ def calls_platform(event, context):
     except urllib.error.HTTPError as error:
         kind = error.headers.get("x-amzn-errortype")
         return {"status": error.code, "type": kind, "body": error.read().decode()}
+
+
+def answers_late(event, context):
+    """Answers within milliseconds of its timeout, before or after it, when it is given an `offset` in seconds."""
+    if "offset" in event:
+        time.sleep(max(0, context.get_remaining_time_in_millis() / 1000 + event["offset"]))
+    return event["answer"]
+
+
+def bombs(event, context):
+    """Forks without end when it is told to; its children only sleep."""
+    while event.get("go"):
+        with contextlib.suppress(OSError):
+            if os.fork() == 0:
+                time.sleep(600)
+    return "calm"
+
+
+def hoards(event, context):
+    """Sends large answers to the Runtime API on many connections at once, none of them whole and none expected."""
+    api = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+    size = 6 * 1024 * 1024
+    head = f"POST /2018-06-01/runtime/invocation/{'0' * 8}-0000-4000-8000-{'0' * 12}/response HTTP/1.1\r\n"
+    held = []
+    for _ in range(40):
+        connection = socket.create_connection((api[0], int(api[1])), timeout=2)
+        held.append(connection)
+        with contextlib.suppress(OSError):
+            connection.sendall(f"{head}Host: x\r\nContent-Length: {size}\r\n\r\n".encode())
+            connection.sendall(b"x" * (size - 10))
+    return len(held)
