@@ -65,11 +65,6 @@ pub(crate) fn configure(mode: Mode, flags: &Flags) -> Result<Config, ConfigError
     Ok(config)
 }
 
-/// One thread runs everything that is asynchronous. An invocation passes from one connection to another and back; on
-/// one thread that is a queue, on two it is a wake-up across cores, which costs more than the work in between. What
-/// is heavy (unpacking, disk, large bodies) runs on threads of its own.
-const WORKERS: usize = 1;
-
 /// Starts, serves until told to stop, and stops.
 pub(crate) fn run(
     mode: Mode,
@@ -78,10 +73,12 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let launched = launch::launch(config, mode)?;
     let beside = beside(&launched, config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread runs everything that is asynchronous. An invocation passes from one connection to another and back:
+    // on one thread that is a queue, on two it is a wake-up across cores, which costs more than the work in between.
+    // What is heavy (unpacking, disk, large bodies) runs on threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("dormouse")
-        .worker_threads(WORKERS)
         .build()
         .context("cannot start the async runtime")?;
     runtime.block_on(async {

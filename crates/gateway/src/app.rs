@@ -18,7 +18,7 @@ use model::port::{Clock, Entropy, Invoke, Runtimes};
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
-use crate::body::Bodies;
+use crate::body::{self, Bodies, Held};
 pub use crate::metrics::Gauge;
 use crate::metrics::Metrics;
 use crate::respond::{self, Body, Failure};
@@ -116,7 +116,9 @@ impl App {
         let id = self.new_request_id();
         let (head, body) = request.into_parts();
         let call = Call { id, head, body, entry };
-        let (operation, answered) = if own::is_own(call.head.uri.path()) {
+        let (operation, answered) = if let Err(error) = self.authenticator.admit(&call.head) {
+            ("other", Err(error.into()))
+        } else if own::is_own(call.head.uri.path()) {
             own::answer(&self, call).await
         } else {
             match Service::of(&call.head) {
@@ -134,9 +136,27 @@ impl App {
         response
     }
 
-    /// What reads the bodies of requests that came in this way.
-    pub fn bodies(&self, entry: Entry) -> &Bodies {
-        if entry.is_inside { &self.inner_bodies } else { &self.bodies }
+    /// Reads the body of a request that came in this way, of at most `limit_bytes`, for the operation that AWS's
+    /// message names. A stranger's large body is not read.
+    ///
+    /// # Errors
+    /// Those of [`Bodies::read`] and [`Authenticator::recognize`].
+    pub async fn read(
+        &self,
+        head: &http::request::Parts,
+        body: Incoming,
+        entry: Entry,
+        limit_bytes: usize,
+        operation: &str,
+    ) -> Result<Held, Failure> {
+        if !body::is_small(&body)
+            && let Err(failure) = self.authenticator.recognize(head)
+        {
+            body::discard(body);
+            return Err(failure);
+        }
+        let bodies = if entry.is_inside { &self.inner_bodies } else { &self.bodies };
+        Ok(bodies.read(body, limit_bytes, operation).await?)
     }
 
     fn new_request_id(&self) -> RequestId {

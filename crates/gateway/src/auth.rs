@@ -1,19 +1,21 @@
 //! Who asks, and in which scope: the signature checked against the secret that `control` knows for the key.
 //!
 //! Signing keys are derived once per key, day, region and service and kept in a bounded cache. An open server
-//! checks nothing and takes from the request what it can.
+//! checks no signature and takes from the request what it can; `site` keeps foreign web pages out of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use control::identity::{Access, Caller, Identity, KeyError};
+use control::identity::{Access, Caller, Identity, KeyError, SigningSecret};
 use http::request::Parts;
 use model::arn::Scope;
+use model::error::ServiceError;
 use model::id::Region;
 use model::port::Clock;
 use wire::sigv4::{self, AuthError, Authorization, Body, BodyRule, Rules, Secret, SigningKey};
 
 use crate::respond::Failure;
+use crate::site;
 
 /// Signing keys kept. A client uses one a day; when there are more, the cache starts anew.
 const KEYS_MAX: usize = 1_024;
@@ -40,17 +42,38 @@ impl Authenticator {
         Self { identity, clock, keys: Mutex::new(HashMap::new()) }
     }
 
+    /// Refuses what no open server may answer: requests that a web page of elsewhere makes a browser send.
+    ///
+    /// # Errors
+    /// `AccessDenied`, never where signatures are checked.
+    pub fn admit(&self, head: &Parts) -> Result<(), ServiceError> {
+        match self.identity.access() {
+            Access::Open => site::admit(&head.headers),
+            Access::Verified => Ok(()),
+        }
+    }
+
+    /// Refuses a request that no body could make acceptable, before anything is spent on its body.
+    ///
+    /// # Errors
+    /// [`Failure::Auth`] as [`Authenticator::authenticate`] would say it.
+    pub fn recognize(&self, head: &Parts) -> Result<(), Failure> {
+        match self.identity.access() {
+            Access::Open => Ok(()),
+            Access::Verified => {
+                let shown = Authorization::parse(&signed_parts(head))?;
+                self.find(&shown)?;
+                Ok(())
+            }
+        }
+    }
+
     /// Finds the caller of a request to `service`, whose body is all there.
     ///
     /// # Errors
     /// [`Failure::Auth`] in AWS's wording.
     pub fn authenticate(&self, head: &Parts, body: &[u8], service: &str) -> Result<Authenticated, Failure> {
-        let parts = sigv4::Parts {
-            method: head.method.as_str(),
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            headers: &head.headers,
-        };
+        let parts = signed_parts(head);
         match self.identity.access() {
             Access::Open => Ok(self.believe(&parts)),
             Access::Verified => self.verify(&parts, body, service).map_err(Failure::Auth),
@@ -76,11 +99,7 @@ impl Authenticator {
         service: &str,
     ) -> Result<Authenticated, AuthError> {
         let shown = Authorization::parse(parts)?;
-        let found = self.identity.find(&shown.scope.access_key_id, shown.session_token());
-        let (caller, secret) = found.map_err(|error| match error {
-            KeyError::Invalid => AuthError::UnrecognizedClient,
-            KeyError::Expired => AuthError::ExpiredToken,
-        })?;
+        let (caller, secret) = self.find(&shown)?;
         let key = self.key(&shown.scope, || Secret::new(secret.expose()));
         let rule = shown.verify(parts, Rules::STANDARD, &key, self.clock.now(), Body::Whole(body))?;
         if !matches!(rule, BodyRule::Settled) {
@@ -99,6 +118,14 @@ impl Authenticator {
         Ok(Authenticated { caller, scope })
     }
 
+    fn find(&self, shown: &Authorization) -> Result<(Caller, SigningSecret), AuthError> {
+        let found = self.identity.find(&shown.scope.access_key_id, shown.session_token());
+        found.map_err(|error| match error {
+            KeyError::Invalid => AuthError::UnrecognizedClient,
+            KeyError::Expired => AuthError::ExpiredToken,
+        })
+    }
+
     fn key(&self, scope: &sigv4::Scope, secret: impl FnOnce() -> Secret) -> SigningKey {
         let known = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(scope).cloned();
         known.unwrap_or_else(|| SigningKey::derive(&secret(), &scope.date, &scope.region, &scope.service))
@@ -113,5 +140,14 @@ impl Authenticator {
             keys.clear();
         }
         keys.insert(scope.clone(), key.clone());
+    }
+}
+
+fn signed_parts(head: &Parts) -> sigv4::Parts<'_> {
+    sigv4::Parts {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
     }
 }

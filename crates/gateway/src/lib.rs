@@ -1,7 +1,8 @@
 //! The front door: listening, telling callers apart, routing each request to its operation, and answering in
 //! AWS's bytes.
 //!
-//! A request's way: [`server`] reads it within bounds, [`app`] finds the service, `auth` finds out who asks,
+//! A request's way: [`server`] reads it within bounds, [`app`] finds the service, `auth` finds out who asks (and
+//! `site` which web page, where nobody signs),
 //! `lambda` performs the operation and `own` what Dormouse adds under `/_dormouse/`. What the operations mean is
 //! `control`'s; how functions run is behind the `Invoke` port. This crate stores nothing and starts nothing.
 
@@ -14,6 +15,7 @@ mod own;
 mod respond;
 mod server;
 mod service;
+mod site;
 
 pub use app::{About, Gauge, Parts};
 pub use server::Gateway;

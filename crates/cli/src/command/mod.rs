@@ -38,7 +38,7 @@ pub enum ClientCommand {
 #[command(next_help_heading = "Connection and output")]
 pub struct Connection {
     /// Address of the server [env: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL] [default: http://127.0.0.1:4566]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, visible_alias = "endpoint-url", value_name = "URL")]
     endpoint: Option<String>,
     /// Region of the functions [env: AWS_REGION, AWS_DEFAULT_REGION] [default: the profile's, or us-east-1]
     #[arg(long, value_name = "NAME")]
@@ -111,5 +111,26 @@ async fn dispatch(command: &ClientCommand, output: &Output) -> Result<(), CliErr
         ClientCommand::List(_) => list::run(&client, output).await,
         ClientCommand::Logs(args) => logs::run(args, &client, output).await,
         ClientCommand::Delete(args) => delete::run(args, &client, output).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: ClientCommand,
+    }
+
+    #[test]
+    fn the_server_is_named_as_to_the_aws_cli_too() {
+        for option in ["--endpoint", "--endpoint-url"] {
+            let line = Line::try_parse_from(["dormouse", "list", option, "http://host:1"]).expect("legal");
+            assert_eq!(line.command.connection().endpoint.as_deref(), Some("http://host:1"), "{option}");
+        }
     }
 }

@@ -240,10 +240,16 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
         if key.starts_with("aws:") {
             return invalid(&format!("The tag {key:?} is reserved: keys must not begin with aws:"));
         }
+        if key == "dormouse:egress" && value == "internet" {
+            return invalid(
+                "The tag \"dormouse:egress\" cannot be \"internet\": this version of Dormouse does not serve internet \
+                 egress yet. Functions reach the platform endpoint only, which the value none says too.",
+            );
+        }
         if !is_setting_legal(key, value) {
             return invalid(&format!(
-                "The tag {key:?} cannot be {value:?}. Dormouse reads these tags: dormouse:egress (internet or \
-                 none), dormouse:idle-seconds (a whole number), dormouse:freeze (true or false)."
+                "The tag {key:?} cannot be {value:?}. Dormouse reads these tags: dormouse:egress (none), \
+                 dormouse:idle-seconds (a whole number), dormouse:freeze (true or false)."
             ));
         }
     }
@@ -252,7 +258,7 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
 
 fn is_setting_legal(key: &str, value: &str) -> bool {
     match key {
-        "dormouse:egress" => matches!(value, "internet" | "none"),
+        "dormouse:egress" => value == "none",
         "dormouse:idle-seconds" => value.parse::<u32>().is_ok(),
         "dormouse:freeze" => matches!(value, "true" | "false"),
         other => !other.starts_with("dormouse:"),
@@ -352,5 +358,13 @@ mod tests {
         assert!(!check("aws:x", "y") && !check("", "y") && !check("dormouse:freeze", "maybe"));
         assert!(!check("dormouse:idle-seconds", "-1") && !check("dormouse:unknown", "1"));
         assert!(!check(&"k".repeat(129), "y"));
+        assert!(check("dormouse:egress", "none") && !check("dormouse:egress", "all"));
+        let internet = BTreeMap::from([("dormouse:egress".to_owned(), "internet".to_owned())]);
+        match check_tags(&internet) {
+            Err(ServiceError::InvalidParameterValue(message)) => {
+                assert!(message.contains("does not serve internet egress yet"), "{message}");
+            }
+            other => panic!("egress that is not served was not refused: {other:?}"),
+        }
     }
 }

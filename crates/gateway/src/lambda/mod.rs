@@ -50,7 +50,8 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
     let operation = find(&head);
     let name = operation.map_or("unknown", Operation::name);
     let answered = async {
-        let held = app.bodies(entry).read(body, body_bytes_max(operation), message_name(operation)).await?;
+        let (limit_bytes, named) = (body_bytes_max(operation), message_name(operation));
+        let held = app.read(&head, body, entry, limit_bytes, named).await?;
         let (who, input, head) = admit_anywhere(app, head, held.bytes.clone()).await?;
         perform(Asked { app, who, call: Context { id, head, local: entry.local } }, input).await
     };

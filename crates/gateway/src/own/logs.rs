@@ -41,7 +41,7 @@ struct Wanted {
 
 /// Gives a function's logs.
 pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Body>, Failure> {
-    let held = app.bodies(call.entry).read(call.body, BODY_BYTES_MAX, "GetLogs").await?;
+    let held = app.read(&call.head, call.body, call.entry, BODY_BYTES_MAX, "GetLogs").await?;
     let who = app.authenticator.authenticate(&call.head, &held.bytes, "lambda")?;
     let decoded = percent::decode(name)
         .map_err(|_| ServiceError::Serialization("The name of the function is not UTF-8.".to_owned()))?;

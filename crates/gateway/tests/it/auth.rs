@@ -126,6 +126,43 @@ async fn an_open_server_takes_the_account_from_the_key() {
 }
 
 #[tokio::test]
+async fn an_open_server_does_not_answer_to_foreign_web_pages() {
+    let world = World::open(Access::Open).await;
+    let check = |target: &'static str, headers: &[(&'static str, &str)], expect: u16| {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().expect("a header"));
+        }
+        let client = Client::new(world.address, None);
+        async move {
+            let answer = client.send("GET", target, map, Default::default()).await;
+            assert_eq!(answer.status, expect, "{target} {answer:?}");
+            if expect == 403 {
+                assert_eq!(answer.error().1, "AccessDeniedException");
+            }
+        }
+    };
+    for target in [FUNCTIONS, "/_dormouse/health"] {
+        check(target, &[("host", "evil.example:4566")], 403).await;
+        check(target, &[("origin", "https://evil.example")], 403).await;
+        check(target, &[("host", "localhost:4566"), ("origin", "http://localhost:3000")], 200).await;
+        check(target, &[("host", "lambda.us-east-1.amazonaws.com")], 200).await;
+    }
+    let unsigned = Client::new(world.address, None);
+    let mut foreign = HeaderMap::new();
+    foreign.insert("origin", "null".parse().expect("a header"));
+    let answer = unsigned.send("POST", FUNCTIONS, foreign, create_body("x").to_string().into()).await;
+    assert_eq!(answer.error().1, "AccessDeniedException");
+    assert_eq!(unsigned.get("/2015-03-31/functions/x").await.status, 404, "nothing was made");
+    // Where requests are signed, neither header says anything.
+    let verified = World::open(Access::Verified).await;
+    let mut named = HeaderMap::new();
+    named.insert("host", "dormouse.example".parse().expect("a header"));
+    let answer = verified.client().send("GET", FUNCTIONS, named, Default::default()).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn other_services_and_operations_are_named() {
     let world = World::open(Access::Verified).await;
     let (status, code, message) = world.client().with_service("sqs").get("/").await.error();

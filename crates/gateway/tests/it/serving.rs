@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use control::identity::Access;
+use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::World;
+use crate::world::{World, now, root_credentials};
 
 const HEALTH: &[u8] = b"GET /_dormouse/health HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -71,4 +72,70 @@ async fn a_functions_connection_is_served_even_while_stopping() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stopping"), "{answer}");
     drop(function);
     tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time").expect("no panic");
+}
+
+/// The head of a request that creates a function with a package of 69 MB, signed over something else or not at all.
+fn announcement(world: &World, is_signed: bool) -> String {
+    let mut headers = HeaderMap::new();
+    headers.insert("host", world.address.to_string().parse().expect("a header"));
+    let path = "/2015-03-31/functions";
+    if is_signed {
+        let mut outgoing =
+            wire::sigv4::Outgoing { method: "POST", path, query: "", headers: &mut headers, body: b"" };
+        let rules = wire::sigv4::Rules::STANDARD;
+        let target = wire::sigv4::Target { region: "us-east-1", service: "lambda", rules };
+        wire::sigv4::sign(&mut outgoing, target, &root_credentials(), now());
+    }
+    let lines: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().expect("text")))
+        .collect();
+    format!("POST {path} HTTP/1.1\r\n{lines}expect: 100-continue\r\ncontent-length: 69000000\r\n\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_announces_much_and_sends_nothing_is_in_nobodys_way() {
+    let world = World::open(Access::Verified).await;
+    world.create("hello").await;
+    let mut waiting = Vec::new();
+    for is_signed in [false, true] {
+        let head = announcement(&world, is_signed);
+        for _ in 0..12 {
+            let mut stream = TcpStream::connect(world.address).await.expect("connected");
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            let answer = read_some(&mut stream).await;
+            // Strangers are told at once; of a known key, the body is wanted before its signature can be checked.
+            if is_signed {
+                assert!(answer.starts_with("HTTP/1.1 100"), "{answer}");
+            } else {
+                assert!(answer.contains("MissingAuthenticationToken"), "{answer}");
+            }
+            waiting.push(stream);
+        }
+    }
+    let payload = serde_json::json!("x".repeat(200_000));
+    let invoked = world.client();
+    let invoked = invoked.post("/2015-03-31/functions/hello/invocations", payload.clone());
+    let answer = tokio::time::timeout(Duration::from_secs(2), invoked).await.expect("no delay");
+    assert_eq!((answer.status, answer.json()), (200, payload));
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_refused_before_it_is_sent() {
+    let world = World::open(Access::Open).await;
+    let mut stream = TcpStream::connect(world.address).await.expect("connected");
+    let head = "POST /2015-03-31/functions/hello/invocations HTTP/1.1\r\nhost: localhost\r\n\
+                content-length: 69000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let answer = read_some(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refused_client_that_goes_on_sending_still_sees_the_answer() {
+    let world = World::open(Access::Verified).await;
+    let stranger = crate::client::Client::new(world.address, None);
+    let answer =
+        stranger.send("POST", "/2015-03-31/functions", HeaderMap::new(), vec![b'x'; 20_000_000].into()).await;
+    assert_eq!(answer.error().1, "MissingAuthenticationTokenException");
 }

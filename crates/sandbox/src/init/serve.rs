@@ -82,16 +82,15 @@ impl Init<'_> {
         }
     }
 
-    /// Kills and reaps until nobody is left. A process cannot outrun it by forking: the kernel signals
-    /// all processes in one go, and a fork with a pending kill fails.
+    /// Kills all and reaps until nobody is left. One signal is enough, however many there are: the kernel
+    /// signals all processes in one go, and a fork with a pending kill fails, so nobody outruns it by
+    /// forking; and every orphan becomes a child of this process, so no children means no processes.
     fn reset(&mut self, task: u32) -> io::Result<()> {
-        loop {
-            self.signal_all(libc::SIGKILL)?;
-            match sys::reap(true) {
-                Some(reaped) => self.report(reaped)?,
-                None => return self.send(&FromInit::ResetDone { task }),
-            }
+        self.signal_all(libc::SIGKILL)?;
+        while let Some(reaped) = sys::reap(true) {
+            self.report(reaped)?;
         }
+        self.send(&FromInit::ResetDone { task })
     }
 
     fn signal_all(&self, signal: i32) -> io::Result<()> {

@@ -13,6 +13,7 @@ pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "limits::a_full_tmp_is_no_space_and_not_out_of_memory", full_tmp);
     add(trials, world, "limits::out_of_memory_is_counted_and_stays_inside", out_of_memory);
     add(trials, world, "limits::processes", processes);
+    add(trials, world, "limits::a_reset_of_many_processes_leaves_none", many_processes);
     add(trials, world, "limits::open_files", open_files);
     add(trials, world, "limits::cpu_quota", cpu_quota);
     add(trials, world, "limits::memory_is_measured", memory);
@@ -66,6 +67,23 @@ async fn processes(world: World) {
     assert!(output.stderr.to_lowercase().contains("fork"), "{output:?}");
     sandbox.reset().await.unwrap();
     sh(&sandbox, "sleep 0").await.ok();
+}
+
+async fn many_processes(world: World) {
+    if world.weak(Weakness::PidsUnlimited) {
+        return;
+    }
+    let spec = SandboxSpec { pids_max: 1000, memory_bytes: 1024 * MIB, ..world.spec() };
+    let sandbox = world.keeper.create(spec).await.unwrap();
+    // Many that stay, and some that fork as fast as they can while they are killed.
+    let many = "for k in 1 2 3 4; do while :; do (:); done >/dev/null 2>&1 & done; \
+                i=0; while [ $i -lt 900 ]; do sleep 1000 >/dev/null 2>&1 & i=$((i+1)); done";
+    sh(&sandbox, many).await.ok();
+    let started = Instant::now();
+    sandbox.reset().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5), "the reset took {:?}", started.elapsed());
+    let left = sh(&sandbox, "set -- /proc/[0-9]*; echo $#").await.ok();
+    assert_eq!(left, "1\n", "only the shell, which does not see process 1");
 }
 
 async fn open_files(world: World) {
