@@ -65,8 +65,9 @@ def clock_ticks():
 class Traces:
     """Everything of one running server that must be gone once it has ended.
 
-    Call `ended` when it has. The kernel gives the numbers of namespaces out again, and the next server on the
-    same data has cgroups of the same names, so processes of a later time do not count.
+    Call `ended` when it has. The kernel gives the numbers of namespaces out again, as soon as one is gone: only a
+    process that was there when the traces were taken is known by them, and a younger one by its cgroup. The next
+    server on the same data has cgroups of the same names, so processes of a later time do not count.
     """
 
     def __init__(self, server_pid, data_dir):
@@ -82,6 +83,7 @@ class Traces:
                 for line in (PROC / str(pid) / "cgroup").read_text().splitlines():
                     parts = line.split(":", 2)[2].split("/")
                     self.cgroups.update(part for part in parts if part.startswith("dormouse-"))
+        self.taken = clock_ticks()
 
     def ended(self):
         self.end = clock_ticks()
@@ -94,9 +96,10 @@ class Traces:
         """What is still there, in words; empty when all is gone."""
         left = [f"process {pid}" for pid, start in self.processes.items() if start and start_time(pid) == start]
         for pid in filter(self._of_its_time, processes()):
-            with contextlib.suppress(OSError):
+            # A process may end while it is looked at.
+            with contextlib.suppress(OSError, TypeError):
                 shared = namespaces(pid) & self.namespaces
-                if shared:
+                if shared and start_time(pid) <= self.taken:
                     left.append(f"process {pid} in {sorted(shared)}")
                 for line in (PROC / str(pid) / "cgroup").read_text().splitlines():
                     if any(name in line for name in self.cgroups):
