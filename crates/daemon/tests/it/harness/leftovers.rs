@@ -17,6 +17,8 @@ pub struct Belongings {
     instance: String,
     processes: BTreeSet<u32>,
     namespaces: BTreeSet<PathBuf>,
+    /// When this was noted, in clock ticks since the machine started.
+    noted: u64,
     images: BTreeSet<String>,
 }
 
@@ -43,7 +45,7 @@ impl Belongings {
         let host_images = mounted_images(std::process::id());
         let images = processes.iter().flat_map(|pid| mounted_images(*pid));
         let images = images.filter(|image| !host_images.contains(image)).collect();
-        Self { data_dir, server: server.pid(), instance, processes, namespaces, images }
+        Self { data_dir, server: server.pid(), instance, processes, namespaces, noted: ticks_now(), images }
     }
 
     /// How many processes the server had, itself and the keeper included.
@@ -74,7 +76,12 @@ impl Belongings {
         let mut left = Vec::new();
         let data_dir = self.data_dir.to_string_lossy();
         left.extend(self.processes.iter().filter(|pid| is_alive(**pid)).map(|pid| format!("process {pid}")));
-        let users = processes_with(|pid| !namespaces(pid).is_disjoint(&self.namespaces));
+        // The kernel gives the number of a namespace out again: a process of another server, started since, may be
+        // in one of the same number. What this server started since is found by its control groups.
+        let users = processes_with(|pid| {
+            let old = start_ticks(pid).is_some_and(|start| start <= self.noted);
+            old && !namespaces(pid).is_disjoint(&self.namespaces)
+        });
         left.extend(users.iter().map(|pid| format!("process {pid} in a namespace of the server")));
         let groups = cgroups(&self.instance);
         left.extend(groups.iter().map(|group| format!("control group {}", group.display())));
@@ -109,6 +116,18 @@ fn parent(pid: u32) -> Option<u32> {
 /// A zombie has ended; that its parent has not looked yet is not the server's doing.
 fn is_alive(pid: u32) -> bool {
     status_field(pid, "State:").is_some_and(|state| !state.starts_with('Z'))
+}
+
+/// When a process started, in clock ticks since the machine did.
+fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything, so what counts begins after the last one.
+    stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// The start of the youngest process that there is: all that start from now on are not older.
+fn ticks_now() -> u64 {
+    processes_with(|_| true).into_iter().filter_map(start_ticks).max().unwrap_or_default()
 }
 
 fn namespaces(pid: u32) -> BTreeSet<PathBuf> {
