@@ -53,12 +53,6 @@ pub const TAGS_MAX: usize = 50;
 pub const INIT_MAX: Duration = Duration::from_secs(10);
 /// Concurrent invocations of an account where the hardware allows it.
 pub const CONCURRENCY_DEFAULT: u32 = 1_000;
-/// Concurrency that stays with functions without a reservation.
-pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
-/// New environments per function in [`SCALING_WINDOW`].
-pub const SCALING_STEP: u32 = 1_000;
-/// See [`SCALING_STEP`].
-pub const SCALING_WINDOW: Duration = Duration::from_secs(10);
 
 /// How long a signature stays valid around its time (AWS General Reference, Signature Version 4).
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5 * 60);

@@ -22,6 +22,7 @@ use model::function::Function;
 use model::id::{EnvironmentId, RequestId};
 use model::lease::Lease;
 use model::lifecycle::{self, Effect, Event, Refused, State};
+use model::limits;
 use model::log::{LogEvent, LogGroup};
 use model::port::Invocation;
 use model::time::{Timestamp, billed_millis};
@@ -62,6 +63,7 @@ pub(crate) struct Environment {
     orders: mpsc::Sender<Order>,
     /// Tells the supervisor that a time limit changed.
     rearm: Notify,
+    born: Instant,
     /// The turn to send a large body: one at a time is read into memory.
     pub body_turn: Semaphore,
     inner: Mutex<Inner>,
@@ -313,6 +315,9 @@ impl Environment {
         let Some(pool) = self.pool.upgrade() else { return self.retire() };
         if !pool.offer(self, started) {
             return;
+        }
+        if self.born.elapsed() >= limits::ENVIRONMENT_AGE_MAX {
+            return self.expire();
         }
         if self.function.freezes() && self.shared.freeze_delay.is_zero() {
             self.freeze();

@@ -83,6 +83,7 @@ impl Environment {
             log_stream: launch.log_stream,
             orders,
             rearm: Notify::new(),
+            born: Instant::now(),
             body_turn: Semaphore::new(1),
             inner: std::sync::Mutex::new(inner),
         });
@@ -148,7 +149,7 @@ impl Environment {
     }
 
     /// Retires the environment unless an invocation is just getting it.
-    fn expire(self: &Arc<Self>) {
+    pub(super) fn expire(self: &Arc<Self>) {
         if self.pool.upgrade().is_none_or(|pool| pool.give_up(self)) {
             self.retire();
         }
