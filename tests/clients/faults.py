@@ -20,7 +20,9 @@ from lambda_checks import (
     Signer,
     invoke,
     lambda_client,
+    logged,
     package,
+    report,
     runtime_of,
     sources,
     wait_until,
@@ -40,24 +42,11 @@ PACKAGE = package(
 )
 
 client = lambda_client()
-raw = Signer()
 checks = Checks()
 
 
 def failure(kind, request_id, text):
     return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {text}"}
-
-
-def report(answer):
-    """The REPORT line's fields: name to text."""
-    line = next((line for line in answer.log.splitlines() if line.startswith("REPORT ")), "")
-    return dict(field.split(": ", 1) for field in line.removeprefix("REPORT ").split("\t") if ": " in field)
-
-
-def logged(name):
-    """All messages in a function's log."""
-    answer = raw.request("GET", f"/_dormouse/functions/{name}/logs?since_ms=0&limit=1000")
-    return [json.loads(line)["message"] for line in answer.body.splitlines()]
 
 
 def check_fault(label, answer, kind, text, *, reported=None, logged=True):

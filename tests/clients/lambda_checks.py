@@ -118,13 +118,14 @@ def runtime_of(language):
 
 
 def package(files):
-    """A zip of these files (path to text or bytes). `bootstrap` can be executed."""
+    """A zip of these files (path to text or bytes). `bootstrap` and scripts can be executed."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
             entry = zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o100755 if path == "bootstrap" else 0o100644) << 16
+            executable = path == "bootstrap" or content[:2] in ("#!", b"#!")
+            entry.external_attr = (0o100755 if executable else 0o100644) << 16
             archive.writestr(entry, content)
     return out.getvalue()
 
@@ -132,6 +133,12 @@ def package(files):
 def sources(*names):
     """Files of the folder `functions`, as `package` wants them."""
     return {name: (SOURCES / name).read_bytes() for name in names}
+
+
+def tree(folder):
+    """All files of a folder and its subfolders, as `package` wants them."""
+    files = (path for path in sorted(pathlib.Path(folder).rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def wait_until(condition, seconds=10.0, step=0.02):
@@ -163,6 +170,18 @@ def invoke(client, name, event=None, **more):
     """A synchronous invoke with the log's tail."""
     payload = json.dumps({} if event is None else event)
     return Answer(client.invoke(FunctionName=name, Payload=payload, LogType="Tail", **more))
+
+
+def report(answer):
+    """The REPORT line's fields: name to text."""
+    line = next((line for line in answer.log.splitlines() if line.startswith("REPORT ")), "")
+    return dict(field.split(": ", 1) for field in line.removeprefix("REPORT ").split("\t") if ": " in field)
+
+
+def logged(name):
+    """All messages in a function's log."""
+    answer = Signer().request("GET", f"/_dormouse/functions/{name}/logs?since_ms=0&limit=1000")
+    return [json.loads(line)["message"] for line in answer.body.splitlines()]
 
 
 class RawAnswer:
@@ -231,12 +250,13 @@ class Signer:
 
 
 class Functions:
-    """Functions that exist as long as the `with` block."""
+    """Functions and layers that exist as long as the `with` block."""
 
     def __init__(self, client):
         self.client = client
         self.mark = uuid.uuid4().hex[:8]
         self.names = []
+        self.layers = []
 
     def __enter__(self):
         return self
@@ -245,6 +265,16 @@ class Functions:
         for name in self.names:
             with contextlib.suppress(ClientError):
                 self.client.delete_function(FunctionName=name)
+        for name, version in self.layers:
+            with contextlib.suppress(ClientError):
+                self.client.delete_layer_version(LayerName=name, VersionNumber=version)
+
+    def layer(self, label, zip_file):
+        """Publishes a layer; gives the ARN of its version."""
+        name = f"{label}-{self.mark}"
+        published = self.client.publish_layer_version(LayerName=name, Content={"ZipFile": zip_file})
+        self.layers.append((name, published["Version"]))
+        return published["LayerVersionArn"]
 
     def make(self, label, zip_file, handler, runtime, **settings):
         """Creates a function and waits until it can be invoked; gives its name."""

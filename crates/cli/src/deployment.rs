@@ -336,7 +336,8 @@ fn folder_name(dir: &Path) -> Result<String, PackageError> {
 }
 
 async fn newest_runtime(client: &Client, language: Language) -> Result<String, CliError> {
-    let offered = client.runtimes().await?;
+    let offered = client.runtimes().await?.into_iter().filter(|runtime| runtime.ready);
+    let offered: Vec<_> = offered.map(|runtime| runtime.name).collect();
     let newest = language.newest_of(offered.iter().map(String::as_str)).map(str::to_owned);
     newest.ok_or_else(|| CliError::NoRuntime { language: language.as_str(), offered: offered.join(", ") })
 }

@@ -1,12 +1,15 @@
-//! What the operations of the API mean: functions and their packages, who is calling and what they may do, and
-//! the logs that functions leave.
+//! What the operations of the API mean: functions and their packages, layers, who is calling and what they may do,
+//! and the logs that functions leave.
 //!
 //! Everything in memory is a copy of what `store` made durable. This crate knows no socket, no HTTP, no JSON and
 //! no sandbox: it takes and gives domain types, reaches the engine through ports, and says no with
 //! `ServiceError`.
 
+mod durable;
 pub mod function;
 pub mod identity;
+pub mod layer;
 pub mod link;
 pub mod logs;
+mod marker;
 pub mod package;

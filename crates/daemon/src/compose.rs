@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use control::function::{Functions, Parts as FunctionParts};
+use control::layer::Layers;
 use control::identity::{Access, Identity};
 use control::link::CodeLinks;
 use control::logs::FunctionLogs;
 use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
 use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
+use model::limits;
 use model::port::{Clock, Entropy, LogSink, Pending};
 use sandbox::Keeper;
 use store::Store;
@@ -26,8 +28,10 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
+use crate::images::{self, Warehouse};
 use crate::launch::{Claim, Launched};
 use crate::root_key;
+use crate::runtime_images::{RetainedImages, Runtimes};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::trace;
 
@@ -49,6 +53,8 @@ struct Ground {
     identity: Arc<Identity>,
     packages: Arc<Packages>,
     catalogue: Arc<Catalogue>,
+    warehouse: Arc<Warehouse>,
+    images: Arc<RetainedImages>,
     keeper: Keeper,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -65,7 +71,7 @@ pub(crate) async fn compose(
     environment: &BTreeMap<String, String>,
     log_echo: Option<Echo>,
 ) -> anyhow::Result<Composed> {
-    let code_dir = launched.code_dir();
+    let (code_dir, images_dir) = (launched.code_dir(), launched.images_dir());
     let Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim } = launched;
     let keeper = Keeper::connect(keeper).context("cannot reach the keeper of sandboxes")?;
     for weakness in keeper.weaknesses() {
@@ -77,10 +83,27 @@ pub(crate) async fn compose(
     let store = Store::open(&data_dir)?;
     let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy)?;
     let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
+    let catalogue = Arc::new(catalogue);
+    let warehouse = Arc::new(
+        Warehouse::open(&images::Ground {
+            config,
+            data_dir,
+            images_dir,
+            address,
+            store: &store,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        })
+        .await
+        .context("cannot open the container images")?,
+    );
+    let images = Arc::new(RetainedImages::new(Arc::clone(&warehouse.store) as _, Arc::clone(&catalogue)));
     let ground = Ground {
         identity,
         packages: Arc::new(packages),
-        catalogue: Arc::new(catalogue),
+        catalogue,
+        warehouse: Arc::clone(&warehouse),
+        images,
         keeper,
         store,
         clock,
@@ -89,11 +112,15 @@ pub(crate) async fn compose(
 
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
-    let functions = ground.functions(&engine).await?;
-    let gateway = ground.gateway(&engine, &functions)?;
+    let functions = ground.functions(config, environment, &engine).await?;
+    let gateway = ground.gateway(config, &engine, &functions)?;
     platform.bring(&gateway);
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
-    let tasks = vec![tokio::spawn(serving), tokio::spawn(async move { functions.maintain().await })];
+    let tasks = vec![
+        tokio::spawn(serving),
+        tokio::spawn(async move { functions.maintain().await }),
+        tokio::spawn(async move { warehouse.maintain().await }),
+    ];
     let Ground { store, keeper, .. } = ground;
     Ok(Composed { address, gateway, engine, keeper, store, tasks, _claim: claim })
 }
@@ -129,11 +156,16 @@ impl Ground {
         let settings = EngineConfig {
             concurrency: config.concurrency,
             environments_max: config.environments_max,
+            // Room for Lambda's own wrapping.
+            response_bytes_max: megabytes(config.payload_mb) + 100,
+            stream_bytes_max: u64::from(config.stream_mb) * limits::MB,
+            file_systems: config.file_systems.clone(),
             ..EngineConfig::default()
         };
         let parts = EngineParts {
             host: Arc::new(self.keeper.clone()),
             artifacts: Arc::clone(&self.packages) as _,
+            images: Arc::clone(&self.images) as _,
             ledger: self.store.ledger(),
             logs,
             clock: Arc::clone(&self.clock),
@@ -145,19 +177,28 @@ impl Ground {
         Engine::new(&settings, parts)
     }
 
-    async fn functions(&self, engine: &Engine) -> anyhow::Result<Functions> {
+    async fn functions(
+        &self,
+        config: &Config,
+        environment: &BTreeMap<String, String>,
+        engine: &Engine,
+    ) -> anyhow::Result<Functions> {
         let parts = FunctionParts {
             records: self.store.functions(),
+            layer_records: self.store.layers(),
             packages: Arc::clone(&self.packages),
             runtimes: Arc::clone(&self.catalogue) as _,
             invoke: Arc::new(engine.clone()),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            images: Some(Arc::clone(&self.images) as _),
+            objects: images::objects(config, environment, &self.clock)?,
+            file_systems: config.file_systems.clone(),
         };
         Functions::open(parts).await.context("cannot load the functions")
     }
 
-    fn gateway(&self, engine: &Engine, functions: &Functions) -> anyhow::Result<Arc<Gateway>> {
+    fn gateway(&self, config: &Config, engine: &Engine, functions: &Functions) -> anyhow::Result<Arc<Gateway>> {
         let counted = engine.clone();
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
@@ -166,13 +207,20 @@ impl Ground {
         };
         Ok(Gateway::new(GatewayParts {
             functions: functions.clone(),
+            layers: Layers::new(functions.clone()),
+            payload_bytes_max: megabytes(config.payload_mb),
             logs: FunctionLogs::new(functions.clone(), self.store.logs()),
             identity: Arc::clone(&self.identity),
             links: CodeLinks::open(&self.store.secrets(), self.entropy.as_ref())?,
             invoke: Arc::new(engine.clone()),
             runtimes: Arc::clone(&self.catalogue) as _,
+            runtime_admin: Arc::new(Runtimes {
+                images: Arc::clone(&self.images),
+                catalogue: Arc::clone(&self.catalogue),
+            }),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))
     }
@@ -209,6 +257,10 @@ impl Composed {
         self.keeper.shutdown().await;
         self.store.close().await;
     }
+}
+
+fn megabytes(number: u32) -> usize {
+    (u64::from(number) * limits::MB) as usize
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

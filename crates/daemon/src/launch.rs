@@ -32,14 +32,17 @@ const INSIDE_UID: u32 = 993;
 const INSIDE_GID: u32 = 990;
 
 /// Host user ids that systemd documents as unused begin here; each server has a block of its own, so that two
-/// servers on one machine share no user.
+/// servers on one machine share no user. The first half of a block are the users of images' files, the second half
+/// the server and its sandboxes.
 const UID_BASE: u32 = 0x7000_0000;
-const UID_BLOCK: u32 = 0x1_0000;
-const UID_BLOCKS: u32 = 4_000;
+const UID_BLOCK: u32 = 0x2_0000;
+const UID_BLOCKS: u32 = 2_000;
+const IMAGE_UIDS: u32 = 0x1_0000;
 
 /// Folders in the data directory that sandboxes see parts of.
 const CODE_DIR: &str = "code";
 const RUNTIMES_DIR: &str = "runtimes";
+const IMAGES_DIR: &str = "images";
 /// Folder for the images behind `/tmp`.
 const WORK_DIR: &str = "work";
 
@@ -65,6 +68,11 @@ pub(crate) struct Launched {
 pub(crate) struct Claim(#[expect(dead_code, reason = "held, not read: closing it ends the claim")] File);
 
 impl Launched {
+    /// Where images are unpacked.
+    pub(crate) fn images_dir(&self) -> PathBuf {
+        self.data_dir.join(IMAGES_DIR)
+    }
+
     /// Where packages are unpacked.
     pub(crate) fn code_dir(&self) -> PathBuf {
         self.data_dir.join(CODE_DIR)
@@ -104,11 +112,18 @@ fn fork_keeper(
     block: &Block,
 ) -> anyhow::Result<KeeperLink> {
     let mut allowed_sources = catalogue.sources();
-    allowed_sources.push(data_dir.join(CODE_DIR));
+    allowed_sources.extend([data_dir.join(CODE_DIR), data_dir.join(IMAGES_DIR)]);
+    for (arn, dir) in &config.file_systems {
+        if !dir.is_dir() {
+            bail!("{} is to be shared as {arn}, but is no directory; make it, or change file-systems", dir.display());
+        }
+    }
     sandbox::fork_keeper(KeeperConfig {
         instance: block.instance.clone(),
         work_dir: data_dir.join(WORK_DIR),
         allowed_sources,
+        writable_sources: config.file_systems.values().cloned().collect(),
+        porter: None,
         listeners: INSIDE.to_vec(),
         uid_base: block.uid_base,
         blanks: config.blanks,
@@ -123,7 +138,7 @@ fn fork_keeper(
 fn make_data_dir(dir: &Path) -> anyhow::Result<PathBuf> {
     let failed =
         || format!("cannot use the data directory {}; choose another with --data-dir", dir.display());
-    for part in ["", CODE_DIR, RUNTIMES_DIR, WORK_DIR] {
+    for part in ["", CODE_DIR, RUNTIMES_DIR, IMAGES_DIR, WORK_DIR] {
         fs::create_dir_all(dir.join(part)).with_context(failed)?;
     }
     let dir = fs::canonicalize(dir).with_context(failed)?;
@@ -174,7 +189,7 @@ impl Block {
         let hash = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
         let instance = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let number = u32::from_be_bytes([hash[6], hash[7], hash[8], hash[9]]) % UID_BLOCKS;
-        Self { instance, uid_base: UID_BASE + number * UID_BLOCK }
+        Self { instance, uid_base: UID_BASE + number * UID_BLOCK + IMAGE_UIDS }
     }
 }
 

@@ -9,8 +9,10 @@
 mod compose;
 mod config;
 mod dev;
+mod images;
 mod launch;
 mod root_key;
+mod runtime_images;
 mod server;
 mod system;
 mod trace;

@@ -2,6 +2,8 @@
 //!
 //! The warm path is here: two short locks and one message to the runtime's connection, all in memory.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,15 +12,17 @@ use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::lease::StartReason;
 use model::limits;
-use model::port::{Artifacts, Clock, Entropy, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Roles};
+use model::port::{
+    Artifacts, Clock, Entropy, Images, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Roles,
+};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::api;
 use crate::concurrency::{Accounts, admit};
 use crate::environment::{Assignment, Environment};
 use crate::host::{Host, PlatformEndpoint};
 use crate::place;
 use crate::pool::{Acquired, Census, Pool, Registry};
-use crate::runtime_api;
 use crate::runtimes::Catalogue;
 
 /// An environment may end between being handed out and being used; more often in a row means that it always
@@ -39,6 +43,12 @@ pub struct EngineConfig {
     /// Idle time before an environment is frozen; zero freezes at once. Only used where freezing is cheap;
     /// otherwise a second passes first.
     pub freeze_delay: Duration,
+    /// Size of a response that is not streamed.
+    pub response_bytes_max: usize,
+    /// Size of a streamed response.
+    pub stream_bytes_max: u64,
+    /// Host directories that functions may mount, by the ARN under which they do.
+    pub file_systems: BTreeMap<String, PathBuf>,
 }
 
 /// What the engine stands on.
@@ -47,6 +57,8 @@ pub struct Parts {
     pub host: Arc<dyn Host>,
     /// Gives unpacked code.
     pub artifacts: Arc<dyn Artifacts>,
+    /// Gives container images.
+    pub images: Arc<dyn Images>,
     /// Keeps leases.
     pub ledger: Arc<dyn Ledger>,
     /// Takes log events.
@@ -72,7 +84,27 @@ pub(crate) struct Shared {
     /// Turns to initialise.
     pub turns: Arc<Semaphore>,
     pub environments_max: usize,
+    pub response_bytes_max: usize,
+    pub stream_bytes_max: u64,
+    pub file_systems: BTreeMap<String, PathBuf>,
+    /// Environments whose supervisor runs, those in their shutdown phase included.
+    pub supervised: Supervised,
     stopping: AtomicBool,
+}
+
+/// Counts what has to end before the server may.
+#[derive(Clone, Default)]
+pub(crate) struct Supervised(Arc<()>);
+
+impl Supervised {
+    /// Counted until it is dropped.
+    pub(crate) fn enter(&self) -> Self {
+        self.clone()
+    }
+
+    fn count(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
 }
 
 /// Runs functions.
@@ -88,6 +120,9 @@ const FREEZE_DELAY: Duration = Duration::from_millis(5);
 /// Freezing where it is not cheap waits this long, so that a busy environment is not frozen in between.
 const FREEZE_DELAY_COSTLY: Duration = Duration::from_secs(1);
 
+/// Lambda's limit on a response: 6 MB and room for its own wrapping.
+const RESPONSE_BYTES_MAX: usize = limits::PAYLOAD_SYNC_BYTES_MAX + 100;
+
 impl Engine {
     /// An engine without environments.
     #[must_use]
@@ -102,6 +137,10 @@ impl Engine {
                 freeze_delay,
                 turns: Arc::new(Semaphore::new(config.starts_max)),
                 environments_max: config.environments_max,
+                response_bytes_max: config.response_bytes_max,
+                stream_bytes_max: config.stream_bytes_max,
+                file_systems: config.file_systems.clone(),
+                supervised: Supervised::default(),
                 stopping: AtomicBool::new(false),
             }),
         }
@@ -128,7 +167,7 @@ impl Engine {
         }
         self.shared.registry.end_all();
         let farewell = async {
-            while self.census().live > 0 {
+            while self.shared.supervised.count() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -140,9 +179,11 @@ impl Engine {
         if shared.stopping.load(Ordering::Relaxed) {
             return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
         }
-        runtime_api::check_headers(&invocation)?;
+        api::check_headers(&invocation)?;
         let scope = &invocation.function.id.scope;
-        let pool = shared.registry.pool(&invocation.function, || shared.accounts.counter(scope));
+        let pool = shared
+            .registry
+            .pool(&invocation.function, invocation.tenant.as_ref(), || shared.accounts.counter(scope));
         let permit = admit(&pool.account)?;
         let (reply, outcome) = oneshot::channel();
         let assignment = Assignment {
@@ -226,6 +267,9 @@ impl Default for EngineConfig {
             environments_max: 2_000,
             starts_max: cores * 2,
             freeze_delay: FREEZE_DELAY,
+            response_bytes_max: RESPONSE_BYTES_MAX,
+            stream_bytes_max: limits::PAYLOAD_STREAM_BYTES_MAX,
+            file_systems: BTreeMap::new(),
         }
     }
 }

@@ -2,11 +2,15 @@
 //! `sandbox` (a microVM, say) can stand in its place; and the endpoint that answers AWS calls from inside.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Weak;
 
 use model::port::Pending;
 use sandbox::{Command, CpuQuota, Keeper, Process, Sandbox, SandboxError, SandboxSpec};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::telemetry::Dial;
 
 /// Makes cells.
 pub trait Host: Send + Sync {
@@ -21,6 +25,8 @@ pub trait Host: Send + Sync {
 pub trait Cell: Send + Sync {
     /// The sockets opened inside: the Runtime API's, then the platform endpoint's. Empty when taken before.
     fn take_listeners(&mut self) -> Vec<TcpListener>;
+    /// An unconnected socket that belongs to the cell's network.
+    fn tcp_socket(&self) -> Pending<'_, Result<OwnedFd, SandboxError>>;
     /// Starts a process inside.
     fn spawn(&self, command: Command) -> Pending<'_, Result<Process, SandboxError>>;
     /// Stops all CPU use.
@@ -39,6 +45,22 @@ pub trait Cell: Send + Sync {
     fn kill(&self) -> io::Result<()>;
     /// Resolves when the cell has died.
     fn gone(&self) -> Pending<'_, ()>;
+}
+
+/// Connects to programs inside a cell, as long as the cell is there.
+pub(crate) struct CellDial(pub(crate) Weak<dyn Cell>);
+
+impl Dial for CellDial {
+    fn dial(&self, port: u16) -> Pending<'static, io::Result<TcpStream>> {
+        let cell = self.0.clone();
+        Box::pin(async move {
+            let cell = cell.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+            let socket = cell.tcp_socket().await.map_err(io::Error::other)?;
+            drop(cell);
+            let socket = TcpSocket::from_std_stream(std::net::TcpStream::from(socket));
+            socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
+        })
+    }
 }
 
 /// Serves AWS API calls that functions make to `AWS_ENDPOINT_URL`.
@@ -63,6 +85,10 @@ impl Host for Keeper {
 impl Cell for Sandbox {
     fn take_listeners(&mut self) -> Vec<TcpListener> {
         Sandbox::take_listeners(self)
+    }
+
+    fn tcp_socket(&self) -> Pending<'_, Result<OwnedFd, SandboxError>> {
+        Box::pin(Sandbox::tcp_socket(self))
     }
 
     fn spawn(&self, command: Command) -> Pending<'_, Result<Process, SandboxError>> {

@@ -24,9 +24,9 @@ impl<E, W> Line<E, W> {
         self.idle.pop()
     }
 
-    /// The environment that has been idle longest; the one to give up first.
-    pub(crate) fn oldest_idle(&self) -> Option<&E> {
-        self.idle.first()
+    /// All idle places, the oldest first.
+    pub(crate) fn idle(&self) -> &[E] {
+        &self.idle
     }
 
     /// Puts a waiter at the end; true if an environment must be started for it.
@@ -59,11 +59,11 @@ impl<E, W> Line<E, W> {
         self.waiting.retain(|waiter| !gone(waiter));
     }
 
-    /// Removes an idle environment; false if it is not idle here.
-    pub(crate) fn remove_idle(&mut self, is_it: impl Fn(&E) -> bool) -> bool {
+    /// Removes every idle place of an environment; says how many there were.
+    pub(crate) fn remove_idle(&mut self, is_it: impl Fn(&E) -> bool) -> usize {
         let before = self.idle.len();
         self.idle.retain(|environment| !is_it(environment));
-        self.idle.len() != before
+        before - self.idle.len()
     }
 
     /// All idle environments, which are then no longer here.
@@ -90,9 +90,9 @@ mod tests {
     fn newest_idle_is_taken_first_and_oldest_given_up_first() {
         let mut line = Line::<_, ()>::default();
         ["a", "b", "c"].into_iter().for_each(|name| line.park(name));
-        assert_eq!(line.oldest_idle(), Some(&"a"));
+        assert_eq!(line.idle(), ["a", "b", "c"]);
         assert_eq!(line.take_idle(), Some("c"));
-        assert!(line.remove_idle(|name| *name == "a"));
+        assert_eq!(line.remove_idle(|name| *name == "a"), 1);
         assert_eq!((line.take_idle(), line.take_idle()), (Some("b"), None));
     }
 

@@ -1,9 +1,9 @@
 //! Placing: making one environment for unmet demand. Waits for its turn, makes room if there is none, makes the
-//! sandbox with the function's code in it, and starts the runtime. Whatever fails is told to the one who has
+//! sandbox with the function's code in it, and starts its processes. Whatever fails is told to the one who has
 //! waited longest, and is logged.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,31 +13,23 @@ use model::id::EnvironmentId;
 use model::limits;
 use model::log::LogGroup;
 use model::time::Timestamp;
-use sandbox::{Bind, Command, SandboxSpec};
+use sandbox::{Command, SandboxSpec};
 use tokio::net::TcpListener;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::contents::{self, Contents};
 use crate::engine::Shared;
-use crate::environment::{Environment, Launch};
+use crate::environment::{Environment, Launch, Program, RuntimeVersion};
 use crate::host::Cell;
 use crate::pool::Pool;
 use crate::variables;
 
 /// How often room is made for one new environment before giving up.
 const EVICTIONS_MAX: usize = 8;
+/// Where external extensions stand.
+const EXTENSIONS: &str = "/opt/extensions";
 
-/// Where the function's code stands.
-const TASK: &str = "/var/task";
-
-/// What is executed in a sandbox.
-struct Program {
-    argv: Vec<OsString>,
-    exists: bool,
-    /// Variables that the language adds.
-    language: Vec<(String, String)>,
-}
-
-/// Starts one environment for the pool; it offers itself when its runtime is ready.
+/// Starts one environment for the pool; it offers itself when its processes are ready.
 pub(crate) async fn start(shared: Arc<Shared>, pool: Arc<Pool>) {
     if let Err(error) = attempt(&shared, &pool).await {
         tracing::error!(function = %pool.function.id.name, %error, "cannot start an environment");
@@ -51,16 +43,11 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
     make_room(shared)?;
     let began = Instant::now();
     let function = &pool.function;
-    let code = shared.ports.artifacts.code_dir(function.code).await?;
-    let runtime = shared.ports.catalogue.launch(function)?;
-    let mut mounts = runtime.mounts;
-    let program_exists =
-        runtime.argv.first().is_none_or(|program| match Path::new(program).strip_prefix(TASK) {
-            Ok(file) => code.join(file).exists(),
-            Err(_) => true,
-        });
-    mounts.push(Bind { source: code, target: PathBuf::from(TASK) });
+    let mut contents = contents::of(shared, function).await?;
+    let mut mounts = std::mem::take(&mut contents.plan.mounts);
+    mounts.append(&mut contents.mounts);
     let spec = SandboxSpec {
+        root: contents.plan.root.clone(),
         mounts,
         memory_bytes: function.memory_bytes(),
         tmp_bytes: u64::from(function.settings.ephemeral_mb) * limits::MB,
@@ -71,8 +58,7 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
         tracing::error!(function = %function.id.name, %error, "cannot make a sandbox");
         internal("the sandbox could not be made")
     })?;
-    let program = Program { argv: runtime.argv, exists: program_exists, language: runtime.environment };
-    launch(shared, pool, cell, began, turn, program)
+    launch(shared, pool, cell, began, turn, contents)
 }
 
 /// Below the limit on environments, ending the longest idle ones if need be.
@@ -96,7 +82,7 @@ fn launch(
     mut cell: Box<dyn Cell>,
     began: Instant,
     turn: OwnedSemaphorePermit,
-    program: Program,
+    contents: Contents,
 ) -> Result<(), ServiceError> {
     let mut bytes = [0; 16];
     shared.ports.entropy.fill(&mut bytes);
@@ -104,16 +90,18 @@ fn launch(
     let function = &pool.function;
     let log_stream = log_stream(function, id, shared.ports.clock.now());
     let credentials = shared.ports.roles.credentials(function);
-    let env = variables::of(function, credentials, &log_stream, &program.language);
+    let env = variables::of(function, credentials, &log_stream, &contents.plan.environment);
     let mut listeners = cell.take_listeners().into_iter();
     let (Some(runtime_api), Some(platform)) = (listeners.next(), listeners.next()) else {
         return Err(internal("the sandbox has no sockets for the Runtime API"));
     };
     let listener = |socket| TcpListener::from_std(socket).map_err(|error| internal(&error.to_string()));
+    let extension_env = variables::for_extensions(&env);
     let launch = Launch {
         id,
-        command: Command { argv: program.argv, env, cwd: PathBuf::from(TASK) },
-        program_exists: program.exists,
+        runtime_version: RuntimeVersion::of(function),
+        extensions: contents.extensions.iter().map(|name| extension(name, &extension_env)).collect(),
+        runtime: runtime(contents, env),
         runtime_api: listener(runtime_api)?,
         platform: listener(platform)?,
         sandbox_time: began.elapsed(),
@@ -121,8 +109,25 @@ fn launch(
         log_group: Arc::new(LogGroup { scope: function.id.scope.clone(), name: function.log_group() }),
         log_stream: log_stream.into(),
     };
-    Environment::launch(Arc::clone(shared), pool, cell, launch);
+    Environment::launch(Arc::clone(shared), pool, cell.into(), launch);
     Ok(())
+}
+
+fn runtime(contents: Contents, mut env: Vec<(OsString, OsString)>) -> Program {
+    let Contents { plan, cwd_exists, .. } = contents;
+    env.push(variables::log_descriptor());
+    Program {
+        name: String::new(),
+        exists: plan.exists,
+        cwd_exists,
+        command: Command { argv: plan.argv, env, cwd: plan.cwd, log_pipe: true },
+    }
+}
+
+fn extension(name: &str, env: &[(OsString, OsString)]) -> Program {
+    let argv = vec![format!("{EXTENSIONS}/{name}").into()];
+    let command = Command { argv, env: env.to_vec(), cwd: PathBuf::from("/"), log_pipe: false };
+    Program { name: name.to_owned(), exists: true, cwd_exists: true, command }
 }
 
 /// `2026/11/23/[$LATEST]` and 32 hexadecimal digits, as Lambda names its streams.

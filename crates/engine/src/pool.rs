@@ -1,4 +1,6 @@
-//! Pools: all environments of one revision of a function, with its waiting line, and the registry of pools.
+//! Pools: all environments of one revision of a function (and of one tenant, where tenants are isolated), with the
+//! waiting line, and the registry of pools. What is idle is places: an environment that takes several invocations
+//! at once is there as often as it has a place free.
 //!
 //! An invocation takes the newest idle environment or waits in line; every environment that becomes free serves
 //! the line first. A changed or deleted function's pool is retired: whoever waits is still served, then its
@@ -14,6 +16,7 @@ use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::function::Function;
 use model::id::RevisionId;
+use model::name::TenantId;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::environment::Environment;
@@ -48,9 +51,10 @@ pub(crate) enum Acquired {
     Wait(oneshot::Receiver<Result<Handed, ServiceError>>, bool),
 }
 
-/// All environments of one revision of a function.
+/// All environments of one revision of a function, for one tenant if the function isolates tenants.
 pub(crate) struct Pool {
     pub function: Arc<Function>,
+    pub tenant: Option<TenantId>,
     /// The account's concurrency.
     pub account: Arc<Semaphore>,
     registry: Arc<Registry>,
@@ -66,6 +70,10 @@ struct State {
 }
 
 impl Pool {
+    fn key(&self) -> Key {
+        (self.function.revision, self.tenant.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +111,7 @@ impl Pool {
         }
         if state.retired {
             drop(state);
-            environment.retire();
+            environment.retire_when_idle();
             return false;
         }
         state.line.park(Arc::clone(environment));
@@ -123,15 +131,15 @@ impl Pool {
         self.registry.forget_if_empty(self);
     }
 
-    /// Takes an environment out of the idle ones; false if an invocation has it.
-    pub(crate) fn give_up(&self, environment: &Arc<Environment>) -> bool {
+    /// Takes an environment's free places away; says how many there were.
+    pub(crate) fn give_up(&self, environment: &Arc<Environment>) -> usize {
         self.lock().line.remove_idle(|idle| Arc::ptr_eq(idle, environment))
     }
 
     /// An environment has ended.
     pub(crate) fn depart(&self, environment: &Arc<Environment>) {
         let mut state = self.lock();
-        state.line.remove_idle(|idle| Arc::ptr_eq(idle, environment));
+        let _ = state.line.remove_idle(|idle| Arc::ptr_eq(idle, environment));
         state.live.retain(|live| !Arc::ptr_eq(live, environment));
         drop(state);
         self.registry.forget_if_empty(self);
@@ -142,18 +150,28 @@ impl Pool {
         state.retired = true;
         let idle = state.line.drain_idle();
         drop(state);
-        idle.iter().for_each(Environment::retire);
+        idle.iter().for_each(Environment::retire_when_idle);
     }
 
-    fn oldest_idle(&self) -> Option<Arc<Environment>> {
-        self.lock().line.oldest_idle().cloned()
+    /// The environment that has been idle longest, and since when.
+    fn oldest_idle(&self) -> Option<(Arc<Environment>, Instant)> {
+        // Copied, because an environment's lock may not be taken while the pool's is held.
+        let idle = self.lock().line.idle().to_vec();
+        let resting = idle.into_iter().filter_map(|environment| {
+            let since = environment.idle_since()?;
+            Some((environment, since))
+        });
+        resting.min_by_key(|(_, since)| *since)
     }
 }
 
-/// The pools in use, by revision.
+/// What makes two invocations share environments.
+type Key = (RevisionId, Option<TenantId>);
+
+/// The pools in use.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pools: Mutex<HashMap<RevisionId, Arc<Pool>>>,
+    pools: Mutex<HashMap<Key, Arc<Pool>>>,
 }
 
 /// Environments by what they do, for metrics.
@@ -166,7 +184,7 @@ pub struct Census {
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RevisionId, Arc<Pool>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Pool>>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -174,19 +192,22 @@ impl Registry {
     pub(crate) fn pool(
         self: &Arc<Self>,
         function: &Arc<Function>,
+        tenant: Option<&TenantId>,
         account: impl FnOnce() -> Arc<Semaphore>,
     ) -> Arc<Pool> {
         let mut pools = self.lock();
-        if let Some(pool) = pools.get(&function.revision) {
+        let key = (function.revision, tenant.cloned());
+        if let Some(pool) = pools.get(&key) {
             return Arc::clone(pool);
         }
         let pool = Arc::new(Pool {
             function: Arc::clone(function),
+            tenant: tenant.cloned(),
             account: account(),
             registry: Arc::clone(self),
             state: Mutex::default(),
         });
-        pools.insert(function.revision, Arc::clone(&pool));
+        pools.insert(key, Arc::clone(&pool));
         pool
     }
 
@@ -194,7 +215,7 @@ impl Registry {
     /// not forgotten while somebody enters it.
     pub(crate) fn acquire(&self, pool: &Arc<Pool>) -> Acquired {
         let mut pools = self.lock();
-        pools.entry(pool.function.revision).or_insert_with(|| Arc::clone(pool));
+        pools.entry(pool.key()).or_insert_with(|| Arc::clone(pool));
         pool.acquire()
     }
 
@@ -218,18 +239,10 @@ impl Registry {
     pub(crate) fn evict_one(&self) -> bool {
         let pools: Vec<_> = self.lock().values().cloned().collect();
         let candidates = pools.iter().filter_map(|pool| Some((pool, pool.oldest_idle()?)));
-        let oldest: Option<(_, _, Instant)> = candidates
-            .map(|(pool, environment)| {
-                let since = environment.idle_since();
-                (pool, environment, since)
-            })
-            .min_by_key(|(_, _, since)| *since);
-        let Some((pool, environment, _)) = oldest else { return false };
-        let given_up = pool.give_up(&environment);
-        if given_up {
-            environment.retire();
-        }
-        given_up
+        let oldest = candidates.min_by_key(|(_, (_, since))| *since);
+        let Some((_, (environment, _))) = oldest else { return false };
+        environment.retire_when_idle();
+        true
     }
 
     /// How many environments there are.
@@ -244,7 +257,7 @@ impl Registry {
         let mut pools = self.lock();
         let state = pool.lock();
         if state.live.is_empty() && state.line.is_empty() {
-            pools.remove(&pool.function.revision);
+            pools.remove(&pool.key());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use model::function::{Function, LogFormat};
 use model::port::RoleCredentials;
+use model::runtime::Family;
 
 /// Where the Runtime API listens inside every sandbox.
 pub(crate) const RUNTIME_API: &str = "127.0.0.1:9001";
@@ -35,14 +36,22 @@ pub(crate) fn of(
     }
     let settings = &function.settings;
     let region = function.id.scope.region.as_str();
-    set("_HANDLER", &settings.handler);
+    if let Some(handler) = settings.handler() {
+        set("_HANDLER", handler);
+    }
     set("AWS_REGION", region);
     set("AWS_DEFAULT_REGION", region);
-    set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", settings.runtime));
+    if let Some(runtime) = settings.runtime().filter(|runtime| runtime.family() != Family::Provided) {
+        set("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{runtime}"));
+    }
     set("AWS_LAMBDA_FUNCTION_NAME", function.id.name.as_str());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &settings.memory_mb.to_string());
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    let concurrency = function.concurrency_per_environment();
+    if concurrency > 1 {
+        set("AWS_LAMBDA_MAX_CONCURRENCY", &concurrency.to_string());
+    }
     set("AWS_LAMBDA_LOG_GROUP_NAME", &function.log_group());
     set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
     set("AWS_LAMBDA_RUNTIME_API", RUNTIME_API);
@@ -59,6 +68,31 @@ pub(crate) fn of(
     }
     variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
+
+/// The same for external extensions: what concerns the runtime alone is left out.
+///
+/// Source: AWS Lambda Developer Guide, "Using the Lambda Extensions API to create extensions", environment variables.
+pub(crate) fn for_extensions(all: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let hidden = |name: &OsString| name.to_str().is_some_and(|name| RUNTIME_ONLY.contains(&name));
+    all.iter().filter(|(name, _)| !hidden(name)).cloned().collect()
+}
+
+/// Names the descriptor on which the runtime may write log records in frames.
+pub(crate) fn log_descriptor() -> (OsString, OsString) {
+    ("_LAMBDA_TELEMETRY_LOG_FD".into(), "3".into())
+}
+
+const RUNTIME_ONLY: [&str; 9] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "_HANDLER",
+];
 
 /// Variables that Lambda sets but owners may replace.
 const DEFAULTS: [(&str, &str); 6] = [

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use control::function::Functions;
 use control::identity::Identity;
+use control::layer::Layers;
 use control::link::CodeLinks;
 use control::logs::FunctionLogs;
 use http::{Request, Response};
@@ -19,16 +20,21 @@ use tokio::sync::watch;
 
 use crate::auth::Authenticator;
 use crate::body::{self, Bodies, Held};
+use crate::json::JsonServices;
 pub use crate::metrics::Gauge;
 use crate::metrics::Metrics;
+pub use crate::registry::RegistryDoor;
+use crate::registry::{self, is_registry};
 use crate::respond::{self, Body, Failure};
 use crate::service::Service;
-use crate::{lambda, own};
+use crate::{json, lambda, own};
 
 /// What the front is made from.
 pub struct Parts {
     /// The functions.
     pub functions: Functions,
+    /// The layers that they use.
+    pub layers: Layers,
     /// Their logs.
     pub logs: FunctionLogs,
     /// Who may call.
@@ -39,10 +45,16 @@ pub struct Parts {
     pub invoke: Arc<dyn Invoke>,
     /// Which languages are ready.
     pub runtimes: Arc<dyn Runtimes>,
+    /// Adds and removes languages.
+    pub runtime_admin: Arc<dyn own::RuntimeAdmin>,
     /// For signatures and links.
     pub clock: Arc<dyn Clock>,
     /// For request ids.
     pub entropy: Arc<dyn Entropy>,
+    /// The container registry, served under `/v2/`.
+    pub registry: Option<RegistryDoor>,
+    /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.
+    pub payload_bytes_max: usize,
     /// What health and metrics say of the server.
     pub about: About,
 }
@@ -63,6 +75,8 @@ pub struct App {
     pub parts: Parts,
     /// Checks signatures.
     pub authenticator: Authenticator,
+    /// The services of the JSON protocols.
+    json: JsonServices,
     /// Reads bodies from outside.
     bodies: Bodies,
     /// Reads bodies that functions send, so that these cannot take all the room.
@@ -101,9 +115,11 @@ impl App {
     /// Everything in its place.
     pub fn new(parts: Parts, stopping: watch::Receiver<bool>) -> Self {
         let authenticator = Authenticator::new(Arc::clone(&parts.identity), Arc::clone(&parts.clock));
+        let json = JsonServices::of(&parts);
         Self {
             parts,
             authenticator,
+            json,
             bodies: Bodies::new(),
             inner_bodies: Bodies::new(),
             metrics: Metrics::default(),
@@ -120,10 +136,17 @@ impl App {
             ("other", Err(error.into()))
         } else if own::is_own(call.head.uri.path()) {
             own::answer(&self, call).await
+        } else if let Some(door) = self.parts.registry.as_ref().filter(|_| is_registry(call.head.uri.path()))
+        {
+            let (operation, response) = registry::answer(&self, door, call).await;
+            (operation, Ok(response))
         } else {
             match Service::of(&call.head) {
                 Service::Lambda => lambda::answer(&self, call).await,
-                Service::Other(name) => ("other", Err(not_served(&name).into())),
+                Service::Other(name) => match self.json.find(&name, &call.head) {
+                    Some(service) => json::answer(&self, service, call).await,
+                    None => ("other", Err(not_served(&name).into())),
+                },
                 Service::Unknown => ("other", Err(unknown(&call).into())),
             }
         };

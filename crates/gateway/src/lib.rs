@@ -3,19 +3,22 @@
 //!
 //! A request's way: [`server`] reads it within bounds, [`app`] finds the service, `auth` finds out who asks (and
 //! `site` which web page, where nobody signs),
-//! `lambda` performs the operation and `own` what Dormouse adds under `/_dormouse/`. What the operations mean is
-//! `control`'s; how functions run is behind the `Invoke` port. This crate stores nothing and starts nothing.
+//! `lambda` or `json` performs the operation, `registry` lets container tools in, and `own` is what Dormouse adds under
+//! `/_dormouse/`. What the operations mean is `control`'s and `services`'; how functions run is behind the `Invoke` port. This crate stores nothing and starts nothing.
 
 mod app;
 mod auth;
 mod body;
+mod json;
 mod lambda;
 mod metrics;
 mod own;
+mod registry;
 mod respond;
 mod server;
 mod service;
 mod site;
 
-pub use app::{About, Gauge, Parts};
+pub use app::{About, Gauge, Parts, RegistryDoor};
+pub use own::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
 pub use server::Gateway;

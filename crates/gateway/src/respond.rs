@@ -11,8 +11,8 @@ use model::id::RequestId;
 use wire::rest_json::Reply;
 use wire::sigv4::AuthError;
 
-/// Whole, or sent piece by piece as it comes to be.
-pub type Body = Either<Full<Bytes>, Channel<Bytes>>;
+/// Whole, or sent piece by piece as it comes to be: made here, or by the registry.
+pub type Body = Either<Full<Bytes>, Either<Channel<Bytes>, services::registry::body::Body>>;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -62,8 +62,16 @@ pub fn content(content_type: &'static str, body: impl Into<Bytes>) -> Response<B
 
 /// An answer that is sent as it comes to be.
 pub fn streamed(content_type: &'static str, body: Channel<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Either::Right(body));
+    let mut response = Response::new(Either::Right(Either::Left(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// An answer whose head is all there and whose body is sent as it comes to be.
+pub fn streaming(reply: Reply, body: Channel<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Either::Right(Either::Left(body)));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
     response
 }
 

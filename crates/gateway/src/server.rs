@@ -31,6 +31,8 @@ const HEADERS_TIME_MAX: Duration = Duration::from_secs(60);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Headers of one request.
 const HEADERS_MAX: usize = 128;
+/// How long a client may leave all that was sent to it unread, before its connection is cut.
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(120);
 /// Pause after an accept failed for want of resources, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -143,6 +145,9 @@ impl Gateway {
 /// Small answers must not wait for more, and every answer may have to name its own address.
 fn prepare(stream: &TcpStream, is_inside: bool) -> Option<Entry> {
     stream.set_nodelay(true).ok()?;
+    // Also counts while the other side's window stays closed, so that nobody holds a connection by not reading.
+    let unread_ms = u32::try_from(UNREAD_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(stream, unread_ms).ok()?;
     Some(Entry { local: stream.local_addr().ok()?, is_inside })
 }
 

@@ -50,6 +50,15 @@ pub enum ServiceError {
     /// The function cannot run yet or any more.
     #[error("{0}")]
     ResourceNotReady(String),
+    /// An error that one service alone has, by its code in that service's API model; status and fault follow from
+    /// the code. Made by the error tables of `wire`, so that no code is spelled by hand.
+    #[error("{message}")]
+    Modeled {
+        /// The code in the service's model.
+        code: &'static str,
+        /// For the caller.
+        message: String,
+    },
     /// The caller may not do this.
     #[error("{0}")]
     AccessDenied(String),

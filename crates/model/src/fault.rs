@@ -51,8 +51,51 @@ pub enum Fault {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The runtime broke off in the middle of its response.
+    ResponseTruncated,
+    /// The working directory that the image or function asks for cannot be entered.
+    InvalidWorkingDirectory {
+        /// The directory and what the operating system said.
+        detail: String,
+    },
+    /// An extension failed.
+    Extension {
+        /// How.
+        failure: ExtensionFailure,
+        /// What is known about it, for the log: the extension's name and how it ended.
+        detail: String,
+    },
     /// The environment was taken down under the invocation.
     Stopped,
+}
+
+/// The ways in which an extension fails an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtensionFailure {
+    /// Its file cannot be executed.
+    Launch,
+    /// It ended by itself.
+    Crash,
+    /// It reported an error of its init.
+    Init,
+    /// It reported that it has to exit.
+    Exit,
+    /// There are more than may be registered.
+    TooMany,
+}
+
+impl ExtensionFailure {
+    /// The `errorType` of an invocation that fails for it.
+    #[must_use]
+    pub const fn error_type(self) -> &'static str {
+        match self {
+            Self::Launch => "Extension.LaunchError",
+            Self::Crash => "Extension.Crash",
+            Self::Init => "Extension.InitError",
+            Self::Exit => "Extension.ExitError",
+            Self::TooMany => "Extension.TooManyExtensions",
+        }
+    }
 }
 
 impl Fault {
@@ -67,6 +110,9 @@ impl Fault {
             Self::InvalidEntrypoint { .. } => "Runtime.InvalidEntrypoint",
             Self::Reported { error_type, .. } => error_type,
             Self::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
+            Self::ResponseTruncated => "Runtime.TruncatedResponse",
+            Self::InvalidWorkingDirectory { .. } => "Runtime.InvalidWorkingDir",
+            Self::Extension { failure, .. } => failure.error_type(),
             Self::Stopped => "Sandbox.Failure",
         }
     }
@@ -106,6 +152,8 @@ impl Fault {
             Self::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
             Self::InvalidEntrypoint { detail } => detail.clone(),
             Self::Reported { error_type, .. } => error_type.clone(),
+            Self::ResponseTruncated => "Response is truncated".to_owned(),
+            Self::InvalidWorkingDirectory { detail } | Self::Extension { detail, .. } => detail.clone(),
             Self::ResponseTooLarge { size_bytes, .. } => {
                 format!("Response payload size ({size_bytes} bytes) exceeded maximum allowed payload size")
             }
@@ -123,8 +171,9 @@ impl Fault {
     }
 }
 
-/// Signals by the names that Go's runtime gives them, since Lambda prints these.
-fn signal_name(signal: i32) -> String {
+/// A signal by the name that Go's runtime gives it, since Lambda prints these.
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
     let name = match signal {
         1 => "hangup",
         2 => "interrupt",

@@ -39,10 +39,8 @@ pub struct Function {
 /// The settings of a function, every one of them chosen by its owner or defaulted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Language and version.
-    pub runtime: RuntimeName,
-    /// The entry point, in the runtime's own notation.
-    pub handler: String,
+    /// What is started in an environment.
+    pub start: Start,
     /// ARN of the execution role.
     pub role: String,
     /// Free text of up to 256 characters.
@@ -61,6 +59,90 @@ pub struct Settings {
     pub tracing: TracingMode,
     /// Form and place of the logs.
     pub logging: Logging,
+    /// Layers, merged at `/opt` in this order: later ones win. At most five.
+    pub layers: Vec<Layer>,
+    /// Shared directories mounted inside.
+    pub file_systems: Vec<FileSystem>,
+    /// Whether each environment serves one tenant only (`TenancyConfig.TenantIsolationMode` is `PER_TENANT`).
+    pub tenant_isolation: bool,
+    /// Asks for several invocations at once in one environment.
+    pub capacity: Option<CapacityProvider>,
+}
+
+/// What is started in an environment, by kind of package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// A handler in a zip, run by a language's runtime.
+    Handler {
+        /// Language and version.
+        runtime: RuntimeName,
+        /// The entry point, in the runtime's own notation.
+        handler: String,
+    },
+    /// What the image says, unless overridden here.
+    Image(ImageConfig),
+}
+
+/// `ImageConfig`: what replaces the image's own settings. Empty means: as in the image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageConfig {
+    /// Replaces `ENTRYPOINT`.
+    pub entry_point: Vec<String>,
+    /// Replaces `CMD`.
+    pub command: Vec<String>,
+    /// Replaces `WORKDIR`.
+    pub working_directory: Option<String>,
+}
+
+/// One version of a layer as a function uses it. The content is pinned: deleting the version does not take it
+/// away from functions that have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The ARN of the layer version.
+    pub arn: String,
+    /// Its content.
+    pub zip: Zip,
+}
+
+/// A shared directory: `FileSystemConfigs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// The ARN of an access point, which the machine's owner maps to a host directory.
+    pub arn: String,
+    /// Where it stands inside: below `/mnt/`.
+    pub local_path: String,
+}
+
+/// `CapacityProviderConfig`: what is honoured of it here is the number of invocations that one environment takes at
+/// once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CapacityProvider {
+    /// The provider's ARN.
+    pub arn: String,
+    /// Invocations at once in one environment.
+    pub concurrency: Option<u32>,
+    /// Memory for each vCPU; stored.
+    pub memory_gib_per_vcpu: Option<f64>,
+}
+
+impl Settings {
+    /// Language and version; images have none.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&RuntimeName> {
+        match &self.start {
+            Start::Handler { runtime, .. } => Some(runtime),
+            Start::Image(_) => None,
+        }
+    }
+
+    /// The entry point in the runtime's notation; images have none.
+    #[must_use]
+    pub fn handler(&self) -> Option<&str> {
+        match &self.start {
+            Start::Handler { handler, .. } => Some(handler),
+            Start::Image(_) => None,
+        }
+    }
 }
 
 /// Environment variables. Their values are secrets: `Debug` shows names only.
@@ -128,13 +210,64 @@ pub enum LogFormat {
     Json,
 }
 
-/// The code of a function: a zip, named by its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
+/// The code of a function, pinned by its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A deployment package.
+    Zip(Zip),
+    /// A container image.
+    Image(Image),
+}
+
+/// A zip, named by its content: a function's package, or a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Zip {
     /// SHA-256 of the zip.
     pub digest: Digest,
     /// Size of the zip.
     pub size_bytes: u64,
+}
+
+/// A container image, resolved once and then pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The reference as the owner gave it.
+    pub uri: String,
+    /// The same with the digest that it meant: `…@sha256:…`.
+    pub resolved_uri: String,
+    /// Digest of the manifest for this machine's architecture.
+    pub digest: Digest,
+    /// Compressed size of all layers.
+    pub size_bytes: u64,
+}
+
+impl Code {
+    /// SHA-256 of the zip, or of the image's manifest.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        match self {
+            Self::Zip(zip) => zip.digest,
+            Self::Image(image) => image.digest,
+        }
+    }
+
+    /// The zip, unless it is an image.
+    #[must_use]
+    pub const fn zip(&self) -> Option<Zip> {
+        match self {
+            Self::Zip(zip) => Some(*zip),
+            Self::Image(_) => None,
+        }
+    }
+
+    /// Bytes that count as the account's code storage. Images are kept by their registry.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> u64 {
+        match self {
+            Self::Zip(zip) => zip.size_bytes,
+            Self::Image(_) => 0,
+        }
+    }
 }
 
 /// Whether a function can be invoked.
@@ -189,6 +322,12 @@ impl Function {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(u64::from(self.settings.timeout_s))
+    }
+
+    /// How many invocations one environment takes at once.
+    #[must_use]
+    pub fn concurrency_per_environment(&self) -> u32 {
+        self.settings.capacity.as_ref().and_then(|provider| provider.concurrency).unwrap_or(1).max(1)
     }
 
     /// Memory in bytes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::arn::FunctionId;
 use crate::function::Architecture;
 use crate::id::{EnvironmentId, RequestId};
-use crate::name::Version;
+use crate::name::{TenantId, Version};
 use crate::time::Timestamp;
 
 /// One finished lease.
@@ -18,6 +18,8 @@ pub struct Lease {
     pub function: FunctionId,
     /// The version that ran.
     pub version: Version,
+    /// For whom, where the function isolates tenants.
+    pub tenant: Option<TenantId>,
     /// Where it ran.
     pub environment: EnvironmentId,
     /// When it began.

@@ -2,35 +2,40 @@
 //! the effects that the driver must perform, in order. What is not in the table is refused.
 //!
 //! Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle": init, invoke,
-//! restore after failure ("reset"), shutdown; and "suppressed init" for an init that failed or was reset.
+//! shutdown, restore after failure ("reset"), and "suppressed init" for an init that failed or was reset.
 //!
 //! ```text
-//!            Ready                 Assign                 Answer
-//! Starting ─────────▶ Idle ◀────▶ Frozen ───▶ Running ─────────▶ Answered ──Ready──▶ Idle
-//!     │ Fault            FreezeDue             │ Fault, Deadline      │ Fault, Deadline
-//!     ▼                                        ▼                      ▼
-//!   Reset ──Assign──▶ Restarting ──Ready──▶ Running                 Reset
+//!            Ready               Assign            Done
+//! Starting ─────────▶ Idle ◀───▶ Frozen ──▶ Running ────▶ Idle
+//!     │ Fault, Deadline   FreezeDue            │ Fault, Deadline
+//!     ▼                                        ▼
+//! Resetting ──Stopped──▶ Reset ──Assign──▶ Restarting ──Ready──▶ Running
 //!
-//! every state ──Retire──▶ Gone
+//! every state ──Retire──▶ Closing ──Stopped──▶ Gone;   every state ──Broken──▶ Gone
 //! ```
+//!
+//! How far a phase has got (which extension is registered, who has asked for the next event) is counted by a
+//! [`Gate`](crate::gate::Gate); here it is one event.
 
 /// Where an environment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The sandbox is made and the runtime initialises; no invocation is bound to it.
+    /// The sandbox is made, extensions and runtime initialise; no invocation is bound to it.
     Starting,
-    /// The runtime waits for an event and may still run.
+    /// Runtime and extensions wait for an event and may still run.
     Idle,
-    /// The runtime waits for an event and uses no CPU.
+    /// Runtime and extensions wait for an event and use no CPU.
     Frozen,
-    /// An invocation runs.
+    /// An invocation runs, or its extensions still do.
     Running,
-    /// The invocation is answered; the runtime has not asked for the next one yet.
-    Answered,
-    /// No runtime process runs; the next invocation starts one within its own timeout.
+    /// The processes are being ended after a failure.
+    Resetting,
+    /// No process runs; the next invocation starts them within its own timeout.
     Reset,
-    /// The runtime initialises again inside an invocation ("suppressed init").
+    /// Extensions and runtime initialise again inside an invocation ("suppressed init").
     Restarting,
+    /// The shutdown phase before the end.
+    Closing,
     /// The sandbox is being, or has been, removed.
     Gone,
 }
@@ -38,45 +43,47 @@ pub enum State {
 /// What happens to an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The runtime asked for the next event.
+    /// Init is over: the runtime and every extension asked for the next event.
     Ready,
     /// The pool gave it an invocation.
     Assign,
-    /// The runtime posted the response or an error of the function.
-    Answer,
-    /// The runtime exited, was killed, ran out of memory, or reported an init error.
+    /// Nothing that it was given is open any more.
+    Done,
+    /// The runtime or an extension exited, was killed, ran out of memory, or reported that it cannot go on.
     Fault,
     /// The time limit of init or invocation passed.
     Deadline,
     /// The idle environment should stop using CPU.
     FreezeDue,
+    /// Every process has ended.
+    Stopped,
     /// The pool has no more use for it, or the server stops.
     Retire,
-    /// The sandbox does not work any more, and nothing was delivered to it.
+    /// The sandbox does not work any more.
     Broken,
 }
 
 /// What the driver has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Start the runtime process.
-    StartRuntime,
-    /// Hand the invocation to the runtime.
+    /// Start the extensions, then the runtime.
+    StartProcesses,
+    /// Hand the invocation to the runtime and to the extensions that want it.
     Deliver,
-    /// Answer the caller with the fault that just happened.
+    /// Answer every caller who has no answer yet with the fault that just happened.
     AnswerFault,
-    /// Look for another environment for the invocation.
+    /// Look for another environment for what was not delivered yet.
     Requeue,
-    /// Close the lease: write what is left of it, and the `END` and `REPORT` lines.
-    CloseLease,
+    /// Close every open lease: write what is left of it, and the `END` and `REPORT` lines.
+    CloseLeases,
     /// Offer the environment to the pool.
     Offer,
     /// Stop all CPU use.
     Freeze,
     /// Allow CPU use again.
     Thaw,
-    /// Kill every process of the function; `/tmp` stays.
-    KillProcesses,
+    /// Run the shutdown phase, then kill what is left; `/tmp` stays.
+    Shutdown,
     /// Remove the sandbox.
     Destroy,
 }
@@ -97,40 +104,42 @@ pub struct Refused {
 /// [`Refused`] for every pair that is not in the table; the state is then unchanged.
 pub fn step(state: State, event: Event) -> Result<(State, &'static [Effect]), Refused> {
     use Effect::{
-        AnswerFault, CloseLease, Deliver, Destroy, Freeze, KillProcesses, Offer, Requeue, StartRuntime, Thaw,
+        AnswerFault, CloseLeases, Deliver, Destroy, Freeze, Offer, Requeue, Shutdown, StartProcesses, Thaw,
     };
     Ok(match (state, event) {
         (State::Starting, Event::Ready) => (State::Idle, &[Offer]),
-        (State::Starting, Event::Fault | Event::Deadline) => (State::Reset, &[KillProcesses, Offer]),
-        (State::Starting | State::Reset | State::Idle | State::Frozen, Event::Retire) => {
-            (State::Gone, &[Destroy])
-        }
+        (State::Starting | State::Idle, Event::Fault) => (State::Resetting, &[Shutdown]),
+        (State::Starting, Event::Deadline) => (State::Resetting, &[Shutdown]),
 
-        // A runtime whose connection broke asks again.
-        (State::Idle, Event::Ready) => (State::Idle, &[]),
         (State::Idle, Event::Assign) => (State::Running, &[Deliver]),
         (State::Idle, Event::FreezeDue) => (State::Frozen, &[Freeze]),
-        (State::Idle, Event::Fault) => (State::Reset, &[KillProcesses]),
         (State::Frozen, Event::Assign) => (State::Running, &[Thaw, Deliver]),
-        (State::Frozen, Event::Fault) => (State::Reset, &[Thaw, KillProcesses]),
+        (State::Frozen, Event::Fault) => (State::Resetting, &[Thaw, Shutdown]),
 
-        (State::Reset, Event::Assign) => (State::Restarting, &[StartRuntime]),
-        (State::Restarting, Event::Ready) => (State::Running, &[Deliver]),
+        // Only an environment that takes several invocations at once is given another.
+        (State::Running, Event::Assign) => (State::Running, &[Deliver]),
+        (State::Running, Event::Done) => (State::Idle, &[CloseLeases, Offer]),
         (State::Restarting | State::Running, Event::Fault | Event::Deadline) => {
-            (State::Reset, &[KillProcesses, AnswerFault, CloseLease, Offer])
-        }
-        (State::Starting | State::Reset, Event::Broken) => (State::Gone, &[Destroy]),
-        (State::Restarting, Event::Broken) => (State::Gone, &[Requeue, Destroy]),
-        (State::Restarting | State::Running, Event::Retire) => {
-            (State::Gone, &[AnswerFault, CloseLease, Destroy])
+            (State::Resetting, &[AnswerFault, CloseLeases, Shutdown])
         }
 
-        (State::Running, Event::Answer) => (State::Answered, &[]),
-        (State::Answered, Event::Ready) => (State::Idle, &[CloseLease, Offer]),
-        (State::Answered, Event::Fault | Event::Deadline) => {
-            (State::Reset, &[KillProcesses, CloseLease, Offer])
+        (State::Resetting, Event::Stopped) => (State::Reset, &[Offer]),
+        (State::Resetting, Event::Retire) => (State::Closing, &[]),
+        (State::Reset, Event::Assign) => (State::Restarting, &[StartProcesses]),
+        (State::Restarting, Event::Ready) => (State::Running, &[Deliver]),
+
+        (State::Starting | State::Idle | State::Frozen, Event::Retire) => (State::Closing, &[Shutdown]),
+        (State::Restarting | State::Running, Event::Retire) => {
+            (State::Closing, &[AnswerFault, CloseLeases, Shutdown])
         }
-        (State::Answered, Event::Retire) => (State::Gone, &[CloseLease, Destroy]),
+        (State::Reset, Event::Retire) | (State::Closing, Event::Stopped) => (State::Gone, &[Destroy]),
+
+        (
+            State::Starting | State::Idle | State::Frozen | State::Resetting | State::Reset | State::Closing,
+            Event::Broken,
+        ) => (State::Gone, &[Destroy]),
+        (State::Restarting, Event::Broken) => (State::Gone, &[Requeue, Destroy]),
+        (State::Running, Event::Broken) => (State::Gone, &[AnswerFault, CloseLeases, Destroy]),
 
         (state, event) => return Err(Refused { state, event }),
     })
@@ -141,23 +150,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STATES: [State; 8] = [
+    const STATES: [State; 9] = [
         State::Starting,
         State::Idle,
         State::Frozen,
         State::Running,
-        State::Answered,
+        State::Resetting,
         State::Reset,
         State::Restarting,
+        State::Closing,
         State::Gone,
     ];
-    const EVENTS: [Event; 8] = [
+    const EVENTS: [Event; 9] = [
         Event::Ready,
         Event::Assign,
-        Event::Answer,
+        Event::Done,
         Event::Fault,
         Event::Deadline,
         Event::FreezeDue,
+        Event::Stopped,
         Event::Retire,
         Event::Broken,
     ];
@@ -173,56 +184,91 @@ mod tests {
                 .collect();
             table.push_str(&format!("{state:?}: {}\n", row.join(" ")));
         }
-        // Events in the order Ready Assign Answer Fault Deadline FreezeDue Retire Broken.
+        // Events in the order Ready Assign Done Fault Deadline FreezeDue Stopped Retire Broken.
         let expect = "\
-Starting: Idle - - Reset Reset - Gone Gone
-Idle: Idle Running - Reset - Frozen Gone -
-Frozen: - Running - Reset - - Gone -
-Running: - - Answered Reset Reset - Gone -
-Answered: Idle - - Reset Reset - Gone -
-Reset: - Restarting - - - - Gone Gone
-Restarting: Running - - Reset Reset - Gone Gone
-Gone: - - - - - - - -
+Starting: Idle - - Resetting Resetting - - Closing Gone
+Idle: - Running - Resetting - Frozen - Closing Gone
+Frozen: - Running - Resetting - - - Closing Gone
+Running: - Running Idle Resetting Resetting - - Closing Gone
+Resetting: - - - - - - Reset Closing Gone
+Reset: - Restarting - - - - - Gone Gone
+Restarting: Running - - Resetting Resetting - - Closing Gone
+Closing: - - - - - - Gone - Gone
+Gone: - - - - - - - - -
 ";
         assert_eq!(table, expect);
     }
 
-    proptest! {
-        /// Over any sequence of events: each assigned invocation is answered exactly once and its lease closed
-        /// exactly once (or it is requeued before either) before the next is taken, a frozen environment is never given work without a thaw,
-        /// and the sandbox is destroyed exactly once.
-        #[test]
-        fn invocations_are_answered_once(events in prop::collection::vec(0..EVENTS.len(), 0..200)) {
-            let (mut state, mut open, mut answered, mut frozen, mut destroyed) =
-                (State::Starting, false, false, false, 0);
-            for event in events.into_iter().map(|index| EVENTS[index]) {
-                let Ok((next, effects)) = step(state, event) else { continue };
-                if event == Event::Assign {
-                    prop_assert!(!open, "an invocation while another is open");
-                    (open, answered) = (true, false);
+    /// What a driver keeps beside the state, reduced to what the effects must be consistent with.
+    #[derive(Default)]
+    struct Model {
+        open: u32,
+        answered: bool,
+        frozen: bool,
+        processes: bool,
+        shutting_down: bool,
+        destroyed: u32,
+        state: Option<State>,
+    }
+
+    impl Model {
+        fn perform(&mut self, effect: Effect) -> Result<(), TestCaseError> {
+            match effect {
+                Effect::StartProcesses => {
+                    prop_assert!(!self.processes && !self.shutting_down, "processes beside older ones");
+                    self.processes = true;
                 }
-                if event == Event::Answer {
-                    prop_assert!(open && !answered);
-                    answered = true;
+                Effect::Deliver => prop_assert!(self.open > 0 && self.processes && !self.frozen),
+                Effect::AnswerFault => self.answered = true,
+                Effect::Requeue => self.open = 0,
+                Effect::CloseLeases => {
+                    prop_assert!(self.open > 0 && self.answered, "a lease closed without an answer");
+                    (self.open, self.answered) = (0, false);
+                }
+                Effect::Offer => prop_assert!(self.open == 0 && !self.shutting_down),
+                Effect::Freeze => self.frozen = true,
+                Effect::Thaw => {
+                    prop_assert!(self.frozen);
+                    self.frozen = false;
+                }
+                Effect::Shutdown => {
+                    prop_assert!(self.processes && !self.shutting_down, "two shutdown phases");
+                    self.shutting_down = true;
+                }
+                Effect::Destroy => self.destroyed += 1,
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        /// Over any sequence of events: every invocation is answered and its lease closed before the environment
+        /// is offered again, nothing is delivered to a frozen environment or one without processes, processes are
+        /// never started beside older ones, there is one shutdown phase at a time, and the sandbox is destroyed
+        /// exactly once.
+        #[test]
+        fn effects_are_consistent(events in prop::collection::vec(0..EVENTS.len(), 0..300)) {
+            let mut model = Model { processes: true, state: Some(State::Starting), ..Model::default() };
+            for event in events.into_iter().map(|index| EVENTS[index]) {
+                let state = model.state.unwrap_or(State::Gone);
+                // What the driver guarantees.
+                if event == Event::Stopped && !model.shutting_down {
+                    continue;
+                }
+                let Ok((next, effects)) = step(state, event) else { continue };
+                match event {
+                    Event::Assign => model.open += 1,
+                    Event::Done => model.answered = true,
+                    Event::Stopped => (model.processes, model.shutting_down) = (false, false),
+                    _ => {}
                 }
                 for effect in effects {
-                    match effect {
-                        Effect::AnswerFault => { prop_assert!(open && !answered); answered = true; }
-                        Effect::Requeue => { prop_assert!(open && !answered); open = false; }
-                        Effect::CloseLease => { prop_assert!(open && answered); open = false; }
-                        Effect::Deliver => prop_assert!(open && !frozen),
-                        Effect::Freeze => frozen = true,
-                        Effect::Thaw => { prop_assert!(frozen); frozen = false; }
-                        Effect::Offer => prop_assert!(!open),
-                        Effect::Destroy => destroyed += 1,
-                        Effect::StartRuntime | Effect::KillProcesses => {}
-                    }
+                    model.perform(*effect)?;
                 }
-                state = next;
-                prop_assert_eq!(state == State::Frozen, frozen && state != State::Gone);
+                prop_assert_eq!(next == State::Gone, model.destroyed == 1);
+                prop_assert!(next != State::Gone || model.open == 0, "an invocation is lost");
+                model.state = Some(next);
             }
-            prop_assert_eq!(destroyed, usize::from(state == State::Gone));
-            if state == State::Gone { prop_assert!(!open); }
         }
     }
 }

@@ -11,6 +11,8 @@ pub const MB: u64 = 1024 * 1024;
 
 /// Request and response payload of a synchronous invocation: 6 MB.
 pub const PAYLOAD_SYNC_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// A streamed response: 200 MB.
+pub const PAYLOAD_STREAM_BYTES_MAX: u64 = 200 * MB;
 /// A whole API request that carries code: 50 MB in Base64. AWS's own message about it states this number.
 pub const REQUEST_BYTES_MAX: usize = 69_905_067;
 /// A zip sent inline: 50 MB.
@@ -51,6 +53,18 @@ pub const TAGS_MAX: usize = 50;
 
 /// Init phase of an on-demand environment.
 pub const INIT_MAX: Duration = Duration::from_secs(10);
+/// Shutdown phase where an external extension is registered.
+pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
+/// Shutdown phase where only internal extensions are registered.
+pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
+/// Extensions of one environment, internal and external.
+pub const EXTENSIONS_MAX: usize = 10;
+/// Layers of one function.
+pub const LAYERS_MAX: usize = 5;
+/// A container image, unpacked: 10 GB.
+pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * MB;
+/// Invocations at once in one environment, where its function asks for several. AWS's model allows 1 to 1,600.
+pub const CONCURRENCY_PER_ENVIRONMENT: std::ops::RangeInclusive<u32> = 1..=1_600;
 /// Concurrent invocations of an account where the hardware allows it.
 pub const CONCURRENCY_DEFAULT: u32 = 1_000;
 

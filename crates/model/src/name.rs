@@ -37,6 +37,36 @@ impl fmt::Display for FunctionName {
     }
 }
 
+/// Whom an environment of a function that isolates tenants serves: 1 to 256 letters, digits, spaces and any of
+/// `._:/=+-@`.
+///
+/// Source: Lambda API reference, parameter `TenantId` of `Invoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// Longest tenant id.
+    pub const LENGTH_MAX: usize = 256;
+
+    /// Parses a tenant id.
+    ///
+    /// # Errors
+    /// When it is empty, too long or holds other characters.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"._:/=+-@ ".contains(&b);
+        if text.is_empty() || text.len() > Self::LENGTH_MAX || !text.bytes().all(legal) {
+            return Err(IdError { text: text.chars().take(80).collect(), expected: "a tenant id" });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A published version's number, or `$LATEST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::arn::FunctionId;
+use crate::arn::{FunctionId, Scope};
 use crate::error::ServiceError;
 use crate::fault::Fault;
-use crate::function::{Architecture, Code, Function};
-use crate::id::RequestId;
+use crate::function::{Architecture, Function, Image, Zip};
+use crate::id::{Digest, RequestId};
 use crate::lease::{Lease, Phases, StartReason};
 use crate::log::{LogEvent, LogGroup};
+use crate::name::TenantId;
 use crate::runtime::RuntimeName;
 use crate::time::Timestamp;
 
@@ -53,19 +54,81 @@ pub struct Invocation {
     pub trace: Option<String>,
     /// Whether the caller wants the end of the log.
     pub tail: bool,
+    /// Whether the caller takes the response as it comes. Otherwise it is collected first.
+    pub streaming: bool,
+    /// For whom; only for functions that isolate tenants, and always for those.
+    pub tenant: Option<TenantId>,
 }
 
 /// What became of an invocation.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Outcome {
     /// The function's answer, or how it failed.
-    pub result: Result<Bytes, FunctionFailure>,
+    pub result: Result<Response, FunctionFailure>,
     /// The last 4 KB of the invocation's log, if asked for.
     pub tail: Option<Vec<u8>>,
     /// Why it was warm, cold or queued.
     pub reason: StartReason,
     /// How long each phase took.
     pub phases: Phases,
+}
+
+/// A function's answer.
+pub enum Response {
+    /// All of it.
+    Whole(Bytes),
+    /// Its beginning; only for callers who asked for streaming.
+    Stream {
+        /// The content type that the function gave it.
+        content_type: Option<String>,
+        /// The rest, as it comes.
+        body: Box<dyn ResponseStream>,
+    },
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(bytes) => f.debug_tuple("Whole").field(&bytes.len()).finish(),
+            Self::Stream { content_type, .. } => {
+                f.debug_struct("Stream").field("content_type", content_type).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// A response that is still being made. Whoever reads slowly slows the function down. Dropping it does not stop the
+/// invocation.
+pub trait ResponseStream: Send {
+    /// The next part; `None` after [`StreamPart::End`].
+    fn next(&mut self) -> Pending<'_, Option<StreamPart>>;
+}
+
+/// A part of a streamed response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamPart {
+    /// More bytes.
+    Chunk(Bytes),
+    /// There is no more.
+    End(StreamEnd),
+}
+
+/// How a streamed response ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamEnd {
+    /// What went wrong midway.
+    pub error: Option<StreamError>,
+    /// The last 4 KB of the invocation's log, if asked for.
+    pub tail: Option<Vec<u8>>,
+}
+
+/// A failure after the response had begun: `InvokeWithResponseStreamCompleteEvent` has these two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamError {
+    /// Such as `Unhandled` or `Sandbox.Timedout`.
+    pub code: String,
+    /// For people: the error's JSON or message.
+    pub details: String,
 }
 
 /// A function that failed.
@@ -82,11 +145,66 @@ pub enum FunctionFailure {
 
 /// Gives unpacked code. Implemented by `control`.
 pub trait Artifacts: Send + Sync {
-    /// The read-only directory that holds the unpacked package, unpacking it if need be.
+    /// The read-only directory that holds an unpacked package or layer, unpacking it if need be.
     ///
     /// # Errors
     /// `Internal` when the package cannot be read or written.
-    fn code_dir(&self, code: Code) -> Pending<'_, Result<PathBuf, ServiceError>>;
+    fn code_dir(&self, zip: Zip) -> Pending<'_, Result<PathBuf, ServiceError>>;
+}
+
+/// Gives objects of buckets, for code that is uploaded there. Implemented by `services`.
+pub trait Objects: Send + Sync {
+    /// The whole content of an object, at most `bytes_max` of it.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` in Lambda's wording ("Error occurred while GetObject. S3 Error Code: …") when there is
+    /// no such object, or it is larger.
+    fn get<'a>(
+        &'a self,
+        scope: &'a Scope,
+        bucket: &'a str,
+        key: &'a str,
+        version: Option<&'a str>,
+        bytes_max: u64,
+    ) -> Pending<'a, Result<Bytes, ServiceError>>;
+}
+
+/// Gives container images. Implemented by `services`.
+pub trait Images: Send + Sync {
+    /// Finds what `uri` means now, makes every layer local and unpacked, and pins it by digest.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` in Lambda's wording when there is no such image or it is of an unsupported kind.
+    fn fetch<'a>(
+        &'a self,
+        scope: &'a Scope,
+        uri: &'a str,
+        architecture: Architecture,
+    ) -> Pending<'a, Result<Image, ServiceError>>;
+
+    /// The file system and the defaults of a fetched image; unpacks again what is missing.
+    ///
+    /// # Errors
+    /// `Internal` when a layer cannot be read or written.
+    fn root<'a>(&'a self, image: &'a Image) -> Pending<'a, Result<ImageRoot, ServiceError>>;
+
+    /// The images in use, by manifest; all else may be collected.
+    fn retain(&self, used: &[Digest]);
+}
+
+/// What an image brings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageRoot {
+    /// Unpacked layers, topmost first.
+    pub layers: Vec<PathBuf>,
+    /// `ENTRYPOINT`.
+    pub entry_point: Vec<String>,
+    /// `CMD`.
+    pub command: Vec<String>,
+    /// `WORKDIR`.
+    pub working_directory: Option<String>,
+    /// `ENV`.
+    pub environment: Vec<(String, String)>,
 }
 
 /// Keeps finished leases. Implemented by `store`.

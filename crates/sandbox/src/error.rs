@@ -69,6 +69,22 @@ pub enum SandboxError {
         /// Which step failed, on what, and why.
         reason: String,
     },
+    /// A tree could not be unpacked; nothing of it is left, unless `reason` says so.
+    #[error("unpack into {}: {reason}", target.display())]
+    Unpack {
+        /// The directory.
+        target: PathBuf,
+        /// Which step failed, on what, and why.
+        reason: String,
+    },
+    /// A tree could not be removed.
+    #[error("remove {}: {reason}", target.display())]
+    Remove {
+        /// The directory.
+        target: PathBuf,
+        /// Which step failed, on what, and why.
+        reason: String,
+    },
     /// The program could not be executed; an `errno` of the kernel is in `source`.
     #[error("start {program:?} in the sandbox: {source}")]
     Spawn {

@@ -3,7 +3,8 @@
 //! Three processes share this crate. The *server* (an ordinary async program) holds a [`Keeper`] and
 //! one [`Sandbox`] per process tree. The *keeper* is forked before any thread exists, keeps the
 //! privileges, and makes and destroys sandboxes. *Init* is process 1 of each sandbox; it starts and
-//! reaps processes on the server's behalf over its own channel, so nothing secret passes the keeper.
+//! reaps processes on the server's behalf over its own channel, so nothing secret passes the keeper. Where the owner
+//! configures it, a *porter* for each archive unpacks what container images consist of, seeing nothing else.
 //!
 //! This crate knows processes, mounts and limits. It knows nothing of functions, events or HTTP.
 //! All `unsafe` code and all privilege of the workspace live here.
@@ -16,6 +17,7 @@ mod init;
 mod keeper;
 mod message;
 mod mount;
+mod overlay;
 pub mod privilege;
 mod rootfs;
 mod seccomp;
@@ -24,7 +26,7 @@ mod sys;
 mod wire;
 
 pub use client::{Keeper, KeeperLink, Process, Sandbox};
-pub use config::{KeeperConfig, UID_BASE_DEFAULT, Weakness};
+pub use config::{KeeperConfig, PorterConfig, UID_BASE_DEFAULT, Weakness};
 pub use error::{KeeperError, SandboxError};
 pub use keeper::fork_keeper;
-pub use spec::{Bind, Command, CpuQuota, ExitStatus, SandboxSpec, Signal};
+pub use spec::{Access, Command, CpuQuota, ExitStatus, Mount, Root, SandboxSpec, Signal, Source};

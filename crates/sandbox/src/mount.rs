@@ -19,13 +19,18 @@ use crate::error::Step;
 /// What every bind inside a sandbox gets: never written, never a way to privilege or devices.
 pub(crate) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
+const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE
+    .union(OpenTreeFlags::OPEN_TREE_CLOEXEC)
+    .union(OpenTreeFlags::AT_EMPTY_PATH);
+
 /// A detached copy of the mounts at `path` below `directory` (the empty path: `directory` itself).
 pub(crate) fn clone_tree(directory: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    Ok(open_tree(directory, path, flags)?)
+    Ok(open_tree(directory, path, CLONE | OpenTreeFlags::AT_RECURSIVE)?)
+}
+
+/// A detached copy of one mount, from `directory` down, without the mounts below it.
+pub(crate) fn clone_one(directory: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(open_tree(directory, "", CLONE)?)
 }
 
 /// A detached, read-only copy of the mounts at `path` below `directory`.
@@ -63,6 +68,12 @@ pub(crate) fn shared_tmpfs(size_bytes: u64) -> io::Result<OwnedFd> {
 /// Attaches a detached mount at `path` below `directory`.
 pub(crate) fn attach(mount: BorrowedFd<'_>, directory: impl AsFd, path: &Path) -> io::Result<()> {
     Ok(move_mount(mount, "", directory, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+}
+
+/// Attaches a detached mount exactly on what `place` refers to.
+pub(crate) fn attach_on(mount: BorrowedFd<'_>, place: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(move_mount(mount, "", place, "", flags)?)
 }
 
 /// Whether a mount shows a directory rather than a file.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::error::Step;
@@ -24,12 +24,13 @@ const SHM_BYTES: u64 = 64 << 20;
 const HOST_TREES: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32"];
 
 /// Public parts of the host's `/etc` that programs under `/usr` need to find their own files.
-const HOST_ETC: [&str; 9] = [
+const HOST_ETC: [&str; 10] = [
     "alternatives",    // links from /usr/bin to the chosen version of a program
     "ca-certificates", // trust anchors, Arch and others
     "crypto-policies", // OpenSSL settings, Fedora and others
     "ld.so.cache",     // where the dynamic linker finds libraries
     "localtime",       // the time zone
+    "mono",            // which native libraries the assemblies of Mono mean
     "pki/tls/certs",   // trust anchors, Fedora and others
     "pki/ca-trust",    // the same
     "ssl/certs",       // trust anchors, Debian and others
@@ -46,6 +47,10 @@ const PROC_EMPTY_FILES: [&str; 8] =
 const PROC_EMPTY_DIRECTORIES: [&str; 2] = ["acpi", "scsi"];
 /// Directories of `/proc` through which root could change the host; shown read-only.
 const PROC_READ_ONLY: [&str; 4] = ["bus", "fs", "irq", "sys"];
+
+/// Extensions listen at the names that Lambda gives to an environment for its telemetry.
+pub(crate) const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 sandbox.localdomain sandbox\n";
+pub(crate) const HOSTNAME: &str = "localhost\n";
 
 /// Names and ids shown inside.
 pub(crate) struct Identity {
@@ -101,8 +106,8 @@ fn etc(root: &OwnedFd, identity: &Identity) -> io::Result<()> {
     let files = [
         ("etc/passwd", passwd.as_str()),
         ("etc/group", &format!("root:x:0:\nsbx_user1051:x:{gid}:\nnogroup:x:65534:\n")),
-        ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
-        ("etc/hostname", "localhost\n"),
+        ("etc/hosts", HOSTS),
+        ("etc/hostname", HOSTNAME),
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
         ("etc/resolv.conf", ""),
     ];
@@ -170,13 +175,36 @@ fn proc(root: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the tree the root directory and lets go of the host's.
-fn enter(root: &OwnedFd) -> io::Result<()> {
+/// Lays an image over the sealed generic root, with what of it every sandbox has: processes and devices.
+///
+/// The image's topmost layer is the keeper's, so that each of these places is a real directory.
+pub(crate) fn cover(generic: &OwnedFd, image: &OwnedFd) -> io::Result<()> {
+    seal(generic).step(|| "seal the root".into())?;
+    mount::attach(image.as_fd(), CWD, Path::new("/")).step(|| "attach the image".into())?;
+    for name in ["proc", "dev"] {
+        let path = Path::new(name);
+        mount::clone_tree(generic, path)
+            .and_then(|part| attach_in_image(image, path, &part))
+            .step(|| format!("attach /{name}"))?;
+    }
+    Ok(())
+}
+
+/// Attaches a detached mount at an existing place of an image. What lies there is hostile: no link is followed.
+pub(crate) fn attach_in_image(image: &OwnedFd, relative: &Path, source: &OwnedFd) -> io::Result<()> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = rustix::fs::openat2(image, relative, flags, Mode::empty(), resolve)?;
+    mount::attach_on(source.as_fd(), place.as_fd())
+}
+
+/// Makes an attached tree the root directory and lets go of the one before.
+pub(crate) fn enter(root: &OwnedFd) -> io::Result<()> {
     rustix::process::fchdir(root).step(|| "enter the root".into())?;
     match rustix::process::pivot_root(".", ".") {
-        // The old root now lies on top of the new one; taking it away leaves nothing of the host.
+        // The old root now lies on top of the new one; taking it away leaves nothing of it.
         Ok(()) => {
-            rustix::mount::unmount(".", UnmountFlags::DETACH).step(|| "let go of the host's root".into())?
+            rustix::mount::unmount(".", UnmountFlags::DETACH).step(|| "let go of the old root".into())?
         }
         // A host that runs from its initial ramdisk cannot change roots; the tree already covers it.
         Err(rustix::io::Errno::INVAL) => rustix::process::chroot(".").step(|| "change the root".into())?,

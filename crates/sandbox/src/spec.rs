@@ -10,8 +10,10 @@ use std::path::PathBuf;
 /// What one sandbox may see and use.
 #[derive(Debug, Clone)]
 pub struct SandboxSpec {
-    /// What is mounted besides the generic root, in this order.
-    pub mounts: Vec<Bind>,
+    /// Where the programs come from.
+    pub root: Root,
+    /// What is mounted besides the root, in this order; at most 48.
+    pub mounts: Vec<Mount>,
     /// Memory of all processes together, page cache included, in bytes.
     pub memory_bytes: u64,
     /// Size of `/tmp` in bytes; more gives `ENOSPC`.
@@ -22,13 +24,53 @@ pub struct SandboxSpec {
     pub open_files_max: u64,
 }
 
-/// A file or directory of the host shown inside; always read-only, `nosuid` and `nodev`.
+/// The file system that a sandbox starts from. Read-only either way, but for `/tmp` and `/dev/shm`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bind {
-    /// Absolute host path beneath one of `KeeperConfig::allowed_sources`.
-    pub source: PathBuf,
+pub enum Root {
+    /// The generic root: the host's programs and libraries, and nothing else of the host.
+    Host,
+    /// The file system of a container image: its layers, topmost first, at most 128. Nothing of the host's
+    /// trees is visible. `/proc`, `/dev`, `/sys`, `/tmp`, `/etc/{hosts,hostname,resolv.conf}` and the targets
+    /// of the mounts are the sandbox's own, whatever the image has in their places.
+    Image(Vec<PathBuf>),
+}
+
+/// Something of the host shown inside, always `nosuid` and `nodev`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// What is shown.
+    pub source: Source,
     /// Absolute path inside, without `..`; missing directories are made.
     pub target: PathBuf,
+    /// Whether it can be changed from inside.
+    pub access: Access,
+}
+
+impl Mount {
+    /// One file or directory that cannot be changed from inside.
+    pub fn read_only(source: PathBuf, target: PathBuf) -> Mount {
+        Mount { source: Source::Tree(source), target, access: Access::ReadOnly }
+    }
+}
+
+/// What a [`Mount`] shows. Every path is absolute and beneath one of `KeeperConfig::allowed_sources`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// One file or directory.
+    Tree(PathBuf),
+    /// Directories merged into one, the first on top, 1 to 128 of them; always read-only. A character device 0:0
+    /// hides what lies below it, and so does a directory with the extended attribute `user.overlay.opaque=y`.
+    Merged(Vec<PathBuf>),
+}
+
+/// Whether a mount can be changed from inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It cannot.
+    ReadOnly,
+    /// It can, where the directory's owner can: the processes inside act as that user and group there.
+    /// Only for a [`Source::Tree`] beneath one of `KeeperConfig::writable_sources`, of an owner other than root.
+    ReadWrite,
 }
 
 /// A program to start inside. The environment is exactly `env`: nothing is inherited.
@@ -40,6 +82,8 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// Working directory inside.
     pub cwd: PathBuf,
+    /// Whether descriptor 3 is a pipe as well; its read end is `Process::log`.
+    pub log_pipe: bool,
 }
 
 /// Arguments and environment may be secret: only the program and counts are shown.

@@ -98,6 +98,15 @@ impl<'a> Decoder<'a> {
         Ok(i32::from_le_bytes(self.take()?))
     }
 
+    /// A number that is 0 or 1.
+    pub(crate) fn bool(&mut self) -> Result<bool, Malformed> {
+        match self.u32()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         Ok(u64::from_le_bytes(self.take()?))
     }

@@ -21,6 +21,7 @@ use crate::ledger::{LedgerError, LedgerFiles};
 use crate::lock::{DataLock, LockError};
 use crate::logs::{LogError, LogFiles};
 use crate::records::functions::FunctionRecords;
+use crate::records::layers::LayerRecords;
 use crate::records::{EmbeddedRecords, RecordError, Records};
 use crate::secrets::{SecretError, Secrets};
 
@@ -136,7 +137,13 @@ impl Store {
         Arc::clone(&self.functions)
     }
 
-    /// Records of any kind, for typed layers.
+    /// Layers.
+    #[must_use]
+    pub fn layers(&self) -> Arc<LayerRecords> {
+        Arc::new(LayerRecords::new(self.records()))
+    }
+
+    /// Records of any kind, for typed forms of them.
     #[must_use]
     pub fn records(&self) -> Arc<dyn Records> {
         Arc::clone(&self.records) as Arc<dyn Records>

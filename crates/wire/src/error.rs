@@ -2,17 +2,54 @@
 //! request may be sent again. The matches have no wildcard, so a new error cannot be answered by accident.
 //!
 //! Codes, statuses and the spelling of the message member come from the API model where it has the error; the rest
-//! are AWS's common errors (Lambda API Reference, "Common Error Types").
+//! are AWS's common errors (Lambda API Reference, "Common Error Types"). Other services' own errors travel as
+//! `ServiceError::Modeled`, whose code their generated table explains; [`ErrorShape::error`] makes them, so that no
+//! code is spelled by hand. How services of the JSON protocols write an error stands in `json_rpc`.
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use model::error::{ServiceError, ThrottleReason};
 
+use crate::check::Refused;
+use crate::json::{Malformed, write_text};
 use crate::lambda::errors;
-use crate::rest_json::{ErrorShape, Malformed, Refused, Reply, write_text};
+use crate::message::Reply;
 use crate::sigv4::AuthError;
 
 /// The header that carries the error code.
 pub const ERROR_TYPE: &str = "x-amzn-errortype";
+
+/// An error of a service's API model: its code, status and the spelling of its message member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorShape {
+    /// The code, in `x-amzn-ErrorType` or `__type`.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// `Message` or `message`.
+    pub message_member: &'static str,
+    /// The caller's fault rather than the service's.
+    pub sender_fault: bool,
+}
+
+impl ErrorShape {
+    /// This error with its message for the caller.
+    #[must_use]
+    pub fn error(&self, message: impl Into<String>) -> ServiceError {
+        ServiceError::Modeled { code: self.code, message: message.into() }
+    }
+
+    /// An error that no service's model lists.
+    #[must_use]
+    pub const fn common(code: &'static str, status: u16) -> Self {
+        Self { code, status, message_member: "message", sender_fault: status < 500 }
+    }
+}
+
+/// The error of a code in a service's generated table.
+#[must_use]
+pub fn find(table: &'static [ErrorShape], code: &str) -> Option<&'static ErrorShape> {
+    table.iter().find(|shape| shape.code == code)
+}
 
 /// What an error is on the wire, apart from its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +72,12 @@ const fn retryable(shape: ErrorShape) -> Answer {
 
 /// An error that is not in the model of the service.
 const fn common(code: &'static str, status: u16) -> Answer {
-    let shape = ErrorShape { code, status, message_member: "message", sender_fault: status < 500 };
-    Answer { shape, has_type: false, retryable: false }
+    Answer { shape: ErrorShape::common(code, status), has_type: false, retryable: false }
 }
 
-/// The answer to a service error.
+/// Lambda's answer to a service error.
 #[must_use]
-pub const fn answer(error: &ServiceError) -> Answer {
+pub fn answer(error: &ServiceError) -> Answer {
     match error {
         ServiceError::ResourceNotFound(_) => of(errors::RESOURCE_NOT_FOUND_EXCEPTION),
         ServiceError::ResourceConflict(_) => of(errors::RESOURCE_CONFLICT_EXCEPTION),
@@ -57,6 +93,10 @@ pub const fn answer(error: &ServiceError) -> Answer {
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::TooManyRequests { .. } => retryable(errors::TOO_MANY_REQUESTS_EXCEPTION),
         ServiceError::ResourceNotReady(_) => retryable(errors::RESOURCE_NOT_READY_EXCEPTION),
+        // A code that is not Lambda's is a mistake of ours.
+        ServiceError::Modeled { code, .. } => {
+            find(errors::ALL, code).map_or(retryable(errors::SERVICE_EXCEPTION), |shape| of(*shape))
+        }
         ServiceError::AccessDenied(_) => common("AccessDeniedException", 403),
         ServiceError::UnknownOperation(_) => common("UnknownOperationException", 404),
         // No AWS code says this; the status keeps clients from trying again.
@@ -84,7 +124,7 @@ pub const fn auth_answer(error: &AuthError) -> Answer {
     }
 }
 
-/// A service error as an HTTP answer.
+/// A service error as Lambda's HTTP answer.
 #[must_use]
 pub fn reply(error: &ServiceError) -> Reply {
     let mut reply = write(answer(error), &error.to_string(), throttle_reason(error));
@@ -98,7 +138,7 @@ pub fn reply(error: &ServiceError) -> Reply {
     reply
 }
 
-/// A failed authentication as an HTTP answer.
+/// A failed authentication as Lambda's HTTP answer.
 #[must_use]
 pub fn auth_reply(error: &AuthError) -> Reply {
     write(auth_answer(error), &error.to_string(), None)
@@ -156,11 +196,11 @@ fn write(answer: Answer, message: &str, reason: Option<&str>) -> Reply {
     }
     member(shape.message_member, message);
     body.push(b'}');
-    let mut headers = HeaderMap::new();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ERROR_TYPE, HeaderValue::from_static(shape.code));
-    let status = http::StatusCode::from_u16(shape.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    Reply { status, headers, body: body.into() }
+    let mut reply = Reply::of_status(shape.status);
+    reply.content_type("application/json");
+    reply.headers.insert(ERROR_TYPE, HeaderValue::from_static(shape.code));
+    reply.body = body.into();
+    reply
 }
 
 /// An error as a client finds it in an answer.
@@ -228,6 +268,10 @@ mod tests {
         check(error, 429, "TooManyRequestsException", true, throttled);
         let service_lower = r#"{"Type":"Service","message":"m"}"#;
         check(E::ResourceNotReady(m()), 502, "ResourceNotReadyException", true, service_lower);
+        let modeled = errors::POLICY_LENGTH_EXCEEDED_EXCEPTION.error("m");
+        check(modeled, 400, "PolicyLengthExceededException", false, user_lower);
+        let foreign = E::Modeled { code: "RepositoryNotFoundException", message: m() };
+        check(foreign, 500, "ServiceException", true, r#"{"Type":"Service","Message":"m"}"#);
         check(E::AccessDenied(m()), 403, "AccessDeniedException", false, common);
         check(E::UnknownOperation(m()), 404, "UnknownOperationException", false, common);
         check(E::NotServed(m()), 501, "NotImplementedException", false, common);

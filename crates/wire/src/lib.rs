@@ -5,10 +5,17 @@
 //! line share it, so they cannot disagree about a byte. Folder `generated` is written by `xtask codegen` and
 //! shares no file with code written by hand.
 
+pub mod check;
+pub mod ecr;
 pub mod error;
+pub mod event_stream;
 mod generated;
+pub mod json;
+pub mod json_rpc;
 pub mod lambda;
+mod message;
 pub mod percent;
+mod redacted;
 pub mod rest_json;
 pub mod sigv4;
 pub mod time;

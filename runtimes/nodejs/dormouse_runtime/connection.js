@@ -7,8 +7,9 @@
  * bodies. A reply and the following request for the next invocation leave in one write: the
  * server answers them in order, and the environment is ready for work one round trip earlier.
  * While function code runs the socket does not keep the event loop alive, so an empty loop can
- * be noticed. A connection that the server closed while idle is opened again; any other failure
- * rejects, because an invocation whose fate is unknown must not be repeated.
+ * be noticed. A streamed reply goes out piece by piece, each in one write at once. A connection
+ * that the server closed while idle is opened again; any other failure rejects, because an
+ * invocation whose fate is unknown must not be repeated.
  */
 
 const { open } = require('./transport.js');
@@ -16,8 +17,14 @@ const { open } = require('./transport.js');
 const API = '/2018-06-01/runtime/';
 const HEAD_BYTES_MAX = 4 * 1024 * 1024;
 
+const CRLF = Buffer.from('\r\n');
+
 /** The Runtime API answers an oversize response so; the platform has already told the caller. */
 const PAYLOAD_TOO_LARGE = 413;
+
+/** Trailers with which a streamed reply says that its invocation failed after all. */
+const TRAILER_ERROR_TYPE = 'Lambda-Runtime-Function-Error-Type';
+const TRAILER_ERROR_BODY = 'Lambda-Runtime-Function-Error-Body';
 
 /** A client of the Runtime API at `address` (`host:port`). */
 class Connection {
@@ -28,6 +35,8 @@ class Connection {
   #pending = null;
   /** Requests under way, oldest first: at most a reply and a next. */
   #waiting = [];
+  /** A streamed reply has begun and not ended. */
+  #streaming = false;
 
   constructor(address) {
     this.#address = address;
@@ -48,6 +57,46 @@ class Connection {
     const invocation = this.#receiveInvocation();
     // A refusal of the reply matters more than the invocation that may follow it.
     return accepted.then(() => invocation);
+  }
+
+  /**
+   * Sends the head of a streamed reply with the first piece of its body, a Uint8Array; `done` is
+   * called once more may follow. The promise settles when the platform has answered: after
+   * `endReply`, or early if it refuses.
+   */
+  beginReply(requestId, contentType, piece, done) {
+    this.#streaming = true;
+    const head =
+      `POST ${API}invocation/${encodeURIComponent(requestId)}/response HTTP/1.1\r\nHost: ${this.#address}\r\n` +
+      `Content-Type: ${headerValue(contentType)}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n` +
+      `Trailer: ${TRAILER_ERROR_TYPE}, ${TRAILER_ERROR_BODY}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    this.#open().writeBuffers([Buffer.from(head, 'latin1'), ...chunk(piece)], done);
+    return this.#receive(expectAccepted);
+  }
+
+  /** Sends the next piece of a streamed reply; after a refusal it does nothing. */
+  continueReply(piece, done) {
+    if (this.#streaming && piece.length > 0) this.#socket.writeBuffers(chunk(piece), done);
+    else done();
+  }
+
+  /** Ends a streamed reply: as a success, or as the failure that `error` (`body`, `errorType`) tells. */
+  endReply(error, done) {
+    if (!this.#streaming) {
+      done();
+      return;
+    }
+    this.#streaming = false;
+    const trailers = error
+      ? `${TRAILER_ERROR_TYPE}: ${headerValue(error.errorType)}\r\n` +
+        `${TRAILER_ERROR_BODY}: ${Buffer.from(error.body).toString('base64')}\r\n`
+      : '';
+    this.#socket.writeBuffers([Buffer.from(`0\r\n${trailers}\r\n`, 'latin1')], done);
+  }
+
+  /** Keeps the process alive although no request is under way, until the next answer arrives. */
+  hold() {
+    this.#open();
   }
 
   /** Reports the invocation's failure, without asking for another. */
@@ -71,9 +120,13 @@ class Connection {
   }
 
   #send(text) {
+    this.#open().write(text);
+  }
+
+  #open() {
     this.#socket ??= this.#connect();
     this.#socket.ref();
-    this.#socket.write(text);
+    return this.#socket;
   }
 
   #connect() {
@@ -114,6 +167,8 @@ class Connection {
 
   #settle(request, response) {
     if (this.#waiting.length === 0) this.#socket.unref();
+    // Answered before it was whole: what remains of the reply has no reader.
+    if (this.#streaming) this.#drop();
     try {
       request.resolve(request.check(response));
     } catch (error) {
@@ -121,9 +176,18 @@ class Connection {
     }
   }
 
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#pending = null;
+    this.#streaming = false;
+    socket.destroy();
+  }
+
   #onClose(socket, error) {
     if (this.#socket !== socket) return;
     this.#socket = null;
+    this.#streaming = false;
     const [first, ...others] = this.#waiting;
     if (!first) return;
     if (!error && first.idle && others.length === 0 && !this.#pending) {
@@ -179,6 +243,12 @@ function parseChunks(data, position) {
     parts.push(data.subarray(start, start + size));
     position = start + size + 2;
   }
+}
+
+/** `piece` as a chunk of a chunked body; an empty one would end the body. */
+function chunk(piece) {
+  if (piece.length === 0) return [];
+  return [Buffer.from(`${piece.length.toString(16)}\r\n`, 'latin1'), piece, CRLF];
 }
 
 function expectAccepted({ status, body }) {

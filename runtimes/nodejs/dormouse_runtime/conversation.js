@@ -6,29 +6,28 @@
  * A handler ends by a promise, by its callback, by `context.done` and its kin, or by leaving the
  * event loop empty. The first of them that counts makes the reply; later ones are ignored. It
  * knows nothing of HTTP: `run` resolves with the reply. Function code may call in at any time,
- * also after the end.
+ * also after the end. Handlers that stream have a course of their own, in `streaming.js`.
  */
 
 const errors = require('./errors.js');
 
 class Conversation {
   #invocation;
-  #callbacks;
-  #logError;
+  #connection;
+  #settings;
   #resolve;
   #ended = false;
   /** What an empty event loop means at this point, as a function; see `onIdle`. */
   #whenIdle = null;
 
-  /** `callbacks`: whether this runtime version still has callback handlers. */
-  constructor(invocation, callbacks, logError) {
+  /**
+   * `settings` has `callbacks`, whether handlers may answer by callback; `traceInContext`, whether
+   * the context names the trace; and `logError`.
+   */
+  constructor(invocation, connection, settings) {
     this.#invocation = invocation;
-    this.#callbacks = callbacks;
-    this.#logError = logError;
-  }
-
-  get requestId() {
-    return this.#invocation.requestId;
+    this.#connection = connection;
+    this.#settings = settings;
   }
 
   /** Calls `handler` once; resolves with the reply, never rejects. */
@@ -38,7 +37,7 @@ class Conversation {
     const reply = new Promise((resolve) => (this.#resolve = resolve));
     // A handler that reports nothing and leaves nothing to wait for has returned null.
     this.#whenIdle = () => this.#succeed(null);
-    if (this.#callbacks) this.#callWithCallback(handler);
+    if (this.#settings.callbacks) this.#callWithCallback(handler);
     else this.#callPlainly(handler);
     return reply;
   }
@@ -50,6 +49,11 @@ class Conversation {
     action?.();
   }
 
+  /** Reports `error`, which escaped from function code; resolves once the platform has it. */
+  report(error) {
+    return this.#connection.postError(this.#invocation.requestId, errors.reply(error));
+  }
+
   #callWithCallback(handler) {
     const context = this.#callbackContext();
     const callback = once((error, result) => {
@@ -59,7 +63,7 @@ class Conversation {
       else this.#whenIdle = () => setImmediate(() => this.#succeed(result));
     });
     try {
-      Object.assign(context, invocationFacts(this.#invocation));
+      Object.assign(context, invocationFacts(this.#invocation, this.#settings));
       const result = handler(JSON.parse(this.#invocation.body), context, callback);
       // What a handler returns counts only if it is a promise.
       if (isPromise(result)) result.then(context.succeed, context.fail).catch(context.fail);
@@ -70,7 +74,8 @@ class Conversation {
 
   #callPlainly(handler) {
     try {
-      const result = handler(JSON.parse(this.#invocation.body), invocationFacts(this.#invocation));
+      const facts = invocationFacts(this.#invocation, this.#settings);
+      const result = handler(JSON.parse(this.#invocation.body), facts);
       if (isPromise(result)) result.then((value) => this.#succeed(value), (error) => this.#fail(error));
       else this.#succeed(result);
     } catch (error) {
@@ -98,7 +103,7 @@ class Conversation {
       body = JSON.stringify(result === undefined ? null : result) ?? 'null';
     } catch {
       const failure = 'Unable to stringify response body';
-      this.#fail(this.#callbacks ? new Error(failure) : new errors.JSONStringifyError(failure));
+      this.#fail(this.#settings.callbacks ? new Error(failure) : new errors.JSONStringifyError(failure));
       return;
     }
     this.#end(() => ({ outcome: 'response', body }));
@@ -106,7 +111,7 @@ class Conversation {
 
   #fail(error) {
     this.#end(() => {
-      this.#logError('Invoke Error', error);
+      this.#settings.logError('Invoke Error', error);
       return errors.reply(error);
     });
   }
@@ -120,9 +125,9 @@ class Conversation {
 }
 
 /** The part of the context object that describes invocation, function and environment. */
-function invocationFacts(invocation) {
+function invocationFacts(invocation, { traceInContext }) {
   const environ = process.env;
-  return {
+  const facts = {
     functionVersion: environ.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: environ.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: environ.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
@@ -135,6 +140,8 @@ function invocationFacts(invocation) {
     tenantId: invocation.tenantId,
     getRemainingTimeInMillis: () => invocation.deadlineMs - Date.now(),
   };
+  if (traceInContext) facts.xRayTraceId = invocation.traceId;
+  return facts;
 }
 
 function parseHeader(text, name) {
@@ -160,4 +167,4 @@ function once(action) {
   };
 }
 
-module.exports = { Conversation };
+module.exports = { Conversation, invocationFacts, isPromise };

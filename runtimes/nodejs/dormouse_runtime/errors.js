@@ -24,6 +24,8 @@ const HandlerNotFound = runtimeError('HandlerNotFound');
 const MalformedHandlerName = runtimeError('MalformedHandlerName');
 const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
 const JSONStringifyError = runtimeError('JSONStringifyError');
+const InvalidStreamingOperation = runtimeError('InvalidStreamingOperation');
+const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
 
 class UnhandledPromiseRejection extends runtimeError('UnhandledPromiseRejection') {
   constructor(reason, promise) {
@@ -34,12 +36,16 @@ class UnhandledPromiseRejection extends runtimeError('UnhandledPromiseRejection'
 }
 
 class CallbackHandlerDeprecated extends runtimeError('CallbackHandlerDeprecated') {
-  constructor() {
-    super(
-      'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. ' +
-        'You need to modify this function to use a supported handler signature to use Node.js 24 or later. ' +
-        'For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.',
-    );
+  /** `version`: the runtime's; up to 22 callbacks are out of place only where invocations run concurrently. */
+  constructor(version) {
+    const reason =
+      version < 24
+        ? `does not support callback-based function handlers when using Node.js ${version} with Managed Instances. ` +
+          'To use Managed Instances, modify this function to use a supported handler signature.'
+        : 'has removed support for callback-based function handlers starting with Node.js 24. ' +
+          'You need to modify this function to use a supported handler signature to use Node.js 24 or later.';
+    const page = 'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html';
+    super(`ERROR: AWS Lambda ${reason} For more information see ${page}.`);
   }
 }
 
@@ -47,6 +53,21 @@ class CallbackHandlerDeprecated extends runtimeError('CallbackHandlerDeprecated'
 function reply(error) {
   const document = describe(error);
   return { outcome: 'error', body: JSON.stringify(document), errorType: document.errorType };
+}
+
+/** As `reply`, with a body of at most `bytes`: the trace is cut first, then the texts. */
+function replyWithin(bytes, error) {
+  const document = describe(error);
+  const body = () => JSON.stringify(document);
+  const { trace = [] } = document;
+  while (trace.length > 0 && Buffer.byteLength(body()) > bytes) trace.length = Math.floor(trace.length / 2);
+  if (Buffer.byteLength(body()) > bytes) {
+    // In JSON a character takes six bytes at most.
+    const length = Math.floor(bytes / 16);
+    document.errorType = document.errorType?.slice(0, length);
+    document.errorMessage = document.errorMessage?.slice(0, length);
+  }
+  return { outcome: 'error', body: body(), errorType: document.errorType };
 }
 
 /** The error document for whatever function code threw. */
@@ -105,9 +126,12 @@ module.exports = {
   MalformedHandlerName,
   UserCodeSyntaxError,
   JSONStringifyError,
+  InvalidStreamingOperation,
+  MalformedStreamingHandler,
   UnhandledPromiseRejection,
   CallbackHandlerDeprecated,
   reply,
+  replyWithin,
   asError,
   format,
 };

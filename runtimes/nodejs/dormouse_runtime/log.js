@@ -32,18 +32,11 @@ const LEVELS = {
   FATAL: { name: 'FATAL', severity: 6, frame: 0x18 },
 };
 
-/** Where Lambda's runtime keeps these two; logging libraries read them there. */
-const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
-const TENANT_ID = Symbol.for('aws.lambda.runtime.tenantId');
-
-/** Names the invocation that records belong to from now on. */
-function setInvocation(requestId, tenantId) {
-  globalThis[REQUEST_ID] = requestId;
-  globalThis[TENANT_ID] = tenantId;
-}
-
-/** Replaces the console's methods; returns the function that logs an error under a title. */
-function installConsole(environ) {
+/**
+ * Replaces the console's methods; returns the function that logs an error under a title. `current`
+ * has the `requestId` and `tenantId` that a record is to name.
+ */
+function installConsole(environ, current) {
   const json = environ.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
   const lowest = LEVELS[environ.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()] ?? LEVELS.TRACE;
   const write = recordWriter(environ, json);
@@ -53,8 +46,8 @@ function installConsole(environ) {
       : (message, ...parameters) => {
           const now = new Date();
           const record = json
-            ? jsonRecord(now, level, message, parameters)
-            : `${now.toISOString()}\t${globalThis[REQUEST_ID]}\t${level.name}\t${format(message, ...parameters)}`;
+            ? jsonRecord(now, current, level, message, parameters)
+            : `${now.toISOString()}\t${current.requestId}\t${level.name}\t${format(message, ...parameters)}`;
           write(record, level, now);
         };
   console.trace = method(LEVELS.TRACE);
@@ -98,9 +91,9 @@ function writeFully(descriptor, bytes) {
   }
 }
 
-function jsonRecord(now, level, message, parameters) {
-  const record = { timestamp: now.toISOString(), level: level.name, requestId: globalThis[REQUEST_ID] };
-  if (globalThis[TENANT_ID] !== undefined) record.tenantId = globalThis[TENANT_ID];
+function jsonRecord(now, { requestId, tenantId }, level, message, parameters) {
+  const record = { timestamp: now.toISOString(), level: level.name, requestId };
+  if (tenantId !== undefined) record.tenantId = tenantId;
   if (parameters.length === 0) {
     // A lone value is kept as a value, not turned into text, if it can be.
     try {
@@ -123,4 +116,4 @@ function errorFields(error) {
   };
 }
 
-module.exports = { installConsole, setInvocation };
+module.exports = { installConsole };

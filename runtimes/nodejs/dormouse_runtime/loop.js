@@ -4,14 +4,17 @@
  * Init and the invoke loop: the client of the Lambda Runtime API 2018-06-01.
  *
  * Owns the order of things: prepare the process, load the handler, then next, handle, reply, for
- * ever. It is the only module that knows all the others. Everything on the path to the first
- * invoke is written for few and small modules, because loading them is most of what a cold start
- * adds to a bare interpreter. Runs on Node.js 18 and later.
+ * ever. Where the platform sends several invocations at once (AWS_LAMBDA_MAX_CONCURRENCY), that
+ * many of these loops share the event loop, each with a connection of its own. It is the only
+ * module that knows all the others. Everything on the path to the first invoke is written for few
+ * and small modules, because loading them is most of what a cold start adds to a bare
+ * interpreter. Runs on Node.js 18 and later.
  */
 
 const { Connection } = require('./connection.js');
 const errors = require('./errors.js');
-const { installConsole, setInvocation } = require('./log.js');
+const { Current, installGlobal, streamingOptions } = require('./globals.js');
+const { installConsole } = require('./log.js');
 const { loadHandler } = require('./handler.js');
 const { Conversation } = require('./conversation.js');
 
@@ -21,30 +24,47 @@ const EXIT_UNCAUGHT_EXCEPTION = 129;
 /** Node.js's code for a module whose top-level await never ends. */
 const EXIT_UNSETTLED_AWAIT = 13;
 
-/** From Node.js 24 on, Lambda has no callback handlers and logs failed inits under another title. */
+/**
+ * From Node.js 24 on, Lambda has no callback handlers, names the trace in the context, and words
+ * two things in the log otherwise.
+ */
 const FIRST_WITHOUT_CALLBACKS = 24;
+
+/** Each loop holds a descriptor, of which an environment has 1,024. */
+const LOOPS_MAX = 512;
 
 /** Runs the environment until its process is ended. `require` is the one that loads the handler. */
 function main(require) {
-  const logError = installConsole(process.env);
-  const connection = new Connection(process.env.AWS_LAMBDA_RUNTIME_API);
-  const environment = new Environment(connection, logError);
+  const version = runtimeVersion(process.env);
+  const concurrency = maxConcurrency(process.env);
+  const modern = version >= FIRST_WITHOUT_CALLBACKS;
+  const current = new Current(concurrency !== null, modern || concurrency ? '-' : undefined);
+  const settings = {
+    version,
+    concurrency,
+    callbacks: !modern && !concurrency,
+    traceInContext: modern || concurrency !== null,
+    initErrorTitle: modern ? 'Init Error' : 'Uncaught Exception',
+    logError: installConsole(process.env, current),
+  };
+  installGlobal(process.env, current);
+  const environment = new Environment(settings, current);
   environment.watchProcess();
   environment.start(require);
 }
 
 class Environment {
-  #connection;
-  #logError;
-  #callbacks = runtimeVersion(process.env) < FIRST_WITHOUT_CALLBACKS;
-  /** The conversation in progress; null during init and between invocations. */
-  #conversation = null;
+  #settings;
+  #current;
+  #connection = new Connection(process.env.AWS_LAMBDA_RUNTIME_API);
+  /** The invocations in progress: none during init, at most one unless several may run at once. */
+  #conversations = new Set();
   #initializing = true;
   #ending = false;
 
-  constructor(connection, logError) {
-    this.#connection = connection;
-    this.#logError = logError;
+  constructor(settings, current) {
+    this.#settings = settings;
+    this.#current = current;
   }
 
   /** Turns what escapes from function code into error reports. */
@@ -58,56 +78,69 @@ class Environment {
     });
     process.on('beforeExit', () => {
       if (this.#initializing) process.exit(EXIT_UNSETTLED_AWAIT);
-      this.#conversation?.onIdle();
+      for (const conversation of this.#conversations) conversation.onIdle();
     });
   }
 
   async start(require) {
+    const { version, callbacks, concurrency, initErrorTitle } = this.#settings;
     let handler;
+    let streaming;
     try {
       handler = await loadHandler(require, process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
-      if (!this.#callbacks && handler.length >= 3) throw new errors.CallbackHandlerDeprecated();
+      streaming = streamingOptions(handler);
+      if (!callbacks && !streaming && handler.length >= 3) throw new errors.CallbackHandlerDeprecated(version);
     } catch (error) {
-      const title = this.#callbacks ? 'Uncaught Exception' : 'Init Error';
-      this.#end(title, error, EXIT_UNCAUGHT_EXCEPTION);
+      this.#end(initErrorTitle, error, EXIT_UNCAUGHT_EXCEPTION);
       return;
     }
     this.#initializing = false;
-    this.#serve(handler).catch((error) => this.#leave(error));
+    const connections = [this.#connection];
+    while (connections.length < concurrency) connections.push(new Connection(process.env.AWS_LAMBDA_RUNTIME_API));
+    for (const connection of connections) {
+      const converse = this.#conversationMaker(connection, streaming);
+      this.#serve(connection, handler, converse).catch((error) => this.#leave(error));
+    }
   }
 
-  async #serve(handler) {
-    let invocation = await this.#connection.next();
+  #conversationMaker(connection, streaming) {
+    if (!streaming) return (invocation) => new Conversation(invocation, connection, this.#settings);
+    const { StreamingConversation } = require('./streaming.js');
+    return (invocation) => new StreamingConversation(invocation, connection, this.#settings, streaming);
+  }
+
+  async #serve(connection, handler, converse) {
+    let invocation = await connection.next();
     for (;;) {
-      setInvocation(invocation.requestId, invocation.tenantId);
-      publishTrace(invocation.traceId);
-      this.#conversation = new Conversation(invocation, this.#callbacks, this.#logError);
-      const reply = await this.#conversation.run(handler);
-      this.#conversation = null;
-      invocation = await this.#connection.reply(invocation.requestId, reply);
+      this.#current.enter(invocation);
+      if (!this.#settings.concurrency) publishTrace(invocation.traceId);
+      const conversation = converse(invocation);
+      this.#conversations.add(conversation);
+      const reply = await conversation.run(handler);
+      this.#conversations.delete(conversation);
+      const { requestId } = invocation;
+      invocation = reply.outcome === 'streamed' ? await connection.next() : await connection.reply(requestId, reply);
     }
   }
 
   /** Reports `error` for what is in progress, then ends the process. */
   #end(title, error, exitCode) {
-    this.#logError(title, error);
+    this.#settings.logError(title, error);
     if (this.#ending) return;
     this.#ending = true;
     const exit = () => process.exit(exitCode);
-    const reply = errors.reply(error);
     if (this.#initializing) {
-      this.#connection.postInitError(reply).then(exit, exit);
-    } else if (this.#conversation) {
-      this.#connection.postError(this.#conversation.requestId, reply).then(exit, exit);
-    } else {
-      // The reply is out already: nobody waits for this error.
-      exit();
+      this.#connection.postInitError(errors.reply(error)).then(exit, exit);
+      return;
     }
+    // None is in progress if all replies are out already: nobody waits for this error.
+    const reports = [...this.#conversations].map((conversation) => conversation.report(error));
+    Promise.allSettled(reports).then(exit);
   }
 
   /** The Runtime API is gone or refuses us: nothing can be reported to it. */
   #leave(error) {
-    this.#logError('Runtime Error', error);
+    this.#settings.logError('Runtime Error', error);
     process.exit(1);
   }
 }
@@ -121,6 +154,12 @@ function publishTrace(traceId) {
 function runtimeVersion(environ) {
   const asked = /^AWS_Lambda_nodejs(\d+)/.exec(environ.AWS_EXECUTION_ENV ?? '');
   return Number(asked ? asked[1] : process.versions.node.split('.')[0]);
+}
+
+/** How many invocations may run at once; null where the platform sends one after the other. */
+function maxConcurrency(environ) {
+  if (environ.AWS_LAMBDA_MAX_CONCURRENCY === undefined) return null;
+  return Math.min(LOOPS_MAX, Math.max(1, parseInt(environ.AWS_LAMBDA_MAX_CONCURRENCY, 10) || 1));
 }
 
 module.exports = { main };

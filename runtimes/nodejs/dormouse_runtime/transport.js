@@ -10,11 +10,23 @@
  * Knows nothing of HTTP.
  */
 
+const NEEDED = [
+  'TCP',
+  'TCPConnectWrap',
+  'WriteWrap',
+  'streamBaseState',
+  'kReadBytesOrError',
+  'kArrayBufferOffset',
+  'kLastWriteWasAsync',
+];
+
 /**
  * Opens a connection. `onData` gets each piece that arrives, as a Buffer of its own; `onClose` is
  * called once at the end, with an Error unless the peer closed it. Returns an object with
- * `write(text)`, `destroy()`, and `ref()` and `unref()`, which say whether waiting for the peer
- * keeps the process alive.
+ * `write(text)`, `writeBuffers(buffers, done)`, `destroy()`, and `ref()` and `unref()`, which say
+ * whether waiting for the peer keeps the process alive. `done` is called once the operating system
+ * has taken all of the buffers, possibly before `writeBuffers` returns; it is not called if the
+ * connection ends first.
  */
 function open(host, port, onData, onClose) {
   const bindings = /^[\d.]+$/.test(host) ? socketBindings() : null;
@@ -24,8 +36,7 @@ function open(host, port, onData, onClose) {
 function socketBindings() {
   try {
     const bindings = { ...process.binding('tcp_wrap'), ...process.binding('stream_wrap') };
-    const needed = ['TCP', 'TCPConnectWrap', 'WriteWrap', 'streamBaseState', 'kReadBytesOrError', 'kArrayBufferOffset'];
-    return needed.every((name) => bindings[name] !== undefined) ? bindings : null;
+    return NEEDED.every((name) => bindings[name] !== undefined) ? bindings : null;
   } catch {
     return null;
   }
@@ -67,6 +78,26 @@ class RawTransport {
     if (status < 0) process.nextTick(() => this.#close(failure('write', status)));
   }
 
+  /** Sends `buffers` in one go; their memory belongs to the connection until `done`. */
+  writeBuffers(buffers, done) {
+    if (!this.#handle) return; // The end has been told by `onClose`.
+    const { WriteWrap, streamBaseState, kLastWriteWasAsync } = this.#bindings;
+    const request = new WriteWrap();
+    request.oncomplete = (status) => {
+      if (status < 0) this.#cannotWrite(failure('write', status));
+      else done();
+    };
+    request.buffers = buffers; // Kept from the garbage collector while the system reads them.
+    const status = this.#handle.writev(request, buffers, true);
+    if (status < 0) process.nextTick(() => this.#cannotWrite(failure('write', status)));
+    else if (!streamBaseState[kLastWriteWasAsync]) done();
+  }
+
+  /** A peer that hung up may have said why: what it sent is read first, and then comes the end. */
+  #cannotWrite(error) {
+    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') this.#close(error);
+  }
+
   ref() {
     this.#handle?.ref();
   }
@@ -90,6 +121,9 @@ class RawTransport {
 
 function openNet(host, port, onData, onClose) {
   const socket = require('net').connect({ host, port, noDelay: true });
+  socket.writeBuffers = (buffers, done) => {
+    socket.write(Buffer.concat(buffers), (failed) => failed ?? done());
+  };
   let error = null;
   socket.on('data', onData);
   socket.on('error', (reason) => (error = reason));

@@ -10,6 +10,9 @@ exports.levels = async () => {
   console.warn('a warning');
   console.error('an error');
 };
+exports.everyLevel = async () => {
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) console[level](level);
+};
 exports.formats = async () => {
   console.log('%s is %d', 'answer', 42, { a: 1 }, [2]);
   console.log('two\nlines');

@@ -4,13 +4,14 @@ Owns the order of things: prepare the process, load the handler, then next, hand
 ever. Everything that a function wrote is flushed before its reply is posted, so that a log
 line is never attributed to the next invocation. Exceptions of function code become error
 documents here; `SystemExit` and its kin end the process, and the platform reports that.
+Where several invocations may run at once, this is what each of the `workers` does.
 """
 
 import os
 import sys
 
 from . import codec, handler as handlers, search_path
-from .connection import Connection
+from .connection import Connection, RuntimeApiError
 from .context import LambdaContext, function_identity
 from .log_hook import LogHook
 from .session import session
@@ -26,6 +27,12 @@ def main():
     environ = os.environ
     _prepare_streams()
     session.open(environ)
+    concurrency = environ.get("AWS_LAMBDA_MAX_CONCURRENCY")
+    if concurrency is not None:
+        from . import workers
+
+        session.share()
+        workers.fork(concurrency)
     search_path.install(environ)
     sys.meta_path.insert(0, LogHook())
     connection = Connection(environ["AWS_LAMBDA_RUNTIME_API"])
@@ -33,7 +40,7 @@ def main():
     try:
         handler = handlers.resolve(environ["_HANDLER"])
     except Exception as error:
-        _fail_init(connection, encode, error)
+        _fail_init(connection, encode, error, concurrency is not None)
     _serve(connection, encode, handler)
 
 
@@ -54,14 +61,19 @@ def _flush():
             pass  # Function code may have closed or replaced it; the reply matters more.
 
 
-def _fail_init(connection, encode, error):
+def _fail_init(connection, encode, error, concurrent):
     from . import faults
 
     document = faults.describe(error, "")
     faults.log(document, encode)
     _flush()
     head = ERROR_TYPE_HEADER % faults.header_value(document["errorType"])
-    connection.post_init_error(head, encode(document))
+    try:
+        connection.post_init_error(head, encode(document))
+    except RuntimeApiError:
+        if not concurrent:
+            raise
+        # Another worker was first to report the same.
     sys.exit(INIT_FAILED)
 
 

@@ -3,7 +3,8 @@
 By default a record is text on standard output, which the platform splits into lines. Where the
 platform passed a descriptor for frames, each record is one frame and keeps its line breaks: a
 four-byte type, a four-byte length, an eight-byte time in microseconds, then the message, all
-big-endian. This is the protocol that Lambda's own runtime clients speak.
+big-endian. This is the protocol that Lambda's own runtime clients speak. Processes that share the
+descriptor take turns, so that a frame is never torn by another.
 """
 
 import os
@@ -28,5 +29,18 @@ def write(message, level=0):
     kind = (_FRAME_JSON if session.log_json else _FRAME_TEXT) | _FRAME_LEVELS.get(level, 0)
     head = kind.to_bytes(4, "big") + len(payload).to_bytes(4, "big")
     frame = memoryview(head + (time.time_ns() // 1000).to_bytes(8, "big") + payload)
+    if session.log_lock is None:
+        _write_fully(frame)
+        return
+    import fcntl
+
+    fcntl.lockf(session.log_lock, fcntl.LOCK_EX)
+    try:
+        _write_fully(frame)
+    finally:
+        fcntl.lockf(session.log_lock, fcntl.LOCK_UN)
+
+
+def _write_fully(frame):
     while frame:
         frame = frame[os.write(session.log_fd, frame) :]

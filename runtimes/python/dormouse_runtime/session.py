@@ -4,11 +4,13 @@ One process serves one invocation at a time, so this is a single object: log rec
 request id from it, and the log stream's file descriptor lives here. It knows nothing of HTTP.
 """
 
+import os
+
 
 class Session:
     """The current request id (empty during init), tenant and log settings."""
 
-    __slots__ = ("request_id", "tenant_id", "log_json", "log_level", "log_fd")
+    __slots__ = ("request_id", "tenant_id", "log_json", "log_level", "log_fd", "log_lock")
 
     def open(self, environ):
         """Reads the log settings, which Lambda fixes before the process starts."""
@@ -21,6 +23,12 @@ class Session:
         # A platform that wants whole records rather than lines passes a descriptor for frames.
         descriptor = environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
         self.log_fd = int(descriptor) if descriptor else None
+        self.log_lock = None
+
+    def share(self):
+        """Prepares for processes to come that write frames to the same descriptor."""
+        if self.log_fd is not None:
+            self.log_lock = os.memfd_create("log")
 
 
 session = Session()

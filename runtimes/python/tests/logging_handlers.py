@@ -25,6 +25,13 @@ def configured_level(event, context):
     return logger.level
 
 
+def every_level(event, context):
+    logger.setLevel(logging.DEBUG)
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logger.log(level, "two\nlines")
+    print("printed")
+
+
 def basic_config_is_ignored(event, context):
     logging.basicConfig(format="mine %(message)s")
     logging.warning("still theirs")

@@ -1,5 +1,5 @@
-//! Emits where each member of an operation's input and output travels: path, query, header, status, JSON body or
-//! raw body.
+//! Emits where each member of an operation's input and output travels in `rest-json`: path, query, header, status,
+//! JSON body or raw body. A stream of events is announced by its content type and sent by the server.
 
 use anyhow::{Context, bail};
 
@@ -7,11 +7,10 @@ use super::Source;
 use super::json::body_members;
 use super::model::{Kind, Location, Shape};
 use super::names::snake;
+use super::output::used;
 
 pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
-    let mut code = "use super::operations::Operation;\nuse super::types::*;\n\
-         use crate::rest_json::{Call, ClientRequest, Http, Malformed, Output, Reply, Request};\n\n"
-        .to_owned();
+    let mut code = String::new();
     for (input, operation) in &source.reach.inputs {
         let output = source.model.operations[operation].output.as_ref();
         let output = output.map_or("()", |output| &output.shape);
@@ -20,7 +19,11 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
     for output in &source.reach.outputs {
         code.push_str(&reply(source, output).with_context(|| format!("bind {output}"))?);
     }
-    Ok(code)
+    let protocol = ["Call", "ClientRequest", "Http", "Output", "Reply", "Request", "ToText"];
+    let imports = used(&code, "crate::rest_json", &protocol);
+    Ok(format!(
+        "use super::operations::Operation;\nuse super::types::*;\nuse crate::json::Malformed;\n{imports}\n{code}"
+    ))
 }
 
 /// The fields that reading sets and the lines that write them.
@@ -50,6 +53,9 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
     let shape = source.model.shape(input)?;
     let mut lines = Lines::default();
     let mut labels = String::new();
+    if shape.fields(source.model)?.len() < shape.members.0.len() {
+        bail!("a stream of events in an input");
+    }
     for (name, member) in &shape.members.0 {
         let field = snake(name);
         let wire = member.location_name.as_deref().unwrap_or(name);
@@ -57,7 +63,7 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
         match member.location {
             Some(Location::Uri) => {
                 lines.read.push_str(&format!("{field}: request.label({wire:?})?,\n"));
-                labels.push_str(&format!("{wire:?} => self.{field}.clone(),\n"));
+                labels.push_str(&format!("{wire:?} => self.{field}.as_ref().map(ToText::to_text),\n"));
             }
             Some(Location::Query) => {
                 let method = if list { "query_list" } else { "query" };
@@ -89,22 +95,30 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
     } else {
         format!("|label| match label {{\n{labels}_ => None,\n}}.unwrap_or_default()")
     };
-    let mutable = if lines.write.is_empty() { "" } else { "mut " };
+    let new = format!("ClientRequest::new(Self::HTTP, {label})");
+    let request = if lines.write.is_empty() {
+        new
+    } else {
+        format!("let mut request = {new};\n{}request", lines.write)
+    };
     Ok(format!(
         "impl Call for {input} {{\n\
          type Output = {output};\n\
          const HTTP: &'static Http = Operation::{operation}.http();\n\n\
          fn read(request: &Request<'_>) -> Result<Self, Malformed> {{\n{}\n}}\n\n\
-         fn to_request(&self) -> ClientRequest {{\nlet {mutable}request = ClientRequest::new(Self::HTTP, {label});\n{}request\n}}\n}}\n\n",
+         fn to_request(&self) -> ClientRequest {{\n{request}\n}}\n}}\n\n",
         lines.value(shape, "request.document()"),
-        lines.write,
     ))
 }
 
 fn reply(source: &Source<'_>, output: &str) -> anyhow::Result<String> {
     let shape = source.model.shape(output)?;
     let mut lines = Lines::default();
-    for (name, member) in &shape.members.0 {
+    let fields = shape.fields(source.model)?;
+    if fields.len() < shape.members.0.len() {
+        lines.write.push_str("reply.event_stream();\n");
+    }
+    for (name, member) in fields {
         let field = snake(name);
         let wire = member.location_name.as_deref().unwrap_or(name).to_lowercase();
         match member.location {

@@ -23,8 +23,9 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
         code.push_str(&format!("static {name}: {kind} = {kind} {{ {body} }};\n\n"));
     }
     code.push_str(&impls);
-    let runtime = ["Check", "List", "Map", "Number", "OpenEnum", "Pattern", "Text", "Violations"];
-    Ok(format!("use super::types::*;\n{}\n{code}", used(&code, "crate::rest_json", &runtime)))
+    let rules = ["Check", "List", "Map", "Number", "Pattern", "Text", "Violations"];
+    let imports = [used(&code, "crate::check", &rules), used(&code, "crate::json", &["OpenEnum"])].concat();
+    Ok(format!("use super::types::*;\n{imports}\n{code}"))
 }
 
 struct Rules<'a> {
@@ -38,13 +39,17 @@ impl Rules<'_> {
         let (model, service) = (self.source.model, self.source.service);
         let shape = model.shape(name)?;
         let mut calls = String::new();
-        for (member_name, member) in &shape.members.0 {
+        for (member_name, member) in shape.fields(model)? {
             let field = format!("self.{}", snake(member_name));
             let shown = violation(member_name);
             if shape.required.contains(member_name) {
                 calls.push_str(&format!("found.required({shown:?}, {field}.as_ref());\n"));
             }
             let sensitive = is_sensitive(service, model, name, member_name, member)?;
+            let left = format!("{name}.{member_name}");
+            if service.enums_checked_by_operation.contains(&left.as_str()) {
+                continue;
+            }
             if let Some(call) = self.member(&shown, &field, &member.shape, sensitive)? {
                 calls.push_str(&call);
             }
@@ -143,8 +148,7 @@ impl Rules<'_> {
     /// The static that constrains a string or enum; none if every string will do.
     fn text(&mut self, target: &str, sensitive: bool) -> anyhow::Result<Option<String>> {
         let shape = self.source.model.shape(target)?;
-        let by_operation = self.source.service.enums_checked_by_operation.contains(&target);
-        let closed = shape.is_enum() && !by_operation;
+        let closed = shape.is_enum();
         if shape.pattern.is_none() && shape.min.is_none() && shape.max.is_none() && !closed {
             return Ok(None);
         }

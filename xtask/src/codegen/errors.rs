@@ -2,13 +2,14 @@
 //! message member, which AWS's models do not agree on.
 
 use super::Source;
+use super::model::Shape;
 use super::names::constant;
 
 pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
-    let mut code = "use crate::rest_json::ErrorShape;\n\n".to_owned();
+    let mut code = "use crate::error::ErrorShape;\n\n".to_owned();
     let mut names = Vec::new();
     for (name, shape) in &source.model.shapes {
-        let Some(error) = &shape.error else { continue };
+        let Some((status, sender_fault)) = status(shape) else { continue };
         let message = shape.members.0.iter().map(|(member, _)| member.as_str());
         let message = message.into_iter().find(|member| member.eq_ignore_ascii_case("message"));
         let message = message.unwrap_or("message");
@@ -17,10 +18,29 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
             "pub const {}: ErrorShape = ErrorShape {{ code: {name:?}, status: {}, message_member: {message:?}, \
              sender_fault: {} }};\n\n",
             constant(name),
-            error.http_status_code,
-            error.sender_fault,
+            status, sender_fault,
         ));
     }
     code.push_str(&format!("pub const ALL: &[ErrorShape] = &[{}];\n", names.join(", ")));
     Ok(code)
+}
+
+/// Status and whether the caller is at fault, if the shape is an error. Where the model gives no status, it is what
+/// the JSON protocols answer.
+fn status(shape: &Shape) -> Option<(u16, bool)> {
+    match &shape.error {
+        Some(error) => Some((error.http_status_code, error.sender_fault)),
+        None if shape.exception && shape.fault => Some((500, false)),
+        None if shape.exception => Some((400, true)),
+        None => None,
+    }
+}
+
+/// The error by which the service says that it failed itself: the only one of its faults, or AWS's common one.
+pub(super) fn fault(source: &Source<'_>) -> String {
+    let mut faults = source.model.shapes.iter().filter(|(_, shape)| shape.exception && shape.fault);
+    match (faults.next(), faults.next()) {
+        (Some((name, _)), None) => format!("errors::{}", constant(name)),
+        _ => "ErrorShape::common(\"InternalFailure\", 500)".to_owned(),
+    }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Source;
+use super::model::Protocol;
 use super::served::Coverage;
 
 pub(super) fn emit(source: &Source<'_>, botocore_version: &str) -> String {
@@ -22,9 +23,12 @@ pub(super) fn emit(source: &Source<'_>, botocore_version: &str) -> String {
             Some((_, Coverage::Partial)) => "partial",
             None => "absent",
         };
-        let http = &operation.http;
+        let way = match source.model.metadata.protocol {
+            Protocol::RestJson => format!("{:<6} {}", operation.http.method, operation.http.request_uri),
+            Protocol::Json => source.model.metadata.target_prefix.clone().unwrap_or_default(),
+        };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{coverage:<7}  {name:<width$}  {:<6} {}", http.method, http.request_uri);
+        let _ = writeln!(text, "{coverage:<7}  {name:<width$}  {way}");
     }
     text
 }

@@ -2,17 +2,18 @@
 //! so a body cannot set them.
 
 use super::Source;
-use super::model::{Kind, Member, Shape};
+use super::model::{Kind, Member, Protocol, Shape};
 use super::names::snake;
 
 pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
     let mut code = "use serde::de::MapAccess;\n\nuse super::types::*;\n\
-         use crate::rest_json::{Object, Structure, next, skip};\n\n"
+         use crate::json::{Object, Structure, next, skip};\n\n"
         .to_owned();
     for name in &source.reach.shapes {
         let shape = source.model.shape(name)?;
         let top_level = source.reach.inputs.contains_key(name) || source.reach.outputs.contains(name);
-        if shape.kind != Kind::Structure || (top_level && body_members(shape).is_empty()) {
+        let in_other_parts = source.model.metadata.protocol == Protocol::RestJson && top_level;
+        if shape.kind != Kind::Structure || (in_other_parts && body_members(shape).is_empty()) {
             continue;
         }
         code.push_str(&structure(name, &body_members(shape)));

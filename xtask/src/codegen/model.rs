@@ -10,7 +10,7 @@ use std::io::BufReader;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use flate2::bufread::GzDecoder;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -27,8 +27,22 @@ pub(super) struct Model {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub(super) api_version: String,
-    pub(super) protocol: String,
+    pub(super) protocol: Protocol,
     pub(super) service_full_name: String,
+    /// What the JSON protocols put before an operation's name in the target header.
+    pub(super) target_prefix: Option<String>,
+    /// The version of the JSON protocol.
+    pub(super) json_version: Option<String>,
+}
+
+/// How operations travel; a protocol that the generator does not know is refused on reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Protocol {
+    /// Methods and paths, with members in every part of a request.
+    RestJson,
+    /// One path, an operation named by a header, all members in the body.
+    Json,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +77,9 @@ pub(super) struct Member {
     pub(super) shape: String,
     pub(super) location: Option<Location>,
     pub(super) location_name: Option<String>,
+    /// The member of an event that is the event's payload as it stands.
+    #[serde(default)]
+    pub(super) eventpayload: bool,
 }
 
 /// Where a member travels when not in the body.
@@ -114,8 +131,15 @@ pub(super) struct Shape {
     pub(super) pattern: Option<String>,
     #[serde(default)]
     pub(super) sensitive: bool,
+    /// A sum of events, which travel one by one.
     #[serde(default)]
     pub(super) eventstream: bool,
+    /// An error, whether or not the model gives its status.
+    #[serde(default)]
+    pub(super) exception: bool,
+    /// An error that is the service's fault.
+    #[serde(default)]
+    pub(super) fault: bool,
     /// The member that is the body as it stands.
     pub(super) payload: Option<String>,
     pub(super) error: Option<ErrorTrait>,
@@ -165,12 +189,7 @@ impl Model {
         let path = botocore.join("data").join(service).join(api_version).join("service-2.json.gz");
         let file = File::open(&path).with_context(|| format!("open the API model {}", path.display()))?;
         let text = GzDecoder::new(BufReader::new(file));
-        let model: Model = serde_json::from_reader(text)
-            .with_context(|| format!("read the API model {}", path.display()))?;
-        if model.metadata.protocol != "rest-json" {
-            bail!("{service} speaks {}, the generator only rest-json", model.metadata.protocol);
-        }
-        Ok(model)
+        serde_json::from_reader(text).with_context(|| format!("read the API model {}", path.display()))
     }
 
     /// The shape of a name. The model is closed, so a missing shape is a broken file.
@@ -180,6 +199,17 @@ impl Model {
 }
 
 impl Shape {
+    /// The members that become fields: all but a stream of events, which is sent after the rest.
+    pub(super) fn fields(&self, model: &Model) -> anyhow::Result<Vec<&(String, Member)>> {
+        let mut fields = Vec::new();
+        for entry in &self.members.0 {
+            if !model.shape(&entry.1.shape)?.eventstream {
+                fields.push(entry);
+            }
+        }
+        Ok(fields)
+    }
+
     /// An open set of known strings.
     pub(super) fn is_enum(&self) -> bool {
         self.kind == Kind::String && !self.values.is_empty()

@@ -1,5 +1,5 @@
-//! Emits the list of all operations of the service with their routes, and the sum of the served inputs, over
-//! which a server matches without a wildcard.
+//! Emits the list of all operations of a `rest-json` service with their routes, and the sum of the served inputs,
+//! over which a server matches without a wildcard. The parts that do not depend on the protocol serve `rpc` too.
 
 use anyhow::Context;
 
@@ -7,10 +7,8 @@ use super::Source;
 
 pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
     let operations = &source.model.operations;
-    let mut variants = String::new();
     let mut table = String::new();
     for (name, operation) in operations {
-        variants.push_str(&format!("{name},\n"));
         let (segments, query) =
             template(&operation.http.request_uri).with_context(|| format!("read the route of {name}"))?;
         table.push_str(&format!(
@@ -19,14 +17,13 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
             operation.http.method, operation.http.response_code
         ));
     }
+    let (arms, variants) = served(source, "request");
     Ok(format!(
-        "use super::types::*;\n\
-         use crate::rest_json::{{Call, Http, Labels, Refused, Request, Segment, Template, match_templates}};\n\n\
-         /// Every operation of the service, served or not.\n\
-         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum Operation {{\n{variants}}}\n\n\
+        "use super::types::*;\nuse crate::check::Refused;\n\
+         use crate::rest_json::{{Call, Http, Labels, Request, Segment, Template, match_templates}};\n\n\
+         {enumeration}\
          impl Operation {{\n\
-         /// All operations, in the order of their declaration.\n\
-         pub const ALL: [Operation; {count}] = [{all}];\n\n\
+         {all}\n\n\
          /// How the operation is called.\n#[must_use]\n\
          pub const fn http(self) -> &'static Http {{\n&HTTP[self as usize]\n}}\n\n\
          /// The operation's name.\n#[must_use]\n\
@@ -35,34 +32,59 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
          pub fn route<'p>(method: &str, path: &'p str, query: &str) -> Option<(Operation, Labels<'p>)> {{\n\
          let (place, labels) = match_templates(&HTTP, method, path, query)?;\n\
          Some((Operation::ALL[place], labels))\n}}\n\n\
-         {input}\n\
+         {input_enum}\
+         impl Input {{\n\
+         /// Reads and checks the input of `operation`; `None` if the operation is not served.\n\
+         #[must_use]\n\
+         pub fn accept(operation: Operation, request: &Request<'_>) -> Option<Result<Input, Refused>> {{\n\
+         Some(match operation {{\n{arms}_ => return None,\n}})\n}}\n}}\n\n\
          static HTTP: [Http; {count}] = [{table}];\n",
+        enumeration = enumeration(source),
+        all = all(source),
+        input_enum = input_enum(&variants),
         count = operations.len(),
-        all = operations.keys().map(|name| format!("Operation::{name}, ")).collect::<String>(),
-        input = input(source),
     ))
 }
 
+/// The operations as an enum.
+pub(super) fn enumeration(source: &Source<'_>) -> String {
+    let variants: String = source.model.operations.keys().map(|name| format!("{name},\n")).collect();
+    format!(
+        "/// Every operation of the service, served or not.\n\
+         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum Operation {{\n{variants}}}\n\n"
+    )
+}
+
+/// The operations as a constant.
+pub(super) fn all(source: &Source<'_>) -> String {
+    let operations = &source.model.operations;
+    let names: String = operations.keys().map(|name| format!("Operation::{name}, ")).collect();
+    format!(
+        "/// All operations, in the order of their declaration.\n\
+         pub const ALL: [Operation; {}] = [{names}];",
+        operations.len()
+    )
+}
+
 /// The sum of the served inputs.
-fn input(source: &Source<'_>) -> String {
+pub(super) fn input_enum(variants: &str) -> String {
+    format!(
+        "/// The input of a served operation.\n\
+         #[derive(Debug, Clone, PartialEq)]\npub enum Input {{\n{variants}}}\n\n"
+    )
+}
+
+/// For each served operation the arm that accepts `from` as its input, and its variant in the sum of inputs.
+pub(super) fn served(source: &Source<'_>, from: &str) -> (String, String) {
     let mut variants = String::new();
     let mut arms = String::new();
     for (input, operation) in &source.reach.inputs {
         variants.push_str(&format!("{operation}({input}),\n"));
         arms.push_str(&format!(
-            "Operation::{operation} => {input}::accept(request).map(Input::{operation}),\n"
+            "Operation::{operation} => {input}::accept({from}).map(Input::{operation}),\n"
         ));
     }
-    format!(
-        "/// The input of a served operation.\n\
-         #[expect(clippy::large_enum_variant, reason = \"one lives per request, and boxing would cost each of them\")]\n\
-         #[derive(Debug, Clone, PartialEq)]\npub enum Input {{\n{variants}}}\n\n\
-         impl Input {{\n\
-         /// Reads and checks the input of `operation`; `None` if the operation is not served.\n\
-         #[must_use]\n\
-         pub fn accept(operation: Operation, request: &Request<'_>) -> Option<Result<Input, Refused>> {{\n\
-         Some(match operation {{\n{arms}_ => return None,\n}})\n}}\n}}\n"
-    )
+    (arms, variants)
 }
 
 /// The segments and the required query of a route, as Rust code.

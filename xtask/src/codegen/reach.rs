@@ -52,11 +52,18 @@ impl Reach {
     }
 }
 
-/// Adds the structures and enums below `name`.
+/// Adds the structures and enums below `name`. Of a stream these are the events that are JSON documents; the stream
+/// itself and events of raw bytes are no types of the generated code.
 fn follow(model: &Model, name: &str, found: &mut BTreeSet<String>) -> anyhow::Result<()> {
     let shape = model.shape(name)?;
     if shape.eventstream {
-        bail!("{name} is an event stream, which the generator cannot express");
+        for (_, event) in &shape.members.0 {
+            let event_shape = model.shape(&event.shape)?;
+            if !event_shape.members.0.iter().any(|(_, member)| member.eventpayload) {
+                follow(model, &event.shape, found)?;
+            }
+        }
+        return Ok(());
     }
     let generated = shape.kind == Kind::Structure || shape.is_enum();
     if generated && !found.insert(name.to_owned()) {

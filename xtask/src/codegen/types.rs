@@ -24,7 +24,8 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
         used(&code, "bytes", &["Bytes"]),
         used(&code, "model::time", &["Timestamp"]),
         "\n".to_owned(),
-        used(&code, "crate::rest_json", &["Redacted", "open_enum"]),
+        used(&code, "crate::json", &["open_enum"]),
+        used(&code, "crate::redacted", &["Redacted"]),
     ];
     Ok(format!("{}\n{code}", imports.concat()))
 }
@@ -52,7 +53,7 @@ pub(super) fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
 }
 
 fn structure(source: &Source<'_>, name: &str) -> anyhow::Result<String> {
-    let members = &source.model.shape(name)?.members.0;
+    let members = source.model.shape(name)?.fields(source.model)?;
     let mut fields = String::new();
     let mut debug = String::new();
     let mut hides = false;

@@ -181,9 +181,45 @@ struct Runtimes {
     runtimes: Vec<RuntimeEntry>,
 }
 
+/// A runtime that functions can use, and what is behind it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RuntimeEntry {
+    /// Such as `ruby3.3`.
+    pub name: String,
+    /// The interpreter's true version, where it is known.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The interpreter, if there is one.
+    #[serde(default)]
+    pub interpreter: Option<String>,
+    /// The directory that the owner added.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// The image that the owner added.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Whether functions can use it before the server is started again.
+    #[serde(default = "yes")]
+    pub ready: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Where an added runtime is.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuntimePlace {
+    /// A directory of the server's machine.
+    Path(std::path::PathBuf),
+    /// An image.
+    Image(String),
+}
+
 #[derive(Deserialize)]
-struct RuntimeEntry {
-    name: String,
+struct RuntimeAdded {
+    effect: String,
 }
 
 #[derive(Deserialize)]
@@ -322,12 +358,28 @@ impl Client {
         })
     }
 
-    /// The runtimes that the server can run now.
-    pub async fn runtimes(&self) -> Result<Vec<String>, ClientError> {
+    /// The runtimes that functions can use.
+    pub async fn runtimes(&self) -> Result<Vec<RuntimeEntry>, ClientError> {
         let answer =
             self.send(Call::new("ListRuntimes", Method::GET, "/_dormouse/runtimes".to_owned())).await?;
         let list: Runtimes = self.decode("ListRuntimes", &answer.body)?;
-        Ok(list.runtimes.into_iter().map(|entry| entry.name).collect())
+        Ok(list.runtimes)
+    }
+
+    /// Adds a runtime; says when it takes effect: `now` or `next-start`.
+    pub async fn add_runtime(&self, name: &str, place: &RuntimePlace) -> Result<String, ClientError> {
+        let mut call = Call::new("AddRuntime", Method::POST, format!("/_dormouse/runtimes/{}", encode(name)));
+        // Neither form can fail to be written as JSON.
+        call.body = serde_json::to_vec(place).unwrap_or_default().into();
+        let answer = self.send(call).await?;
+        let added: RuntimeAdded = self.decode("AddRuntime", &answer.body)?;
+        Ok(added.effect)
+    }
+
+    /// Forgets an added runtime.
+    pub async fn remove_runtime(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/_dormouse/runtimes/{}", encode(name));
+        self.send(Call::new("RemoveRuntime", Method::DELETE, path)).await.map(drop)
     }
 
     /// The body of a function's log: JSON lines, ending with the last one unless `follow`.

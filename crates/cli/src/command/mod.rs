@@ -8,6 +8,7 @@ mod deploy;
 mod invoke;
 mod list;
 mod logs;
+mod runtimes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ pub enum ClientCommand {
     Logs(logs::LogsArgs),
     /// Delete a function
     Delete(delete::DeleteArgs),
+    /// List the languages that the server runs; add or remove one
+    Runtimes(runtimes::RuntimesArgs),
 }
 
 /// Which server, as whom, and how to print.
@@ -83,6 +86,7 @@ impl ClientCommand {
             Self::List(args) => &args.connection,
             Self::Logs(args) => &args.connection,
             Self::Delete(args) => &args.connection,
+            Self::Runtimes(args) => &args.connection,
         }
     }
 }
@@ -111,6 +115,7 @@ async fn dispatch(command: &ClientCommand, output: &Output) -> Result<(), CliErr
         ClientCommand::List(_) => list::run(&client, output).await,
         ClientCommand::Logs(args) => logs::run(args, &client, output).await,
         ClientCommand::Delete(args) => delete::run(args, &client, output).await,
+        ClientCommand::Runtimes(args) => runtimes::run(args, &client, output).await,
     }
 }
 

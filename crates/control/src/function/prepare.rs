@@ -2,15 +2,24 @@
 //!
 //! Preparation is idempotent and names the revision that it is for: done twice, or for a function that has been
 //! changed or deleted since, it changes nothing. So it can be started after each change and again for everything
-//! unsettled, at start and on a timer.
+//! unsettled, at start and on a timer; whoever finds it under way leaves it alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use model::function::{Function, State, UpdateStatus};
+use model::error::ServiceError;
+use model::function::{Code, Function, State, UpdateStatus};
+use model::id::RevisionId;
 use model::port::Artifacts;
 
-use super::Functions;
+use super::images::{Fetched, is_runnable};
 use super::registry::Live;
+use super::{Functions, is_resolved};
+
+/// Marks a revision as being prepared.
+struct Turn<'a> {
+    functions: &'a Functions,
+    revision: RevisionId,
+}
 
 impl Functions {
     /// Starts the preparation of a change that was just made durable.
@@ -20,15 +29,23 @@ impl Functions {
         tokio::spawn(async move { functions.prepare(&function).await });
     }
 
-    /// Prepares every change that has not settled, one after the other.
+    /// Prepares every change that has not settled. Images may take long to fetch, so nobody waits for them.
     pub(super) async fn reconcile(&self) {
         for function in self.0.registry.unsettled() {
-            self.prepare(&function).await;
+            match &function.code {
+                Code::Zip(_) => self.prepare(&function).await,
+                Code::Image(_) => self.prepare_soon(&function),
+            }
         }
     }
 
     async fn prepare(&self, function: &Arc<Function>) {
-        let prepared = Artifacts::code_dir(&*self.0.parts.packages, function.code).await;
+        let Some(_turn) = self.turn(function.revision) else { return };
+        // What was fetched is held until the function refers to it.
+        let (prepared, fetched) = match self.make_ready(function).await {
+            Ok((code, fetched)) => (Ok(code), fetched),
+            Err(error) => (Err(error), None),
+        };
         let Some(claim) = self.0.registry.claim_in_turn(&function.id).await else { return };
         if claim.live.current.revision != function.revision {
             return;
@@ -36,8 +53,17 @@ impl Functions {
         let mut settled = Function::clone(&claim.live.current);
         settled.revision = self.new_revision();
         match &prepared {
-            Ok(_) => (settled.state, settled.last_update) = (State::Active, UpdateStatus::Successful),
-            Err(error) => fail(&mut settled, &error.to_string()),
+            Ok(code) => {
+                settled.code = code.clone();
+                (settled.state, settled.last_update) = (State::Active, UpdateStatus::Successful);
+            }
+            Err(error) => {
+                fail(&mut settled, &error.to_string());
+                if let (false, Some(serving)) = (is_runnable(&settled.code), &claim.live.serving) {
+                    // A reference without an image behind it would outlive a restart, and what runs would not.
+                    settled.code = serving.code.clone();
+                }
+            }
         }
         let serving = |live: &Live| match prepared {
             Ok(_) => Some(Arc::clone(&live.current)),
@@ -53,6 +79,43 @@ impl Functions {
                 "a change is in force but its state could not be stored; maintenance tries again"
             ),
         }
+        drop(fetched);
+        self.retain_images();
+    }
+
+    /// Puts everything in its place that an environment of the function needs; gives its code, resolved.
+    async fn make_ready(&self, function: &Function) -> Result<(Code, Option<Fetched>), ServiceError> {
+        match &function.code {
+            Code::Zip(zip) => {
+                let packages = &*self.0.parts.packages;
+                Artifacts::code_dir(packages, *zip).await?;
+                for layer in &function.settings.layers {
+                    Artifacts::code_dir(packages, layer.zip).await?;
+                }
+                Ok((function.code.clone(), None))
+            }
+            Code::Image(image) if is_resolved(image) => {
+                self.0.images.prepare(image).await?;
+                Ok((function.code.clone(), None))
+            }
+            Code::Image(image) => {
+                let (scope, architecture) = (&function.id.scope, function.settings.architecture);
+                let fetched = self.0.images.fetch(scope, &image.uri, architecture).await?;
+                Ok((Code::Image(fetched.image.clone()), Some(fetched)))
+            }
+        }
+    }
+
+    fn turn(&self, revision: RevisionId) -> Option<Turn<'_>> {
+        let mut preparing = self.0.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        preparing.insert(revision).then_some(Turn { functions: self, revision })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut preparing = self.functions.0.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        preparing.remove(&self.revision);
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use model::arn::{FunctionId, Scope};
-use model::function::Function;
+use model::function::{Code, Function};
 use model::id::Digest;
 use model::name::FunctionName;
 use store::records::Revision;
@@ -39,6 +39,11 @@ impl Live {
     /// A function nobody is changing.
     pub fn new(current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) -> Self {
         Self { current, serving, stored, is_claimed: false }
+    }
+
+    /// What is shown and what runs.
+    fn both(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.serving.iter().chain([&self.current])
     }
 }
 
@@ -119,13 +124,26 @@ impl Registry {
         scopes.get(scope).into_iter().flat_map(Shelf::values).filter_map(Slot::live).map(code_size).sum()
     }
 
-    /// Every package that a function shows or runs.
-    pub fn digests(&self) -> HashSet<Digest> {
+    /// Every package that a function shows or runs, and those of its layers, which may be deleted by now.
+    pub fn packages(&self) -> HashSet<Digest> {
         let scopes = self.read();
-        let live = scopes.values().flat_map(Shelf::values).filter_map(Slot::live);
-        live.flat_map(|live| live.serving.iter().chain([&live.current]))
-            .map(|function| function.code.digest)
-            .collect()
+        let functions = scopes.values().flat_map(Shelf::values).filter_map(Slot::live).flat_map(Live::both);
+        let zips = |function: &Arc<Function>| {
+            let layers = function.settings.layers.iter().map(|layer| layer.zip.digest);
+            function.code.zip().map(|zip| zip.digest).into_iter().chain(layers).collect::<Vec<_>>()
+        };
+        functions.flat_map(zips).collect()
+    }
+
+    /// Every container image that a function shows or runs.
+    pub fn images(&self) -> HashSet<Digest> {
+        let scopes = self.read();
+        let functions = scopes.values().flat_map(Shelf::values).filter_map(Slot::live).flat_map(Live::both);
+        let image = |function: &Arc<Function>| match &function.code {
+            Code::Image(image) if super::is_resolved(image) => Some(image.digest),
+            _ => None,
+        };
+        functions.filter_map(image).collect()
     }
 
     /// Every function whose last change has not come to its end.
@@ -204,7 +222,7 @@ impl Slot {
 }
 
 fn code_size(live: &Live) -> u64 {
-    live.current.code.size_bytes
+    live.current.code.stored_bytes()
 }
 
 impl Claim {

@@ -4,12 +4,15 @@
 //! creation. Constraints that the API model states are checked by `wire` before a request gets here; limits that
 //! protect the machine are checked again, because here is where they count.
 
-use std::collections::BTreeMap;
-
 use model::error::ServiceError;
-use model::function::{Architecture, Environment, LogFormat, Logging, Settings, TracingMode};
+use model::function::{
+    Architecture, CapacityProvider, Environment, FileSystem, ImageConfig, LogFormat, Logging, Settings,
+    Start, TracingMode,
+};
 use model::limits;
 use model::runtime::RuntimeName;
+
+use super::surroundings::Surroundings;
 
 /// Environment variables that belong to Lambda.
 /// Source: AWS Lambda Developer Guide, "Defined runtime environment variables", the reserved ones.
@@ -36,8 +39,6 @@ const RESERVED_VARIABLES: [&str; 19] = [
 ];
 const DESCRIPTION_CHARS_MAX: usize = 256;
 const HANDLER_CHARS_MAX: usize = 128;
-const TAG_KEY_CHARS_MAX: usize = 128;
-const TAG_VALUE_CHARS_MAX: usize = 256;
 /// Level of JSON logs where none is asked for.
 const LOG_LEVEL_DEFAULT: &str = "INFO";
 
@@ -48,6 +49,8 @@ pub struct Change {
     pub runtime: Option<RuntimeName>,
     /// The entry point.
     pub handler: Option<String>,
+    /// What replaces the image's own settings; all of it at once.
+    pub image: Option<ImageConfig>,
     /// ARN of the execution role.
     pub role: Option<String>,
     /// Free text.
@@ -66,6 +69,23 @@ pub struct Change {
     pub tracing: Option<TracingMode>,
     /// Form and place of the logs.
     pub logging: Option<LoggingChange>,
+    /// ARNs of all layer versions; they replace the previous ones.
+    pub layers: Option<Vec<String>>,
+    /// All shared directories; they replace the previous ones.
+    pub file_systems: Option<Vec<FileSystem>>,
+    /// Whether tenants are isolated; only for new functions.
+    pub tenant_isolation: Option<bool>,
+    /// Several invocations at once in one environment.
+    pub capacity: Option<CapacityProvider>,
+}
+
+/// The two kinds of package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageKind {
+    /// A zip with a handler.
+    Zip,
+    /// A container image.
+    Image,
 }
 
 /// What a caller wants to be set about logs.
@@ -87,15 +107,24 @@ impl Change {
     /// # Errors
     /// `InvalidParameterValue` where something mandatory is missing or a value cannot be honoured, `Validation`
     /// where one is out of range.
-    pub fn into_settings(self) -> Result<Settings, ServiceError> {
-        let (Some(runtime), Some(handler)) = (&self.runtime, &self.handler) else {
-            return invalid(
-                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
-            );
+    pub fn into_settings(
+        self,
+        kind: PackageKind,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Settings, ServiceError> {
+        let start = match (kind, &self.runtime, &self.handler) {
+            (PackageKind::Image, ..) => Start::Image(ImageConfig::default()),
+            (PackageKind::Zip, Some(runtime), Some(handler)) => {
+                Start::Handler { runtime: runtime.clone(), handler: handler.clone() }
+            }
+            (PackageKind::Zip, ..) => {
+                return invalid(
+                    "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+                );
+            }
         };
         let settings = Settings {
-            runtime: runtime.clone(),
-            handler: handler.clone(),
+            start,
             role: self.role.clone().unwrap_or_default(),
             description: String::new(),
             timeout_s: limits::TIMEOUT_S_DEFAULT,
@@ -111,17 +140,48 @@ impl Change {
                 system_level: None,
                 group: None,
             },
+            layers: Vec::new(),
+            file_systems: Vec::new(),
+            tenant_isolation: self.tenant_isolation.unwrap_or(false),
+            capacity: None,
         };
-        self.apply(settings)
+        self.apply(settings, surroundings)
     }
 
     /// The settings with this change applied.
     ///
     /// # Errors
     /// As [`Change::into_settings`].
-    pub fn apply(self, mut settings: Settings) -> Result<Settings, ServiceError> {
-        set(&mut settings.runtime, self.runtime);
-        set(&mut settings.handler, self.handler);
+    pub fn apply(
+        self,
+        mut settings: Settings,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Settings, ServiceError> {
+        match &mut settings.start {
+            Start::Handler { runtime, handler } => {
+                if self.image.is_some_and(|image| image != ImageConfig::default()) {
+                    return invalid(
+                        "The ImageConfig parameter is not supported for functions created with deployment packages.",
+                    );
+                }
+                set(runtime, self.runtime);
+                set(handler, self.handler);
+            }
+            Start::Image(config) => {
+                if self.runtime.is_some() || self.handler.is_some() {
+                    return invalid(
+                        "The Runtime and Handler parameters are not supported for functions created with container \
+                         images.",
+                    );
+                }
+                if self.layers.as_ref().is_some_and(|layers| !layers.is_empty()) {
+                    return invalid(
+                        "The Layers parameter is not supported for functions created with container images.",
+                    );
+                }
+                set(config, self.image);
+            }
+        }
         set(&mut settings.role, self.role);
         set(&mut settings.description, self.description);
         set(&mut settings.timeout_s, self.timeout_s);
@@ -132,6 +192,15 @@ impl Change {
         set(&mut settings.tracing, self.tracing);
         if let Some(change) = self.logging {
             settings.logging = change.apply(settings.logging)?;
+        }
+        if let Some(arns) = &self.layers {
+            settings.layers = surroundings.layers(arns)?;
+        }
+        if let Some(wanted) = self.file_systems {
+            settings.file_systems = surroundings.file_systems(wanted)?;
+        }
+        if self.capacity.is_some() {
+            settings.capacity = self.capacity;
         }
         check(&settings)?;
         Ok(settings)
@@ -171,7 +240,7 @@ fn check(settings: &Settings) -> Result<(), ServiceError> {
     if settings.role.is_empty() {
         return invalid("The role is mandatory.");
     }
-    if settings.handler.chars().count() > HANDLER_CHARS_MAX {
+    if settings.handler().is_some_and(|handler| handler.chars().count() > HANDLER_CHARS_MAX) {
         return invalid(&format!("The handler must have at most {HANDLER_CHARS_MAX} characters."));
     }
     if settings.description.chars().count() > DESCRIPTION_CHARS_MAX {
@@ -180,6 +249,10 @@ fn check(settings: &Settings) -> Result<(), ServiceError> {
     check_range("timeout", settings.timeout_s, &limits::TIMEOUT_S)?;
     check_range("memorySize", settings.memory_mb, &limits::MEMORY_MB)?;
     check_range("ephemeralStorage.size", settings.ephemeral_mb, &limits::EPHEMERAL_MB)?;
+    if let Some(concurrency) = settings.capacity.as_ref().and_then(|provider| provider.concurrency) {
+        let name = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.perExecutionEnvironmentMaxConcurrency";
+        check_range(name, concurrency, &limits::CONCURRENCY_PER_ENVIRONMENT)?;
+    }
     check_environment(&settings.environment)
 }
 
@@ -224,58 +297,19 @@ fn check_environment(Environment(variables): &Environment) -> Result<(), Service
     }
 }
 
-/// Checks the tags of a function, those that steer Dormouse included.
-///
-/// # Errors
-/// `InvalidParameterValue` naming the tag.
-pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
-    if tags.len() > limits::TAGS_MAX {
-        return invalid(&format!("A function can have at most {} tags.", limits::TAGS_MAX));
-    }
-    for (key, value) in tags {
-        let is_long = key.chars().count() > TAG_KEY_CHARS_MAX || value.chars().count() > TAG_VALUE_CHARS_MAX;
-        if key.is_empty() || is_long {
-            return invalid(&format!("The tag {:?} is empty or too long.", shortened(key)));
-        }
-        if key.starts_with("aws:") {
-            return invalid(&format!("The tag {key:?} is reserved: keys must not begin with aws:"));
-        }
-        if key == "dormouse:egress" && value == "internet" {
-            return invalid(
-                "The tag \"dormouse:egress\" cannot be \"internet\": this version of Dormouse does not serve internet \
-                 egress yet. Functions reach the platform endpoint only, which the value none says too.",
-            );
-        }
-        if !is_setting_legal(key, value) {
-            return invalid(&format!(
-                "The tag {key:?} cannot be {value:?}. Dormouse reads these tags: dormouse:egress (none), \
-                 dormouse:idle-seconds (a whole number), dormouse:freeze (true or false)."
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn is_setting_legal(key: &str, value: &str) -> bool {
-    match key {
-        "dormouse:egress" => value == "none",
-        "dormouse:idle-seconds" => value.parse::<u32>().is_ok(),
-        "dormouse:freeze" => matches!(value, "true" | "false"),
-        other => !other.starts_with("dormouse:"),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 fn invalid<T>(message: &str) -> Result<T, ServiceError> {
     Err(ServiceError::InvalidParameterValue(message.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use model::arn::Scope;
+    use model::id::{AccountId, Region};
+
     use super::*;
+    use crate::layer::Shelves;
 
     fn change() -> Change {
         Change {
@@ -286,19 +320,37 @@ mod tests {
         }
     }
 
+    /// Surroundings in which there is nothing to refer to.
+    fn in_nothing<T>(check: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+        let (shelves, file_systems) = (Shelves::default(), BTreeMap::new());
+        check(&Surroundings { scope: &scope, shelves: &shelves, file_systems: &file_systems })
+    }
+
+    impl Change {
+        /// Settings of a new function made of a zip that refers to nothing.
+        pub(crate) fn into_settings_alone(self) -> Result<Settings, ServiceError> {
+            in_nothing(|surroundings| self.into_settings(PackageKind::Zip, surroundings))
+        }
+    }
+
+    fn settings(change: Change) -> Result<Settings, ServiceError> {
+        change.into_settings_alone()
+    }
+
     fn environment(variables: &[(&str, &str)]) -> Option<Environment> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Some(Environment(variables.iter().map(own).collect()))
     }
 
     fn check_refused(change: Change, expect: &str) {
-        let message = change.into_settings().expect_err("refused").to_string();
+        let message = settings(change).expect_err("refused").to_string();
         assert!(message.contains(expect), "{message:?} does not contain {expect:?}");
     }
 
     #[test]
     fn what_is_absent_gets_lambdas_default() {
-        let settings = change().into_settings().expect("legal settings");
+        let settings = settings(change()).expect("legal settings");
         assert_eq!((settings.timeout_s, settings.memory_mb, settings.ephemeral_mb), (3, 128, 512));
         assert_eq!(settings.architecture, Architecture::HOST);
         assert_eq!(settings.logging.format, LogFormat::Text);
@@ -306,8 +358,9 @@ mod tests {
 
     #[test]
     fn what_is_absent_from_an_update_stays() {
-        let before = Change { timeout_s: Some(7), ..change() }.into_settings().expect("legal settings");
-        let after = Change { memory_mb: Some(256), ..Change::default() }.apply(before.clone());
+        let before = settings(Change { timeout_s: Some(7), ..change() }).expect("legal settings");
+        let update = Change { memory_mb: Some(256), ..Change::default() };
+        let after = in_nothing(|surroundings| update.apply(before.clone(), surroundings));
         assert_eq!(after.expect("legal settings"), Settings { memory_mb: 256, ..before });
     }
 
@@ -319,7 +372,7 @@ mod tests {
                 application_level: level.map(str::to_owned),
                 ..LoggingChange::default()
             };
-            Change { logging: Some(change), ..self::change() }.into_settings().map(|s| s.logging)
+            settings(Change { logging: Some(change), ..self::change() }).map(|s| s.logging)
         };
         let json = logging(LogFormat::Json, Some("DEBUG")).expect("legal settings");
         assert_eq!(json.application_level.as_deref(), Some("DEBUG"));
@@ -343,28 +396,7 @@ mod tests {
         );
         let secret = "s".repeat(5_000);
         let large = Change { environment: environment(&[("A", &secret)]), ..change() };
-        let message = large.into_settings().expect_err("too large").to_string();
+        let message = settings(large).expect_err("too large").to_string();
         assert!(message.contains("exceeded the 4KB limit") && !message.contains("sss"), "{message}");
-    }
-
-    #[test]
-    fn tags_are_checked() {
-        let check = |key: &str, value: &str| {
-            check_tags(&BTreeMap::from([(key.to_owned(), value.to_owned())])).is_ok()
-        };
-        assert!(
-            check("team", "x") && check("dormouse:freeze", "false") && check("dormouse:idle-seconds", "5")
-        );
-        assert!(!check("aws:x", "y") && !check("", "y") && !check("dormouse:freeze", "maybe"));
-        assert!(!check("dormouse:idle-seconds", "-1") && !check("dormouse:unknown", "1"));
-        assert!(!check(&"k".repeat(129), "y"));
-        assert!(check("dormouse:egress", "none") && !check("dormouse:egress", "all"));
-        let internet = BTreeMap::from([("dormouse:egress".to_owned(), "internet".to_owned())]);
-        match check_tags(&internet) {
-            Err(ServiceError::InvalidParameterValue(message)) => {
-                assert!(message.contains("does not serve internet egress yet"), "{message}");
-            }
-            other => panic!("egress that is not served was not refused: {other:?}"),
-        }
     }
 }

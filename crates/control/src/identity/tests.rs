@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 
 use model::arn::{FunctionId, Scope};
-use model::function::Architecture;
+use model::function::{Architecture, Code, Zip};
 use model::id::Region;
 use model::limits;
 use model::name::FunctionName;
@@ -63,13 +63,23 @@ fn function() -> Function {
             name: FunctionName::parse("hello").expect("a name"),
         },
         version: model::name::Version::Latest,
-        settings: change.into_settings().expect("legal settings"),
-        code: model::function::Code { digest: model::id::Digest::from_bytes([0; 32]), size_bytes: 1 },
+        settings: change.into_settings_alone().expect("legal settings"),
+        code: Code::Zip(Zip { digest: model::id::Digest::from_bytes([0; 32]), size_bytes: 1 }),
         revision: model::id::RevisionId::from_random([0; 16]),
         last_modified: Timestamp::default(),
         state: model::function::State::Active,
         last_update: model::function::UpdateStatus::Successful,
         tags: Default::default(),
+    }
+}
+
+#[test]
+fn a_key_is_proven_by_its_secret() {
+    let (identity, _) = identity(Access::Verified);
+    let caller = identity.prove("AKIAROOT", "root secret").expect("the root key");
+    assert_eq!(caller.principal, Principal::Root);
+    for (id, secret) in [("AKIAROOT", "root secreT"), ("AKIAROOT", ""), ("AKIAOTHER", "root secret")] {
+        assert_eq!(identity.prove(id, secret), Err(KeyError::Invalid), "{id} {secret}");
     }
 }
 

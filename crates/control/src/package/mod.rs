@@ -1,9 +1,9 @@
-//! The packages of functions: checked when they come in, kept as blobs, unpacked for environments, collected when
+//! The packages of functions and layers: checked when they come in, kept as blobs, unpacked for environments, collected when
 //! nothing needs them any more.
 //!
 //! Invariants: nothing is stored that was not checked whole; a directory under its digest's name is complete
-//! (it is written under another name and renamed); a package is removed only when no function has referred to
-//! it for [`GRACE`], which is longer than an invocation that still runs it can last.
+//! (it is written under another name and renamed); a package is removed only when neither a function nor
+//! a layer has referred to it for [`GRACE`], which is longer than an invocation that still runs it can last.
 //! A blob is durable, a directory is not: directories from before the machine's last boot are thrown away and
 //! made again when needed, because a power cut may have torn them.
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::error::ServiceError;
-use model::function::Code;
+use model::function::Zip;
 use model::id::Digest;
 use model::limits;
 use model::port::{Artifacts, Clock, Entropy, Pending};
@@ -29,7 +29,7 @@ use store::blobs::{BlobError, Blobs, digest_of};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, Semaphore};
 
 pub use archive::ArchiveError;
-pub use plan::{PackageError, inspect, unpack};
+pub use plan::{PackageError, inspect, stated_bytes, unpack};
 pub use tree::NameError;
 
 /// How long a package outlives the last function that referred to it: the longest invocation, twice over.
@@ -60,15 +60,17 @@ pub struct Packages {
 /// A package that was checked and is not stored yet.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    zip: Bytes,
-    /// What a function would refer to.
-    pub code: Code,
+    bytes: Bytes,
+    /// What a function or layer would refer to.
+    pub zip: Zip,
+    /// The size of its files.
+    pub unzipped_bytes: u64,
 }
 
 /// A package that is stored and will not be collected while this is held.
 pub struct Kept {
-    /// What a function may now refer to.
-    pub code: Code,
+    /// What a function or layer may now refer to.
+    pub zip: Zip,
     _storing: OwnedRwLockReadGuard<()>,
 }
 
@@ -106,17 +108,23 @@ impl Packages {
     ///
     /// # Errors
     /// `InvalidParameterValue` in AWS's words, followed by what is wrong with the archive.
-    pub async fn check(&self, zip: Bytes) -> Result<Checked, ServiceError> {
-        if zip.len() > limits::ZIP_BYTES_MAX {
-            let message = "Zipped size must be smaller than 52428800 bytes".to_owned();
-            return Err(ServiceError::RequestTooLarge(message));
-        }
+    pub async fn check(&self, bytes: Bytes) -> Result<Checked, ServiceError> {
         self.inflate(move || {
-            inspect(&zip).map_err(|error| refusal(&error))?;
-            let code = Code { digest: digest_of(&zip), size_bytes: zip.len() as u64 };
-            Ok(Checked { zip, code })
+            let unzipped_bytes = inspect(&bytes).map_err(|error| refusal(&error))?;
+            let zip = Zip { digest: digest_of(&bytes), size_bytes: bytes.len() as u64 };
+            Ok(Checked { bytes, zip, unzipped_bytes })
         })
         .await
+    }
+
+    /// The size of the files in a package that is kept.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be read.
+    pub async fn unzipped_bytes(&self, zip: Zip) -> Result<u64, ServiceError> {
+        let bytes = self.kept(zip).await?;
+        let size = move || stated_bytes(&bytes).map_err(|error| internal("read a package", &error));
+        self.inflate(size).await
     }
 
     /// Makes a checked package durable.
@@ -125,9 +133,9 @@ impl Packages {
     /// `Internal` when it cannot be written.
     pub async fn keep(&self, package: Checked) -> Result<Kept, ServiceError> {
         let storing = Arc::clone(&self.storing).read_owned().await;
-        let stored = self.blobs.put_as(package.code.digest, package.zip).await;
+        let stored = self.blobs.put_as(package.zip.digest, package.bytes).await;
         stored.map_err(|error| internal("store a package", &error))?;
-        Ok(Kept { code: package.code, _storing: storing })
+        Ok(Kept { zip: package.zip, _storing: storing })
     }
 
     /// The zip as it was sent, or `None` if it is not kept any more.
@@ -181,25 +189,28 @@ impl Packages {
         doomed
     }
 
-    async fn code_dir(&self, code: Code) -> Result<PathBuf, ServiceError> {
-        if let Some(since) = self.unused.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&code.digest)
-        {
+    async fn code_dir(&self, zip: Zip) -> Result<PathBuf, ServiceError> {
+        if let Some(since) = self.unused.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&zip.digest) {
             *since = self.clock.now();
         }
-        let directory = self.directory(code.digest);
+        let directory = self.directory(zip.digest);
         // One look-up of a name: microseconds, and only when an environment starts.
         if directory.is_dir() {
             return Ok(directory);
         }
-        let Some(zip) = self.zip(code.digest).await? else {
-            return Err(internal("read a package", &format!("the package {} is missing", code.digest)));
-        };
+        let bytes = self.kept(zip).await?;
         let temporary = self.temporary();
-        self.inflate(move || match materialize(&zip, &temporary, &directory) {
+        self.inflate(move || match materialize(&bytes, &temporary, &directory) {
             Ok(()) => Ok(directory),
             Err(error) => Err(internal("unpack a package", &error)),
         })
         .await
+    }
+
+    /// The bytes of a package that must be there, because something refers to it.
+    async fn kept(&self, zip: Zip) -> Result<Bytes, ServiceError> {
+        let missing = || internal("read a package", &format!("the package {} is missing", zip.digest));
+        self.zip(zip.digest).await?.ok_or_else(missing)
     }
 
     /// Runs work that inflates an archive off the async threads, a few at a time.
@@ -228,8 +239,8 @@ impl Packages {
 }
 
 impl Artifacts for Packages {
-    fn code_dir(&self, code: Code) -> Pending<'_, Result<PathBuf, ServiceError>> {
-        Box::pin(self.code_dir(code))
+    fn code_dir(&self, zip: Zip) -> Pending<'_, Result<PathBuf, ServiceError>> {
+        Box::pin(self.code_dir(zip))
     }
 }
 

@@ -74,6 +74,12 @@ pub fn inspect(zip: &[u8]) -> Result<u64, PackageError> {
     Ok(limits::UNZIPPED_BYTES_MAX - budget_bytes)
 }
 
+/// The size of an archive's files as its directory states it, which [`inspect`] found to be true before the archive
+/// was kept.
+pub fn stated_bytes(zip: &[u8]) -> Result<u64, PackageError> {
+    Ok(Archive::parse(zip)?.entries().iter().map(|entry| entry.size_bytes).sum())
+}
+
 /// Writes the archive's files into `directory`, which must be empty and nobody else's.
 ///
 /// Files are readable by everyone, since the function's user is not ours; directories, executables and

@@ -12,7 +12,7 @@ use model::function::{Function, State, UpdateStatus};
 use model::id::{AccountId, Region};
 use model::name::{Qualifier, Version};
 
-use crate::world::{World, change, create, reference, scope, zip};
+use crate::world::{World, change, create, inline, reference, scope, zip};
 
 fn update(name: &str, memory_mb: u32) -> UpdateSettings {
     let settings = Change { memory_mb: Some(memory_mb), ..Change::default() };
@@ -22,7 +22,7 @@ fn update(name: &str, memory_mb: u32) -> UpdateSettings {
 fn new_code(name: &str, content: &str) -> UpdateCode {
     UpdateCode {
         reference: reference(name),
-        zip: zip(&[("app.py", content)]),
+        source: inline(zip(&[("app.py", content)])),
         architecture: None,
         revision: None,
         dry_run: false,
@@ -168,7 +168,7 @@ async fn a_dry_run_changes_nothing() {
     let would_be = world.functions.update_code(&scope(), request).await.expect("checked");
     assert_ne!(would_be.code, before.code);
     assert!(Arc::ptr_eq(&world.functions.get(&scope(), &reference("hello"), None).expect("there"), &before));
-    let broken = UpdateCode { dry_run: true, zip: "no zip".into(), ..new_code("hello", "") };
+    let broken = UpdateCode { dry_run: true, source: inline("no zip".into()), ..new_code("hello", "") };
     assert!(world.functions.update_code(&scope(), broken).await.is_err());
 }
 
@@ -260,7 +260,7 @@ async fn what_cannot_be_honoured_leaves_nothing_behind() {
     let world = World::open(data.path()).await;
     let mut refused = vec![create("a"), create("b"), create("c"), create("d")];
     refused[0].settings.runtime = Some(model::runtime::RuntimeName::new("cobol1"));
-    refused[1].zip = "no zip".into();
+    refused[1].source = inline("no zip".into());
     refused[2].settings = Change { timeout_s: Some(0), ..change() };
     refused[3].tags.insert("aws:x".to_owned(), "y".to_owned());
     for request in refused {

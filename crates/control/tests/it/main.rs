@@ -7,5 +7,9 @@
 extern crate dormouse_control as control;
 
 mod functions;
+mod images;
+mod layers;
+mod outside;
 mod packages;
+mod settings;
 mod world;

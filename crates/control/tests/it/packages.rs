@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use control::package::GRACE;
+use model::function::{Function, Zip};
 use model::port::Artifacts;
 
 use crate::world::{World, reference, scope, zip};
@@ -18,10 +19,14 @@ fn directories(data: &Path) -> Vec<String> {
     directories.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
+fn zip_of(function: &Function) -> Zip {
+    function.code.zip().expect("a zip")
+}
+
 async fn collect(world: &World) -> usize {
     let live = || {
         let page = world.functions.list(&scope(), None, 50).expect("a page");
-        page.functions.iter().map(|function| function.code.digest).collect()
+        page.functions.iter().map(|function| function.code.digest()).collect()
     };
     world.packages.collect(&live).await.expect("collected")
 }
@@ -31,8 +36,8 @@ async fn code_is_unpacked_under_its_digest_for_everybody_to_read() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
     let function = world.create("hello").await;
-    assert_eq!(directories(data.path()), [function.code.digest.to_string()]);
-    let directory = world.packages.code_dir(function.code).await.expect("a directory");
+    assert_eq!(directories(data.path()), [function.code.digest().to_string()]);
+    let directory = world.packages.code_dir(zip_of(&function)).await.expect("a directory");
     let mode = |path: &Path| fs::metadata(path).expect("exists").permissions().mode() & 0o777;
     assert_eq!((mode(&directory), mode(&directory.join("app.py"))), (0o755, 0o644));
     assert_eq!(fs::read_to_string(directory.join("app.py")).expect("read"), "hello");
@@ -42,7 +47,7 @@ async fn code_is_unpacked_under_its_digest_for_everybody_to_read() {
 async fn many_starts_share_one_directory() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
-    let code = world.create("hello").await.code;
+    let code = zip_of(&*world.create("hello").await);
     fs::remove_dir_all(data.path().join("code").join(code.digest.to_string())).expect("removed");
     let starts = (0..16).map(|_| {
         let packages = world.packages.clone();
@@ -63,7 +68,7 @@ async fn directories_of_an_earlier_boot_are_not_trusted() {
         let function = world.create("hello").await;
         fs::create_dir(data.path().join("code/.tmp-left")).expect("a directory");
         world.store.close().await;
-        function.code
+        zip_of(&function)
     };
     let directory = data.path().join("code").join(code.digest.to_string());
     fs::write(directory.join("app.py"), "").expect("torn, as after a power cut");
@@ -84,14 +89,14 @@ async fn packages_are_collected_once_unused_for_long() {
     assert_eq!(collect(&world).await, 0, "it may still be running");
     world.clock.turn(GRACE - Duration::from_secs(1));
     assert_eq!(collect(&world).await, 0);
-    world.packages.code_dir(gone.code).await.expect("used again");
+    world.packages.code_dir(zip_of(&gone)).await.expect("used again");
     world.clock.turn(Duration::from_secs(2));
     assert_eq!(collect(&world).await, 0, "it was used since");
     world.clock.turn(GRACE);
     assert_eq!(collect(&world).await, 1);
-    assert_eq!(directories(data.path()), [kept.code.digest.to_string()]);
-    assert!(world.functions.package(gone.code.digest).await.is_err());
-    assert!(!world.functions.package(kept.code.digest).await.expect("kept").is_empty());
+    assert_eq!(directories(data.path()), [kept.code.digest().to_string()]);
+    assert!(world.functions.package(gone.code.digest()).await.is_err());
+    assert!(!world.functions.package(kept.code.digest()).await.expect("kept").is_empty());
 }
 
 #[tokio::test]
@@ -99,7 +104,7 @@ async fn a_package_that_is_stored_again_is_not_collected() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
     let checked = world.packages.check(zip(&[("a", "b")])).await.expect("sound");
-    let digest = checked.code.digest;
+    let digest = checked.zip.digest;
     drop(world.packages.keep(checked.clone()).await.expect("kept"));
     assert_eq!(collect(&world).await, 0);
     world.clock.turn(GRACE);

@@ -2,6 +2,7 @@
 //!
 //! Opening a second world on the same directory, after closing the first one's store, is a restart of the server.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,46 +10,68 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use control::function::{Change, Create, Functions, Parts};
+use control::function::{Change, Create, Functions, Parts, Source, ZipSource};
+use control::layer::Layers;
 use control::package::Packages;
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
 use model::name::FunctionReference;
-use model::port::{Clock, Entropy, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Runtimes};
+use model::port::{
+    Clock, Entropy, Images, Invocation, Invoke, Objects, Outcome, Pending, ReadyRuntime, Runtimes,
+};
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
 use store::Store;
 
+use crate::outside::{Bucket, Gallery};
+
+/// The one file system that the machine's owner allows.
+pub const FILE_SYSTEM: &str = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-1";
+
 /// Everything that one server would have.
 pub struct World {
     pub functions: Functions,
+    pub layers: Layers,
     pub packages: Arc<Packages>,
     pub clock: Arc<TurnedClock>,
     pub engine: Arc<Listener>,
+    pub gallery: Arc<Gallery>,
+    pub bucket: Arc<Bucket>,
     pub store: Store,
 }
 
 impl World {
     /// Opens a data directory as the server does at start.
     pub async fn open(data: &Path) -> Self {
+        Self::open_with(data, Arc::new(Gallery::default())).await
+    }
+
+    /// The same with a gallery that the test has arranged before.
+    pub async fn open_with(data: &Path, gallery: Arc<Gallery>) -> Self {
         let store = Store::open(data).expect("a store");
         let clock = Arc::new(TurnedClock(AtomicU64::new(1_000_000)));
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Listener::default());
+        let bucket = Arc::new(Bucket::default());
         let packages = Packages::open(data.join("code"), store.blobs(), clock.clone(), Arc::clone(&entropy));
         let packages = Arc::new(packages.expect("packages"));
         let parts = Parts {
             records: store.functions(),
+            layer_records: store.layers(),
             packages: Arc::clone(&packages),
             runtimes: Arc::clone(&engine) as Arc<dyn Runtimes>,
             invoke: Arc::clone(&engine) as Arc<dyn Invoke>,
             clock: clock.clone(),
             entropy,
+            images: Some(Arc::clone(&gallery) as Arc<dyn Images>),
+            objects: Some(Arc::clone(&bucket) as Arc<dyn Objects>),
+            file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.to_owned())]),
         };
         let functions = Functions::open(parts).await.expect("functions");
-        Self { functions, packages, clock, engine, store }
+        let layers = Layers::new(functions.clone());
+        Self { functions, layers, packages, clock, engine, gallery, bucket, store }
     }
 
     /// Waits until a change has settled.
@@ -146,6 +169,10 @@ pub fn zip(files: &[(&str, &str)]) -> Bytes {
     Bytes::from(writer.finish().expect("finish the archive").into_inner())
 }
 
+pub fn inline(zip: Bytes) -> Source {
+    Source::Zip(ZipSource::Inline(zip))
+}
+
 pub fn change() -> Change {
     Change {
         runtime: Some(RuntimeName::new("python3.12")),
@@ -158,7 +185,7 @@ pub fn change() -> Change {
 pub fn create(name: &str) -> Create {
     Create {
         reference: reference(name),
-        zip: zip(&[("app.py", name)]),
+        source: inline(zip(&[("app.py", name)])),
         settings: change(),
         tags: Default::default(),
     }

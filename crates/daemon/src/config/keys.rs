@@ -3,9 +3,12 @@
 //! A default is text like any other value and passes the same parser. Parsers are strict; the phrase that they
 //! return in refusal completes "… should be".
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use http::Uri;
 
 use super::Config;
 
@@ -109,10 +112,73 @@ pub(crate) const KEYS: &[Key] = &[
         default_help: "/usr/bin:/usr/local/bin; dev also looks into pyenv and nvm",
         default: |_| String::new(),
         apply: |config, text| {
-            let dirs = std::env::split_paths(text).filter(|dir| !dir.as_os_str().is_empty());
-            let dirs: Vec<PathBuf> = dirs.collect();
-            let absolute = if dirs.iter().all(|dir| dir.is_absolute()) { Ok(dirs) } else { Err(()) };
-            set(&mut config.runtime_path, absolute, "absolute directories separated by colons")
+            set(&mut config.runtime_path, directories(text), "absolute directories separated by colons")
+        },
+    },
+    Key {
+        name: "payload-mb",
+        value_name: "NUMBER",
+        help: "Largest event and largest response of a synchronous invocation, in MB",
+        default_help: "6, as at AWS",
+        default: |_| "6".to_owned(),
+        apply: |config, text| {
+            set(&mut config.payload_mb, positive(text, 1_024), "a number from 1 to 1024")
+        },
+    },
+    Key {
+        name: "stream-mb",
+        value_name: "NUMBER",
+        help: "Largest streamed response, in MB",
+        default_help: "200, as at AWS",
+        default: |_| "200".to_owned(),
+        apply: |config, text| {
+            set(&mut config.stream_mb, positive(text, 1_000_000), "a number from 1 to 1000000")
+        },
+    },
+    Key {
+        name: "file-systems",
+        value_name: "ARN=DIR,…",
+        help: "Directories that functions may mount and write, by the access point's ARN in FileSystemConfigs; as the \
+               directory's owner, who must not be root",
+        default_help: "none",
+        default: |_| String::new(),
+        apply: |config, text| {
+            let pairs = text.split(',').filter(|pair| !pair.is_empty()).map(file_system);
+            let systems = pairs.collect::<Result<BTreeMap<_, _>, ()>>();
+            set(&mut config.file_systems, systems, "ARN=/directory pairs separated by commas")
+        },
+    },
+    Key {
+        name: "image-path",
+        value_name: "DIRS",
+        help: "Directories from which container images may be read (oci:, oci-archive:, docker-archive:), separated by \
+               colons",
+        default_help: "none; dev: the folder it is started in",
+        default: |mode| {
+            let here = std::env::current_dir().ok().filter(|_| mode == Mode::Dev);
+            here.map_or_else(String::new, |dir| dir.display().to_string())
+        },
+        apply: |config, text| {
+            set(&mut config.image_path, directories(text), "absolute directories separated by colons")
+        },
+    },
+    Key {
+        name: "create-on-push",
+        value_name: "BOOL",
+        help: "Whether pushing an image makes its repository",
+        default_help: "false for serve, as at AWS; true for dev",
+        default: |mode| (mode == Mode::Dev).to_string(),
+        apply: |config, text| set(&mut config.create_on_push, bool::from_str(text), "true or false"),
+    },
+    Key {
+        name: "s3-endpoint",
+        value_name: "URL",
+        help: "S3-compatible server from which code is fetched that is named by bucket and key; its keys are in \
+               DORMOUSE_S3_ACCESS_KEY_ID and DORMOUSE_S3_SECRET_ACCESS_KEY",
+        default_help: "none",
+        default: |_| String::new(),
+        apply: |config, text| {
+            set(&mut config.s3_endpoint, endpoint(text), "an address such as http://127.0.0.1:9000")
         },
     },
     Key {
@@ -128,6 +194,30 @@ pub(crate) const KEYS: &[Key] = &[
 fn set<T, E>(field: &mut T, parsed: Result<T, E>, expected: &'static str) -> Result<(), &'static str> {
     *field = parsed.map_err(|_| expected)?;
     Ok(())
+}
+
+/// Absolute directories, separated by colons.
+fn directories(text: &str) -> Result<Vec<PathBuf>, ()> {
+    let dirs = std::env::split_paths(text).filter(|dir| !dir.as_os_str().is_empty());
+    let dirs: Vec<PathBuf> = dirs.collect();
+    if dirs.iter().all(|dir| dir.is_absolute()) { Ok(dirs) } else { Err(()) }
+}
+
+/// `ARN=/directory`.
+fn file_system(pair: &str) -> Result<(String, PathBuf), ()> {
+    let (arn, dir) = pair.split_once('=').ok_or(())?;
+    let dir = PathBuf::from(dir);
+    if arn.starts_with("arn:") && dir.is_absolute() { Ok((arn.to_owned(), dir)) } else { Err(()) }
+}
+
+/// Scheme, host and port; nothing for no endpoint.
+fn endpoint(text: &str) -> Result<Option<Uri>, ()> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| ())?;
+    let plain = matches!(uri.path(), "" | "/") && uri.query().is_none() && uri.authority().is_some();
+    if plain && matches!(uri.scheme_str(), Some("http" | "https")) { Ok(Some(uri)) } else { Err(()) }
 }
 
 fn positive(text: &str, most: u32) -> Result<u32, ()> {

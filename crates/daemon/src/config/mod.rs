@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use http::Uri;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use tracing::level_filters::LevelFilter;
 
@@ -25,6 +26,8 @@ const VARIABLE_PREFIX: &str = "DORMOUSE_";
 /// Variables that are read elsewhere, because they are secret or part of one.
 pub(crate) const ROOT_VARIABLES: [&str; 2] =
     ["DORMOUSE_ROOT_ACCESS_KEY_ID", "DORMOUSE_ROOT_SECRET_ACCESS_KEY"];
+/// As whom buckets at `s3-endpoint` are read; read elsewhere, too.
+pub(crate) const S3_VARIABLES: [&str; 2] = ["DORMOUSE_S3_ACCESS_KEY_ID", "DORMOUSE_S3_SECRET_ACCESS_KEY"];
 
 /// How a server is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,18 @@ pub(crate) struct Config {
     pub blanks: usize,
     /// Directories that are searched for interpreters, best first; where none is given, the usual ones.
     pub runtime_path: Vec<PathBuf>,
+    /// Largest event and response of a synchronous invocation.
+    pub payload_mb: u32,
+    /// Largest streamed response.
+    pub stream_mb: u32,
+    /// Directories that functions may share, by the ARN under which they ask for them.
+    pub file_systems: BTreeMap<String, PathBuf>,
+    /// Directories from which images may be read.
+    pub image_path: Vec<PathBuf>,
+    /// Whether a push makes the repository that it names.
+    pub create_on_push: bool,
+    /// Where code is fetched that functions name by bucket and key; empty for nowhere.
+    pub s3_endpoint: Option<Uri>,
     /// How much is logged.
     pub log_level: LevelFilter,
 }
@@ -158,6 +173,12 @@ impl Config {
             environments_max: 0,
             blanks: 0,
             runtime_path: Vec::new(),
+            payload_mb: 0,
+            stream_mb: 0,
+            file_systems: BTreeMap::new(),
+            image_path: Vec::new(),
+            create_on_push: false,
+            s3_endpoint: None,
             log_level: LevelFilter::OFF,
         }
     }
@@ -170,7 +191,7 @@ fn variable_of(key: &str) -> String {
 fn refuse_unknown_variables(environment: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     let mut known: Vec<String> = KEYS.iter().map(|key| variable_of(key.name)).collect();
     known.push(variable_of(CONFIG));
-    known.extend(ROOT_VARIABLES.map(str::to_owned));
+    known.extend([ROOT_VARIABLES, S3_VARIABLES].concat().into_iter().map(str::to_owned));
     let mut ours = environment.keys().filter(|name| name.starts_with(VARIABLE_PREFIX));
     match ours.find(|name| !known.contains(name)) {
         Some(name) => Err(ConfigError::UnknownVariable { name: name.clone(), known: known.join(", ") }),
@@ -216,6 +237,17 @@ mod tests {
         assert_eq!(blanks(&[], &[], file), 1);
         assert_eq!(blanks(&[], variable, file), 2);
         assert_eq!(blanks(&[("blanks", "3")], variable, file), 3);
+    }
+
+    #[test]
+    fn file_systems_are_pairs() {
+        let arn = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-1";
+        let config = load(&[("file-systems", &format!("{arn}=/srv/a,arn:b=/srv/b"))], &[], None).expect("valid");
+        assert_eq!(config.file_systems[arn], PathBuf::from("/srv/a"));
+        assert_eq!(config.file_systems["arn:b"], PathBuf::from("/srv/b"));
+        for wrong in ["/srv/a", "arn:a=relative", "a=/srv"] {
+            load(&[("file-systems", wrong)], &[], None).expect_err("refused");
+        }
     }
 
     #[test]

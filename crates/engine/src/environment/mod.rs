@@ -1,55 +1,64 @@
 //! One execution environment: the state of its lifecycle and the effects of each step.
 //!
-//! Events come from three sides: the pool assigns and retires, the Runtime API reports what the runtime says,
-//! the supervisor reports exits and time limits. Each locks the environment, takes one step of
-//! `model::lifecycle`, and performs the effects in order. Effects that must wait (starting and killing
+//! Events come from four sides: the pool assigns and retires, the Runtime API and the Extensions API report what
+//! processes say, the supervisor reports exits and time limits. Each locks the environment, takes one step of
+//! `model::lifecycle`, and performs the effects in order. Effects that must wait (starting and ending
 //! processes) are ordered from the supervisor; everything on the warm path happens at once, in memory.
 //!
 //! Invariants: the lock is never held across an await; a lease is answered once and closed once; the pool is
-//! told only after the lock is free.
+//! told of free places only after the lock is free, and of each place once.
 
+mod extensions;
+mod init;
 mod lease;
+mod log;
 mod output;
+mod refusal;
 mod report;
+mod runs;
+mod stream;
 mod supervise;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use model::fault::Fault;
 use model::function::Function;
-use model::id::{EnvironmentId, RequestId};
-use model::lease::Lease;
+use model::gate::Gate;
+use model::id::EnvironmentId;
 use model::lifecycle::{self, Effect, Event, Refused, State};
 use model::limits;
-use model::log::{LogEvent, LogGroup};
-use model::port::Invocation;
-use model::time::{Timestamp, billed_millis};
+use model::log::LogGroup;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::engine::{self, Shared};
 use crate::host::Cell;
 use crate::pool::Pool;
+use crate::telemetry::Telemetry;
 
+pub(crate) use extensions::{ExtensionEvent, ExtensionRefusal};
+use init::Init;
+pub(crate) use init::RuntimeVersion;
 use lease::OpenLease;
 pub(crate) use lease::{Answer, Assignment};
-pub(crate) use supervise::Launch;
-
-/// An event on its way to the runtime.
-pub(crate) struct Delivery {
-    pub invocation: Arc<Invocation>,
-    pub deadline: Timestamp,
-}
+pub(crate) use refusal::{RuntimeRefusal, RuntimeStep};
+pub(crate) use report::ShutdownReason;
+pub(crate) use runs::Delivery;
+pub(crate) use stream::{Put, Sink};
+pub(crate) use supervise::{Launch, Program};
 
 /// What the supervisor is told to do; never more than a few are under way.
 enum Order {
+    StartProcesses,
     StartRuntime,
-    KillProcesses,
+    Shutdown(ShutdownReason),
+    /// An extension may have ended its part of the shutdown phase.
+    LookAtShutdown,
     Destroy,
 }
 
-const ORDERS_MAX: usize = 8;
+const ORDERS_MAX: usize = 32;
 
 /// One execution environment.
 pub(crate) struct Environment {
@@ -57,9 +66,13 @@ pub(crate) struct Environment {
     pub function: Arc<Function>,
     shared: Arc<Shared>,
     pool: Weak<Pool>,
-    cell: Box<dyn Cell>,
+    cell: Arc<dyn Cell>,
+    telemetry: Telemetry,
     log_group: Arc<LogGroup>,
     log_stream: Arc<str>,
+    runtime_version: Option<RuntimeVersion>,
+    /// Names of the external extensions, in the order in which they start.
+    external: Vec<String>,
     orders: mpsc::Sender<Order>,
     /// Tells the supervisor that a time limit changed.
     rearm: Notify,
@@ -71,25 +84,28 @@ pub(crate) struct Environment {
 
 struct Inner {
     state: State,
-    /// The runtime's pending `GET /next`.
-    seat: Option<oneshot::Sender<Delivery>>,
-    /// An event whose receiver went away; the next `GET /next` gets it.
-    undelivered: Option<Delivery>,
-    lease: Option<OpenLease>,
+    gate: Gate,
+    /// What each extension is known by, in the order of the gate.
+    extensions: Vec<extensions::Line>,
+    /// The runtime's pending `GET /next`s.
+    seats: VecDeque<oneshot::Sender<Delivery>>,
+    /// Events whose receivers went away; the next `GET /next` gets the oldest.
+    undelivered: VecDeque<Delivery>,
+    leases: Vec<OpenLease>,
     /// Why the current step failed; read by the effects of that step.
     fault: Option<Fault>,
-    /// When the runtime was started, until it is ready.
-    init_started: Option<Instant>,
-    /// The first init's time, billed and reported with the first lease.
-    init: Option<Duration>,
-    sandbox_time: Duration,
+    init: Init,
     /// No invocation has run in it yet.
     fresh: bool,
     /// The pool still counts it among its starts.
     counted_as_starting: bool,
+    /// Places that the pool knows to be free, or that are on their way to a caller.
+    offered: usize,
+    /// It takes no more work and ends when the open invocations have.
+    draining: bool,
     /// The turn to start; given up when init ends or takes long.
     turn: Option<OwnedSemaphorePermit>,
-    /// Counts the runtime processes killed, so that a late exit of one is not taken for the next one's.
+    /// Counts how often all processes were ended, so that a late request of one is not taken for its successor's.
     generation: u64,
     oom_kills: u64,
     output: output::Output,
@@ -99,49 +115,23 @@ struct Inner {
 }
 
 impl Inner {
-    fn check_generation(&self, generation: u64) -> Result<(), RuntimeRefusal> {
-        if self.generation == generation {
-            Ok(())
-        } else {
-            Err(RuntimeRefusal::InvalidTransition(self.state))
-        }
-    }
-
-    fn expects(&self, generation: u64, request: RequestId) -> Result<(), RuntimeRefusal> {
-        let lease = self.lease.as_ref().filter(|lease| lease.invocation.request == request);
-        let lease = lease.ok_or(RuntimeRefusal::InvalidRequestId)?;
-        self.check_generation(generation)?;
-        if lease.answer.is_some() || self.state != State::Running {
-            return Err(RuntimeRefusal::InvalidTransition(self.state));
-        }
-        Ok(())
-    }
-
-    fn expects_init(&self, generation: u64) -> Result<(), RuntimeRefusal> {
-        self.check_generation(generation)?;
-        match self.state {
-            State::Starting | State::Restarting => Ok(()),
-            other => Err(RuntimeRefusal::InvalidTransition(other)),
-        }
-    }
-}
-
-/// Why the runtime's request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RuntimeRefusal {
-    #[error("Invalid request ID")]
-    InvalidRequestId,
-    #[error("State transition from {0:?} failed for runtime. Error: State transition is not allowed")]
-    InvalidTransition(State),
-}
-
-impl From<Refused> for RuntimeRefusal {
-    fn from(refused: Refused) -> Self {
-        Self::InvalidTransition(refused.state)
+    /// Whether nothing is open in it, so that it can be frozen or ended without harm.
+    fn rests(&self) -> bool {
+        matches!(self.state, State::Idle | State::Frozen | State::Reset)
     }
 }
 
 impl Environment {
+    /// Size of a response that is not streamed.
+    pub(crate) fn response_bytes_max(&self) -> usize {
+        self.shared.response_bytes_max
+    }
+
+    /// Size of a streamed response.
+    pub(crate) fn stream_bytes_max(&self) -> u64 {
+        self.shared.stream_bytes_max
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,147 +141,113 @@ impl Environment {
         self.lock().fresh
     }
 
-    /// Since when it has been idle.
-    pub(crate) fn idle_since(&self) -> Instant {
-        self.lock().idle_since
-    }
-
-    /// Gives it an invocation. Gives the invocation back if the environment ended in the meantime.
-    pub(crate) fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), Box<Assignment>> {
-        let mut inner = self.lock();
-        let lease = OpenLease::open(assignment, Instant::now(), self.shared.ports.clock.now());
-        inner.lease = Some(lease);
-        if self.advance(&mut inner, Event::Assign).is_ok() {
-            self.log_start(&mut inner);
-            let deadline = inner.lease.as_ref().map(|lease| lease.deadline);
-            self.arm(&inner, deadline);
-            return Ok(());
-        }
-        let returned = inner.lease.take().and_then(OpenLease::into_assignment);
-        returned.map_or(Ok(()), |assignment| Err(Box::new(assignment)))
-    }
-
-    /// The runtime asks for the next event; the receiver gets it. Each caller says to which generation of runtime
-    /// processes it belongs: one that is being killed must not take its successor's work.
-    pub(crate) fn next(
-        self: &Arc<Self>,
-        generation: u64,
-    ) -> Result<oneshot::Receiver<Delivery>, RuntimeRefusal> {
-        let (sender, receiver) = oneshot::channel();
-        let mut inner = self.lock();
-        inner.check_generation(generation)?;
-        if inner.state == State::Running
-            && let Some(delivery) = inner.undelivered.take()
-        {
-            let _ = sender.send(delivery);
-            return Ok(receiver);
-        }
-        inner.seat = Some(sender);
-        let before = inner.state;
-        if let Err(refused) = self.advance(&mut inner, Event::Ready) {
-            inner.seat = None;
-            return Err(refused.into());
-        }
-        let became_idle = before != State::Idle && inner.state == State::Idle;
-        if became_idle {
-            self.offer(inner);
-        }
-        Ok(receiver)
-    }
-
-    /// Whether this answer would be taken, so that no other body is read into memory.
-    pub(crate) fn expects(&self, generation: u64, request: RequestId) -> Result<(), RuntimeRefusal> {
-        self.lock().expects(generation, request)
-    }
-
-    /// The runtime answers an invocation.
-    pub(crate) fn answer(
-        self: &Arc<Self>,
-        generation: u64,
-        request: RequestId,
-        answer: Answer,
-    ) -> Result<(), RuntimeRefusal> {
-        let mut inner = self.lock();
-        inner.expects(generation, request)?;
-        if let Some(lease) = &mut inner.lease {
-            lease.answer = Some(answer);
-        }
-        self.advance(&mut inner, Event::Answer)?;
-        self.settle(&mut inner);
-        Ok(())
-    }
-
-    /// Whether the runtime may report that its init failed.
-    pub(crate) fn expects_init(&self, generation: u64) -> Result<(), RuntimeRefusal> {
-        self.lock().expects_init(generation)
-    }
-
-    /// The runtime reports that its init failed.
-    pub(crate) fn init_failed(
-        self: &Arc<Self>,
-        generation: u64,
-        error_type: String,
-        payload: Bytes,
-    ) -> Result<(), RuntimeRefusal> {
+    /// Since when it has been idle; none while something is open in it.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         let inner = self.lock();
-        inner.expects_init(generation)?;
-        self.fail(inner, Event::Fault, Fault::Reported { error_type, payload });
-        Ok(())
+        inner.rests().then_some(inner.idle_since)
     }
 
-    /// The runtime failed or ran out of time.
+    /// Whether it takes several invocations at once.
+    fn is_shared(&self) -> bool {
+        self.function.concurrency_per_environment() > 1
+    }
+
+    /// The runtime or an extension failed, or time ran out.
     fn fail(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, event: Event, fault: Fault) {
-        let was_idle = matches!(inner.state, State::Idle | State::Frozen);
+        if matches!(inner.state, State::Idle | State::Frozen) {
+            self.withdraw(&mut inner);
+        }
         inner.fault = Some(fault);
-        inner.seat = None;
-        inner.undelivered = None;
-        let stepped = self.advance(&mut inner, event).is_ok();
+        inner.seats.clear();
+        inner.undelivered.clear();
+        inner.turn = None;
+        self.note_failure(&mut inner);
+        let _ = self.advance(&mut inner, event);
         inner.fault = None;
-        if stepped && !was_idle {
-            self.offer(inner);
+    }
+
+    /// Every process has ended.
+    fn stopped(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        inner.generation += 1;
+        inner.extensions.clear();
+        inner.gate = Gate::new(&self.external);
+        inner.seats.clear();
+        inner.undelivered.clear();
+        self.telemetry.reset();
+        let _ = self.advance(&mut inner, Event::Stopped);
+        self.offer(inner);
+    }
+
+    /// Ends the environment, whatever it does. The pool forgets it at once; its shutdown phase is its own affair.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        self.withdraw(&mut inner);
+        inner.fault = Some(Fault::Stopped);
+        let stepped = self.advance(&mut inner, Event::Retire).is_ok();
+        inner.fault = None;
+        if stepped {
+            self.start_over(&mut inner);
+            self.depart(inner);
         }
     }
 
-    /// Ends the environment, whatever it does.
-    pub(crate) fn retire(self: &Arc<Self>) {
-        self.end(Fault::Stopped);
-    }
-
-    /// Ends the environment; an invocation in it is answered with the fault.
-    fn end(self: &Arc<Self>, fault: Fault) {
+    /// Ends the environment as soon as nothing is open in it.
+    pub(crate) fn retire_when_idle(self: &Arc<Self>) {
         let mut inner = self.lock();
-        inner.fault = Some(fault);
-        let stepped = self.advance(&mut inner, Event::Retire).is_ok();
-        self.depart(inner, stepped);
+        inner.draining = true;
+        self.withdraw(&mut inner);
+        let idle = inner.leases.is_empty();
+        drop(inner);
+        if idle {
+            self.retire();
+        }
     }
 
     /// Ends the environment because its sandbox does not work; an invocation that it has not delivered yet gets
     /// another one.
     fn break_off(self: &Arc<Self>) {
         let mut inner = self.lock();
-        let requeued = inner.lease.take();
+        self.withdraw(&mut inner);
+        inner.fault = Some(Fault::Stopped);
+        let requeued = match inner.state {
+            State::Restarting => std::mem::take(&mut inner.leases),
+            _ => Vec::new(),
+        };
         let stepped = self.advance(&mut inner, Event::Broken).is_ok();
-        if !stepped {
-            inner.lease = requeued;
-            return drop(inner);
+        inner.fault = None;
+        if stepped {
+            self.start_over(&mut inner);
+            self.depart(inner);
         }
-        self.depart(inner, true);
-        if let (Some(assignment), Some(pool)) =
-            (requeued.and_then(OpenLease::into_assignment), self.pool.upgrade())
-        {
-            tokio::spawn(engine::dispatch(Arc::clone(&self.shared), pool, assignment));
+        let Some(pool) = self.pool.upgrade() else { return };
+        for assignment in requeued.into_iter().filter_map(OpenLease::into_assignment) {
+            tokio::spawn(engine::dispatch(Arc::clone(&self.shared), Arc::clone(&pool), assignment));
         }
     }
 
-    /// Leaves the pool after its last step. If its start was still counted, somebody may wait for it.
-    fn depart(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, stepped: bool) {
-        let started = std::mem::take(&mut inner.counted_as_starting);
+    /// Its start is no longer waited for. If it still was, the one who waits is told.
+    fn start_over(&self, inner: &mut Inner) {
         inner.turn = None;
-        drop(inner);
-        let Some(pool) = self.pool.upgrade().filter(|_| stepped) else { return };
-        pool.depart(self);
-        if started {
+        if std::mem::take(&mut inner.counted_as_starting)
+            && let Some(pool) = self.pool.upgrade()
+        {
             pool.start_failed(&engine::lost());
+        }
+    }
+
+    /// Leaves the pool.
+    fn depart(self: &Arc<Self>, inner: MutexGuard<'_, Inner>) {
+        drop(inner);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.depart(self);
+        }
+    }
+
+    /// Takes its free places back from the pool; one on its way to a caller is found to be gone there.
+    fn withdraw(self: &Arc<Self>, inner: &mut Inner) {
+        if let Some(pool) = self.pool.upgrade() {
+            inner.offered = inner.offered.saturating_sub(pool.give_up(self));
         }
     }
 
@@ -302,28 +258,60 @@ impl Environment {
         let _ = self.advance(&mut inner, Event::FreezeDue);
     }
 
-    /// Goes back to the pool: the caller it was handed to went away.
+    /// A place goes back to the pool: the caller it was handed to went away.
     pub(crate) fn return_unused(self: &Arc<Self>) {
-        self.offer(self.lock());
+        let mut inner = self.lock();
+        inner.offered = inner.offered.saturating_sub(1);
+        self.offer(inner);
     }
 
-    /// Tells the pool that it can take an invocation, and freezes it if none is waiting.
+    /// How many invocations it could take now.
+    fn vacancies(&self, inner: &Inner) -> usize {
+        match inner.state {
+            _ if inner.draining => 0,
+            State::Reset => 1,
+            State::Idle | State::Frozen | State::Running if self.is_shared() => inner.seats.len(),
+            State::Idle | State::Frozen => 1,
+            _ => 0,
+        }
+    }
+
+    /// Tells the pool of every place that it does not know yet, and arms what is due when nobody takes one.
     fn offer(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        let owed = self.vacancies(&inner).saturating_sub(inner.offered);
+        if owed == 0 {
+            let draining = inner.draining && inner.leases.is_empty() && inner.rests();
+            drop(inner);
+            return if draining {
+                self.retire()
+            };
+        }
+        inner.offered += owed;
         let started = std::mem::take(&mut inner.counted_as_starting);
         inner.turn = None;
         drop(inner);
         let Some(pool) = self.pool.upgrade() else { return self.retire() };
-        if !pool.offer(self, started) {
-            return;
+        let mut parked = false;
+        for place in 0..owed {
+            parked = pool.offer(self, started && place == 0);
         }
+        if parked {
+            self.rest();
+        }
+    }
+
+    /// Nobody waits for it: it will be frozen and, in the end, removed.
+    fn rest(self: &Arc<Self>) {
         if self.born.elapsed() >= limits::ENVIRONMENT_AGE_MAX {
-            return self.expire();
+            return self.retire_when_idle();
         }
         if self.function.freezes() && self.shared.freeze_delay.is_zero() {
             self.freeze();
         }
         let inner = self.lock();
-        self.arm(&inner, Some(self.rest_due(&inner)));
+        if inner.rests() {
+            self.arm(&inner, Some(self.rest_due(&inner)));
+        }
     }
 
     /// When something is due for an environment that rests: its freezing, or its end.
@@ -351,16 +339,16 @@ impl Environment {
 
     fn perform(&self, inner: &mut Inner, effect: Effect) {
         match effect {
-            Effect::StartRuntime => self.order(Order::StartRuntime),
-            Effect::KillProcesses => {
-                inner.generation += 1;
-                self.order(Order::KillProcesses);
+            Effect::StartProcesses => self.order(Order::StartProcesses),
+            Effect::Shutdown => {
+                let reason = ShutdownReason::of(inner.fault.as_ref());
+                self.order(Order::Shutdown(reason));
             }
             Effect::Destroy => self.order(Order::Destroy),
             Effect::Deliver => self.deliver(inner),
             Effect::AnswerFault => self.answer_fault(inner),
-            Effect::CloseLease => self.close(inner),
-            // Done by the caller of `advance`, who holds the lease.
+            Effect::CloseLeases => self.close_all(inner),
+            // Done by the caller of `advance`, who holds the leases.
             Effect::Requeue => {}
             Effect::Freeze => self.warn_if(self.cell.freeze(), "freeze"),
             Effect::Thaw => self.warn_if(self.cell.thaw(), "thaw"),
@@ -380,140 +368,6 @@ impl Environment {
         if let Err(error) = result {
             tracing::warn!(environment = %self.id, function = %self.function.id.name, %error, "cannot {action}");
         }
-    }
-
-    fn init_done(&self, inner: &mut Inner) {
-        let Some(started) = inner.init_started.take() else { return };
-        let took = started.elapsed();
-        if inner.state == State::Starting {
-            inner.init = Some(took);
-        }
-        let quota = sandbox::CpuQuota::from_millicores(self.function.cpu_millis());
-        self.warn_if(self.cell.set_cpu(Some(quota)), "limit the CPU of");
-    }
-
-    /// Hands the open lease's event to the runtime and starts the clock of its run.
-    fn deliver(&self, inner: &mut Inner) {
-        let Some(lease) = &mut inner.lease else { return };
-        let first = std::mem::replace(&mut inner.fresh, false);
-        lease.init = inner.init.take().filter(|_| first);
-        lease.phases.init = lease.init.unwrap_or_default();
-        lease.phases.sandbox = if first { inner.sandbox_time } else { Duration::ZERO };
-        let deadline = lease.started_at.after(self.function.timeout());
-        let delivery = Delivery { invocation: Arc::clone(&lease.invocation), deadline };
-        match inner.seat.take() {
-            Some(seat) => inner.undelivered = seat.send(delivery).err(),
-            None => inner.undelivered = Some(delivery),
-        }
-    }
-
-    /// The `START` line. It comes before anything that the invocation writes, since reading output takes the lock.
-    fn log_start(&self, inner: &mut Inner) {
-        let Some(lease) = &inner.lease else { return };
-        let line = report::start(&self.function, lease.invocation.request, lease.started_at);
-        if lease.invocation.tail {
-            inner.output.note(&line);
-        }
-        self.log(vec![line], lease.started_at);
-    }
-
-    fn answer_fault(&self, inner: &mut Inner) {
-        let Some(lease) = &mut inner.lease else { return };
-        lease.answer = Some(Answer::Fault(inner.fault.clone().unwrap_or(Fault::Stopped)));
-        self.settle(inner);
-    }
-
-    /// Writes the lease to the ledger, then answers the caller: what was answered is never lost. A caller who
-    /// wants the end of the log is answered when it is complete.
-    fn settle(&self, inner: &mut Inner) {
-        let Some(lease) = &mut inner.lease else { return };
-        let duration = lease.started.elapsed();
-        lease.phases.run = duration;
-        lease.billed_ms = self.billed_ms(lease, duration);
-        lease.peak_memory_bytes = self.peak_memory_bytes(lease);
-        self.shared.ports.ledger.record(&self.row(lease));
-        if !lease.invocation.tail {
-            lease.send_reply(None);
-        }
-    }
-
-    /// Ends the lease: the rest of the output, `END` and `REPORT`, and the ledger's row again if more is billed
-    /// because the runtime went on working after its answer.
-    fn close(&self, inner: &mut Inner) {
-        let Some(mut lease) = inner.lease.take() else { return };
-        let duration = lease.started.elapsed();
-        let billed_ms = self.billed_ms(&lease, duration);
-        if billed_ms > lease.billed_ms {
-            lease.billed_ms = billed_ms;
-            self.shared.ports.ledger.record(&self.row(&lease));
-        }
-        let at = self.shared.ports.clock.now();
-        let mut lines = inner.output.drain(true);
-        let ending = report::end(self.function.settings.logging.format, &self.report(&lease, duration), at);
-        if lease.invocation.tail {
-            ending.iter().for_each(|line| inner.output.note(line));
-            lease.send_reply(Some(inner.output.take_tail()));
-        } else {
-            inner.output.forget_tail();
-        }
-        lines.extend(ending);
-        self.log(lines, at);
-    }
-
-    /// A run is billed up to the function timeout: what ending it costs beyond that is ours.
-    fn billed_ms(&self, lease: &OpenLease, duration: Duration) -> u64 {
-        billed_millis(duration.min(self.function.timeout()) + lease.init.unwrap_or_default())
-    }
-
-    fn report<'a>(&self, lease: &'a OpenLease, duration: Duration) -> report::Report<'a> {
-        let fault = match &lease.answer {
-            Some(Answer::Fault(fault)) => Some(fault),
-            _ => None,
-        };
-        report::Report {
-            request: lease.invocation.request,
-            duration,
-            billed_ms: lease.billed_ms,
-            memory_mb: self.function.settings.memory_mb,
-            peak_memory_bytes: lease.peak_memory_bytes,
-            init: lease.init,
-            fault,
-            failed: matches!(lease.answer, Some(Answer::Reported(_))),
-        }
-    }
-
-    fn peak_memory_bytes(&self, lease: &OpenLease) -> u64 {
-        if matches!(lease.answer, Some(Answer::Fault(Fault::OutOfMemory))) {
-            return self.function.memory_bytes();
-        }
-        self.cell.memory_peak_bytes().unwrap_or(0)
-    }
-
-    fn row(&self, lease: &OpenLease) -> Lease {
-        Lease {
-            request: lease.invocation.request,
-            function: self.function.id.clone(),
-            version: self.function.version,
-            environment: self.id,
-            started: lease.started_at,
-            architecture: self.function.settings.architecture,
-            memory_mb: self.function.settings.memory_mb,
-            billed_ms: lease.billed_ms,
-            init: lease.init,
-            peak_memory_bytes: lease.peak_memory_bytes,
-            bytes_in: lease.invocation.payload.len() as u64,
-            bytes_out: lease.bytes_out(),
-            reason: lease.reason,
-            outcome: lease.outcome(),
-        }
-    }
-
-    fn log(&self, lines: Vec<String>, at: Timestamp) {
-        if lines.is_empty() {
-            return;
-        }
-        let event = |message| LogEvent { stream: Arc::clone(&self.log_stream), at, message };
-        self.shared.ports.logs.append(&self.log_group, lines.into_iter().map(event).collect());
     }
 
     /// Wakes the supervisor if it would look too late.

@@ -1,5 +1,6 @@
-//! What the processes of an environment write: two pipes, cut into lines, kept as log events and, for callers
-//! who ask, as the last 4 KB of an invocation.
+//! What the processes of an environment write: their pipes, cut into records, kept as log events and, for callers
+//! who ask, as the last 4 KB of an invocation. Standard output and error are cut into lines; the descriptor that
+//! runtimes write log records to is read in frames.
 //!
 //! A line longer than a log event may be is cut. Reading is bounded per call, so a flood cannot starve others.
 
@@ -7,50 +8,99 @@ use std::io;
 use std::sync::Arc;
 
 use model::limits::{LOG_EVENT_BYTES_MAX, LOG_TAIL_BYTES};
+use model::time::Timestamp;
 use tokio::net::unix::pipe::Receiver;
+
+use crate::telemetry::frames::{Frame, Frames};
 
 /// Most bytes taken from one pipe per call of [`Output::drain`].
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 const CHUNK_BYTES: usize = 4 * 1024;
 
-/// Both pipes of the current runtime process, and the tail kept since the last [`Output::take_tail`].
+/// Whose words they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// The runtime, and with it the function.
+    Function,
+    /// An external extension.
+    Extension,
+}
+
+/// How a pipe is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Lines.
+    Lines,
+    /// Records in frames, each of which may hold several lines.
+    Frames,
+}
+
+/// One record of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub writer: Writer,
+    /// When the process says that it wrote it.
+    pub at: Option<Timestamp>,
+    pub text: String,
+}
+
+/// The pipes of the current processes, and the tail kept since the last [`Output::take_tail`].
 #[derive(Default)]
 pub(crate) struct Output {
-    pipes: [Pipe; 2],
+    pipes: Vec<Pipe>,
     tail: Tail,
 }
 
-#[derive(Default)]
 struct Pipe {
+    writer: Writer,
     source: Option<Arc<Receiver>>,
-    partial: Vec<u8>,
+    partial: Partial,
+}
+
+/// What has come of a record that is not complete.
+enum Partial {
+    Line(Vec<u8>),
+    Frame(Frames),
 }
 
 impl Output {
-    /// Reads from these pipes from now on.
-    pub(crate) fn attach(&mut self, stdout: Arc<Receiver>, stderr: Arc<Receiver>) {
-        self.pipes = [stdout, stderr].map(|source| Pipe { source: Some(source), partial: Vec::new() });
+    /// Reads from this pipe, too.
+    pub(crate) fn attach(&mut self, writer: Writer, form: Form, source: Arc<Receiver>) {
+        let partial = match form {
+            Form::Lines => Partial::Line(Vec::new()),
+            Form::Frames => Partial::Frame(Frames::default()),
+        };
+        self.pipes.push(Pipe { writer, source: Some(source), partial });
     }
 
-    /// Everything that can be read now, as complete lines. With `whole`, an unfinished line counts as one:
+    /// Forgets the pipes of processes that have ended.
+    pub(crate) fn detach(&mut self) {
+        self.pipes.clear();
+    }
+
+    /// Everything that can be read now, as complete records. With `whole`, an unfinished line counts as one:
     /// the invocation that wrote it has ended.
-    pub(crate) fn drain(&mut self, whole: bool) -> Vec<String> {
-        let mut lines = Vec::new();
+    pub(crate) fn drain(&mut self, whole: bool) -> Vec<Written> {
+        let mut records = Vec::new();
         for pipe in &mut self.pipes {
-            pipe.read(&mut lines);
-            if whole && !pipe.partial.is_empty() {
-                lines.push(text(&std::mem::take(&mut pipe.partial)));
+            pipe.read(&mut records);
+            if let Partial::Line(partial) = &mut pipe.partial
+                && (whole || pipe.source.is_none())
+                && !partial.is_empty()
+            {
+                let text = text(&std::mem::take(partial));
+                records.push(Written { writer: pipe.writer, at: None, text });
             }
         }
-        for line in &lines {
-            self.tail.push(line);
+        for record in &records {
+            self.tail.push(&record.text);
         }
-        lines
+        records
     }
 
-    /// Which pipes are still open, stdout first.
-    pub(crate) fn open(&self) -> [bool; 2] {
-        self.pipes.each_ref().map(|pipe| pipe.source.is_some())
+    /// The pipes that are still open.
+    pub(crate) fn open(&self) -> Vec<Arc<Receiver>> {
+        self.pipes.iter().filter_map(|pipe| pipe.source.clone()).collect()
     }
 
     /// Adds one of the platform's own lines to the tail.
@@ -70,7 +120,7 @@ impl Output {
 }
 
 impl Pipe {
-    fn read(&mut self, lines: &mut Vec<String>) {
+    fn read(&mut self, records: &mut Vec<Written>) {
         let Some(source) = &self.source else { return };
         let mut chunk = [0; CHUNK_BYTES];
         let mut taken = 0;
@@ -82,7 +132,7 @@ impl Pipe {
                 }
                 Ok(count) => {
                     taken += count;
-                    split(&mut self.partial, &chunk[..count], lines);
+                    self.partial.push(self.writer, &chunk[..count], records);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -93,6 +143,32 @@ impl Pipe {
             }
         }
     }
+}
+
+impl Partial {
+    fn push(&mut self, writer: Writer, bytes: &[u8], records: &mut Vec<Written>) {
+        match self {
+            Self::Line(partial) => {
+                let mut lines = Vec::new();
+                split(partial, bytes, &mut lines);
+                records.extend(lines.into_iter().map(|text| Written { writer, at: None, text }));
+            }
+            Self::Frame(frames) => {
+                let mut whole = Vec::new();
+                frames.push(bytes, &mut whole);
+                records.extend(whole.into_iter().map(|frame| record_of(writer, frame)));
+            }
+        }
+    }
+}
+
+/// The line break that ends a record is not part of it.
+fn record_of(writer: Writer, frame: Frame) -> Written {
+    let Frame { at, mut message, .. } = frame;
+    if message.ends_with('\n') {
+        message.pop();
+    }
+    Written { writer, at, text: message }
 }
 
 /// Reads what is there. The reactor may not have heard of the newest bytes yet, so the pipe itself is asked too:
@@ -195,12 +271,14 @@ mod tests {
         let (out_read, out_write) = pipe_with(PipeFlags::NONBLOCK).expect("a pipe");
         let (err_read, _err_write) = pipe_with(PipeFlags::NONBLOCK).expect("a pipe");
         let mut output = Output::default();
-        let [out_read, err_read] =
-            [out_read, err_read].map(|end| Arc::new(Receiver::from_owned_fd(end).expect("a pipe's end")));
-        output.attach(out_read, err_read);
+        for end in [out_read, err_read] {
+            let end = Arc::new(Receiver::from_owned_fd(end).expect("a pipe's end"));
+            output.attach(Writer::Function, Form::Lines, end);
+        }
+        let texts = |records: Vec<Written>| records.into_iter().map(|record| record.text).collect::<Vec<_>>();
         rustix::io::write(&out_write, b"one\ntw").expect("room in the pipe");
-        assert_eq!(output.drain(false), ["one"]);
-        assert_eq!(output.drain(true), ["tw"]);
+        assert_eq!(texts(output.drain(false)), ["one"]);
+        assert_eq!(texts(output.drain(true)), ["tw"]);
         assert_eq!(output.take_tail(), b"one\ntw\n");
     }
 }

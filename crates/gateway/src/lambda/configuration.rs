@@ -5,7 +5,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::function::{Function, LogFormat, State, TracingMode, UpdateStatus};
+use control::function::is_resolved;
+use model::function::{Code, Function, LogFormat, Settings, Start, State, TracingMode, UpdateStatus};
 use model::name::Qualifier;
 use wire::lambda as api;
 
@@ -28,7 +29,10 @@ pub fn configuration(function: &Function, qualifier: Option<&Qualifier>) -> api:
         State::Failed { reason } => {
             shown.state = Some(api::State::Failed);
             shown.state_reason = Some(reason.clone());
-            shown.state_reason_code = Some(api::StateReasonCode::InternalError);
+            shown.state_reason_code = Some(match function.code {
+                Code::Zip(_) => api::StateReasonCode::InternalError,
+                Code::Image(_) => api::StateReasonCode::InvalidImage,
+            });
         }
     }
     match &function.last_update {
@@ -42,7 +46,10 @@ pub fn configuration(function: &Function, qualifier: Option<&Qualifier>) -> api:
         UpdateStatus::Failed { reason } => {
             shown.last_update_status = Some(api::LastUpdateStatus::Failed);
             shown.last_update_status_reason = Some(reason.clone());
-            shown.last_update_status_reason_code = Some(api::LastUpdateStatusReasonCode::InternalError);
+            shown.last_update_status_reason_code = Some(match function.code {
+                Code::Zip(_) => api::LastUpdateStatusReasonCode::InternalError,
+                Code::Image(_) => api::LastUpdateStatusReasonCode::InvalidImage,
+            });
         }
     }
     shown
@@ -62,20 +69,31 @@ pub fn listed(function: &Function, qualifier: Option<&Qualifier>) -> api::Functi
     api::FunctionConfiguration {
         function_name: Some(function.id.name.to_string()),
         function_arn: Some(arn.to_string()),
-        runtime: Some(settings.runtime.as_str().into()),
+        runtime: settings.runtime().map(|runtime| runtime.as_str().into()),
         role: Some(settings.role.clone()),
-        handler: Some(settings.handler.clone()),
-        code_size: i64::try_from(function.code.size_bytes).ok(),
+        handler: settings.handler().map(str::to_owned),
+        // 0 for images, as at AWS: their registry keeps them.
+        code_size: i64::try_from(function.code.stored_bytes()).ok(),
         description: Some(settings.description.clone()),
         timeout: i32::try_from(settings.timeout_s).ok(),
         memory_size: i32::try_from(settings.memory_mb).ok(),
         last_modified: Some(wire::time::last_modified(function.last_modified)),
-        code_sha256: Some(STANDARD.encode(function.code.digest.as_bytes())),
+        code_sha256: code_sha256(&function.code),
         version: Some(function.version.to_string()),
         environment,
         tracing_config: Some(api::TracingConfigResponse { mode: Some(tracing) }),
         revision_id: Some(function.revision.to_string()),
-        package_type: Some(api::PackageType::Zip),
+        package_type: Some(match function.code {
+            Code::Zip(_) => api::PackageType::Zip,
+            Code::Image(_) => api::PackageType::Image,
+        }),
+        image_config_response: image_config(settings),
+        layers: layers(settings),
+        file_system_configs: file_systems(settings),
+        tenancy_config: settings.tenant_isolation.then_some(api::TenancyConfig {
+            tenant_isolation_mode: Some(api::TenantIsolationMode::PerTenant),
+        }),
+        capacity_provider_config: capacity(settings),
         architectures: Some(vec![settings.architecture.as_str().into()]),
         ephemeral_storage: Some(api::EphemeralStorage { size: i32::try_from(settings.ephemeral_mb).ok() }),
         snap_start: Some(api::SnapStartResponse {
@@ -85,6 +103,54 @@ pub fn listed(function: &Function, qualifier: Option<&Qualifier>) -> api::Functi
         logging_config: Some(logging(function)),
         ..api::FunctionConfiguration::default()
     }
+}
+
+/// Base64 for a zip, hexadecimal for an image, as AWS has it; nothing as long as it is not known which image is meant.
+fn code_sha256(code: &Code) -> Option<String> {
+    match code {
+        Code::Zip(zip) => Some(STANDARD.encode(zip.digest.as_bytes())),
+        Code::Image(image) => is_resolved(image).then(|| image.digest.to_string()),
+    }
+}
+
+fn image_config(settings: &Settings) -> Option<api::ImageConfigResponse> {
+    let Start::Image(config) = &settings.start else { return None };
+    let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+    let shown = api::ImageConfig {
+        entry_point: list(&config.entry_point),
+        command: list(&config.command),
+        working_directory: config.working_directory.clone(),
+    };
+    (shown != api::ImageConfig::default())
+        .then_some(api::ImageConfigResponse { image_config: Some(shown), error: None })
+}
+
+fn layers(settings: &Settings) -> Option<Vec<api::Layer>> {
+    let layer = |layer: &model::function::Layer| api::Layer {
+        arn: Some(layer.arn.clone()),
+        code_size: i64::try_from(layer.zip.size_bytes).ok(),
+        ..api::Layer::default()
+    };
+    (!settings.layers.is_empty()).then(|| settings.layers.iter().map(layer).collect())
+}
+
+fn file_systems(settings: &Settings) -> Option<Vec<api::FileSystemConfig>> {
+    let mount = |mount: &model::function::FileSystem| api::FileSystemConfig {
+        arn: Some(mount.arn.clone()),
+        local_mount_path: Some(mount.local_path.clone()),
+        ..api::FileSystemConfig::default()
+    };
+    (!settings.file_systems.is_empty()).then(|| settings.file_systems.iter().map(mount).collect())
+}
+
+fn capacity(settings: &Settings) -> Option<api::CapacityProviderConfig> {
+    let provider = settings.capacity.as_ref()?;
+    let config = api::LambdaManagedInstancesCapacityProviderConfig {
+        capacity_provider_arn: Some(provider.arn.clone()),
+        per_execution_environment_max_concurrency: provider.concurrency.and_then(|n| i32::try_from(n).ok()),
+        execution_environment_memory_gi_b_per_v_cpu: provider.memory_gib_per_vcpu,
+    };
+    Some(api::CapacityProviderConfig { lambda_managed_instances_capacity_provider_config: Some(config) })
 }
 
 fn logging(function: &Function) -> api::LoggingConfig {

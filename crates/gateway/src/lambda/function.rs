@@ -3,31 +3,25 @@
 //! Each follows one order: name the function, authorize, refuse what is not served, convert, ask `control`, convert
 //! back. Nothing is decided here that `control` could decide.
 
-use control::function::{Create, UpdateCode, UpdateSettings};
+use control::function::{Create, UpdateCode, UpdateSettings, is_resolved};
 use http::Response;
 use model::error::ServiceError;
-use model::limits;
+use model::function::Code;
 use model::name::{FunctionReference, Qualifier};
 use wire::lambda as api;
-use wire::rest_json::{Call, Output};
 
 use super::configuration::{configuration, listed};
-use super::{Asked, request, unserved};
+use super::{Asked, request, respond, source, unserved};
 use crate::own::code;
-use crate::respond::{Body, Failure, whole};
-
-/// The answer that an operation with input `I` gives.
-fn respond<I: Call<Output = O>, O: Output>(output: &O) -> Response<Body> {
-    whole(output.reply(I::HTTP))
-}
+use crate::respond::{Body, Failure};
 
 pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
     asked.authorize("lambda:CreateFunction", &reference)?;
     unserved::check_create(&input)?;
     let settings = request::settings_of_create(&input)?;
-    let zip = input.code.and_then(|code| code.zip_file).ok_or_else(no_source)?;
-    let create = Create { reference, zip, settings, tags: input.tags.unwrap_or_default() };
+    let source = source::of_create(input.code.unwrap_or_default(), input.package_type.as_ref())?;
+    let create = Create { reference, source, settings, tags: input.tags.unwrap_or_default() };
     let function = asked.app.parts.functions.create(&asked.who.scope, create).await?;
     Ok(respond::<api::CreateFunctionRequest, _>(&configuration(&function, None)))
 }
@@ -38,10 +32,18 @@ pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Respons
     let functions = &asked.app.parts.functions;
     let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
     let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
-    let code = api::FunctionCodeLocation {
-        repository_type: Some("S3".to_owned()),
-        location: Some(code::address(asked.app, &asked.call.head, asked.call.local, function.code.digest)),
-        ..api::FunctionCodeLocation::default()
+    let code = match &function.code {
+        Code::Zip(zip) => api::FunctionCodeLocation {
+            repository_type: Some("S3".to_owned()),
+            location: Some(code::address(asked.app, &asked.call.head, asked.call.local, zip.digest)),
+            ..api::FunctionCodeLocation::default()
+        },
+        Code::Image(image) => api::FunctionCodeLocation {
+            repository_type: Some("ECR".to_owned()),
+            image_uri: Some(image.uri.clone()),
+            resolved_image_uri: is_resolved(image).then(|| image.resolved_uri.clone()),
+            ..api::FunctionCodeLocation::default()
+        },
     };
     let response = api::GetFunctionResponse {
         configuration: Some(configuration(&function, shown)),
@@ -66,10 +68,8 @@ pub fn get_configuration(
 
 pub fn list(asked: &Asked<'_>, input: &api::ListFunctionsRequest) -> Result<Response<Body>, Failure> {
     asked.who.caller.authorize("lambda:ListFunctions", "*")?;
-    let count_max = input.max_items.and_then(|count| usize::try_from(count).ok());
-    let count_max = count_max.unwrap_or(limits::LIST_PAGE_MAX);
-    // Tools send back an empty marker when there was none.
-    let marker = input.marker.as_deref().filter(|marker| !marker.is_empty());
+    let count_max = request::count_max(input.max_items);
+    let marker = request::marker(input.marker.as_deref());
     let page = asked.app.parts.functions.list(&asked.who.scope, marker, count_max)?;
     // With all versions asked for, each is named by its own ARN; there is one so far.
     let latest = Qualifier::Version(model::name::Version::Latest);
@@ -86,9 +86,17 @@ pub async fn update_code(
     let reference = request::reference(input.function_name.as_deref())?;
     asked.authorize("lambda:UpdateFunctionCode", &reference)?;
     unserved::check_update_code(&input)?;
+    let code = api::FunctionCode {
+        zip_file: input.zip_file,
+        s3_bucket: input.s3_bucket,
+        s3_key: input.s3_key,
+        s3_object_version: input.s3_object_version,
+        image_uri: input.image_uri,
+        ..api::FunctionCode::default()
+    };
     let update = UpdateCode {
         reference,
-        zip: input.zip_file.ok_or_else(no_source)?,
+        source: source::of_update(code)?,
         architecture: request::architecture(input.architectures.as_deref())?,
         revision: input.revision_id,
         dry_run: input.dry_run.unwrap_or(false),
@@ -127,8 +135,4 @@ fn named(
     qualifier: Option<&str>,
 ) -> Result<(FunctionReference, Option<Qualifier>), ServiceError> {
     Ok((request::reference(name)?, request::qualifier(qualifier)?))
-}
-
-fn no_source() -> ServiceError {
-    ServiceError::InvalidParameterValue("Please provide a source for function code.".to_owned())
 }

@@ -4,7 +4,10 @@
 mod configuration;
 mod function;
 mod invoke;
+mod layer;
 mod request;
+mod source;
+mod stream;
 mod unserved;
 
 pub use request::reference;
@@ -19,11 +22,11 @@ use model::error::ServiceError;
 use model::limits;
 use model::name::FunctionReference;
 use wire::lambda::{Input, Operation, route};
-use wire::rest_json::Request;
+use wire::rest_json::{self, Request};
 
 use crate::app::{Answered, App, Call};
 use crate::auth::Authenticated;
-use crate::respond::{Body, Failure};
+use crate::respond::{Body, Failure, whole};
 
 /// The signing name.
 const SERVICE: &str = "lambda";
@@ -50,7 +53,7 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
     let operation = find(&head);
     let name = operation.map_or("unknown", Operation::name);
     let answered = async {
-        let (limit_bytes, named) = (body_bytes_max(operation), message_name(operation));
+        let (limit_bytes, named) = (body_bytes_max(app, operation), message_name(operation));
         let held = app.read(&head, body, entry, limit_bytes, named).await?;
         let (who, input, head) = admit_anywhere(app, head, held.bytes.clone()).await?;
         perform(Asked { app, who, call: Context { id, head, local: entry.local } }, input).await
@@ -63,11 +66,12 @@ fn find(head: &Parts) -> Option<Operation> {
     route(head.method.as_str(), head.uri.path(), query).map(|(operation, _)| operation)
 }
 
-fn body_bytes_max(operation: Option<Operation>) -> usize {
+fn body_bytes_max(app: &App, operation: Option<Operation>) -> usize {
     match operation {
         Some(Operation::CreateFunction | Operation::UpdateFunctionCode | Operation::PublishLayerVersion) => {
             limits::REQUEST_BYTES_MAX
         }
+        Some(Operation::Invoke | Operation::InvokeWithResponseStream) => app.parts.payload_bytes_max,
         _ => limits::PAYLOAD_SYNC_BYTES_MAX,
     }
 }
@@ -131,7 +135,19 @@ async fn perform(asked: Asked<'_>, input: Input) -> Result<Response<Body>, Failu
         Input::UpdateFunctionCode(input) => function::update_code(&asked, input).await,
         Input::UpdateFunctionConfiguration(input) => function::update_configuration(&asked, input).await,
         Input::DeleteFunction(input) => function::delete(&asked, &input).await,
+        Input::InvokeWithResponseStream(input) => stream::invoke(&asked, input).await,
+        Input::PublishLayerVersion(input) => layer::publish(&asked, input).await,
+        Input::GetLayerVersion(input) => layer::get(&asked, &input),
+        Input::GetLayerVersionByArn(input) => layer::get_by_arn(&asked, &input),
+        Input::DeleteLayerVersion(input) => layer::delete(&asked, &input).await,
+        Input::ListLayers(input) => layer::list(&asked, &input),
+        Input::ListLayerVersions(input) => layer::list_versions(&asked, &input),
     }
+}
+
+/// The answer that an operation with input `I` gives.
+fn respond<I: rest_json::Call<Output = O>, O: rest_json::Output>(output: &O) -> Response<Body> {
+    whole(output.reply(I::HTTP))
 }
 
 impl Asked<'_> {

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use control::function::{Change, LoggingChange};
 use model::error::ServiceError;
-use model::function::{Architecture, Environment, LogFormat, TracingMode};
+use model::function::{
+    Architecture, CapacityProvider, Environment, FileSystem, ImageConfig, LogFormat, TracingMode,
+};
 use model::limits;
 use model::name::{FunctionName, FunctionReference, Qualifier};
 use model::runtime::RuntimeName;
@@ -70,6 +72,11 @@ pub fn settings_of_create(input: &api::CreateFunctionRequest) -> Result<Change, 
         architecture: architecture(input.architectures.as_deref())?,
         tracing: input.tracing_config.as_ref().and_then(tracing),
         logging: input.logging_config.as_ref().map(logging),
+        image: input.image_config.as_ref().map(image_config),
+        layers: input.layers.clone(),
+        file_systems: input.file_system_configs.as_deref().map(file_systems),
+        tenant_isolation: Some(input.tenancy_config.is_some()),
+        capacity: input.capacity_provider_config.as_ref().and_then(capacity),
     })
 }
 
@@ -90,6 +97,11 @@ pub fn settings_of_update(input: &api::UpdateFunctionConfigurationRequest) -> Re
         architecture: None,
         tracing: input.tracing_config.as_ref().and_then(tracing),
         logging: input.logging_config.as_ref().map(logging),
+        image: input.image_config.as_ref().map(image_config),
+        layers: input.layers.clone(),
+        file_systems: input.file_system_configs.as_deref().map(file_systems),
+        tenant_isolation: None,
+        capacity: input.capacity_provider_config.as_ref().and_then(capacity),
     })
 }
 
@@ -100,12 +112,30 @@ pub fn settings_of_update(input: &api::UpdateFunctionConfigurationRequest) -> Re
 pub fn architecture(asked: Option<&[api::Architecture]>) -> Result<Option<Architecture>, ServiceError> {
     match asked.unwrap_or_default() {
         [] => Ok(None),
-        [api::Architecture::X86_64] => Ok(Some(Architecture::X86_64)),
-        [api::Architecture::Arm64] => Ok(Some(Architecture::Arm64)),
+        [one] if one_architecture(one).is_some() => Ok(one_architecture(one)),
         _ => Err(ServiceError::InvalidParameterValue(
             "Architectures must hold exactly one of x86_64 and arm64.".to_owned(),
         )),
     }
+}
+
+/// One instruction set; none for one that no Lambda has, which the model's constraints have refused.
+pub fn one_architecture(asked: &api::Architecture) -> Option<Architecture> {
+    match asked {
+        api::Architecture::X86_64 => Some(Architecture::X86_64),
+        api::Architecture::Arm64 => Some(Architecture::Arm64),
+        api::Architecture::Unknown(_) => None,
+    }
+}
+
+/// How many items a page may have.
+pub fn count_max(asked: Option<i32>) -> usize {
+    asked.and_then(|count| usize::try_from(count).ok()).unwrap_or(limits::LIST_PAGE_MAX)
+}
+
+/// Where a page begins. Tools send back an empty marker when there was none.
+pub fn marker(asked: Option<&str>) -> Option<&str> {
+    asked.filter(|marker| !marker.is_empty())
 }
 
 /// The event of an invocation: JSON, and `{}` where none is sent, as Lambda has it.
@@ -149,6 +179,31 @@ fn runtime(asked: Option<&api::Runtime>) -> Result<Option<RuntimeName>, ServiceE
         }
         known => Ok(known.map(|runtime| RuntimeName::new(runtime.as_ref()))),
     }
+}
+
+fn image_config(asked: &api::ImageConfig) -> ImageConfig {
+    ImageConfig {
+        entry_point: asked.entry_point.clone().unwrap_or_default(),
+        command: asked.command.clone().unwrap_or_default(),
+        working_directory: asked.working_directory.clone().filter(|directory| !directory.is_empty()),
+    }
+}
+
+fn file_systems(asked: &[api::FileSystemConfig]) -> Vec<FileSystem> {
+    let mount = |mount: &api::FileSystemConfig| FileSystem {
+        arn: mount.arn.clone().unwrap_or_default(),
+        local_path: mount.local_mount_path.clone().unwrap_or_default(),
+    };
+    asked.iter().map(mount).collect()
+}
+
+fn capacity(asked: &api::CapacityProviderConfig) -> Option<CapacityProvider> {
+    let config = asked.lambda_managed_instances_capacity_provider_config.as_ref()?;
+    Some(CapacityProvider {
+        arn: config.capacity_provider_arn.clone().unwrap_or_default(),
+        concurrency: number(config.per_execution_environment_max_concurrency),
+        memory_gib_per_vcpu: config.execution_environment_memory_gi_b_per_v_cpu,
+    })
 }
 
 /// Ranges are the model's; what is negative after all fails the limits behind it.

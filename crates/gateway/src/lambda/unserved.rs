@@ -14,28 +14,31 @@ type Asked = (&'static str, bool);
 pub fn check_create(input: &api::CreateFunctionRequest) -> Result<(), ServiceError> {
     let code = input.code.as_ref();
     refuse(&[
-        ("PackageType=Image", input.package_type == Some(api::PackageType::Image)),
-        ("Code.ImageUri", code.is_some_and(|code| is_text(code.image_uri.as_ref()))),
-        ("Code.S3Bucket", code.is_some_and(|code| is_text(code.s3_bucket.as_ref()))),
-        ("Code.S3Key", code.is_some_and(|code| is_text(code.s3_key.as_ref()))),
-        ("Code.S3ObjectVersion", code.is_some_and(|code| is_text(code.s3_object_version.as_ref()))),
+        (
+            "Code.S3ObjectStorageMode",
+            code.is_some_and(|code| is_reference(code.s3_object_storage_mode.as_ref())),
+        ),
         ("Code.SourceKMSKeyArn", code.is_some_and(|code| is_text(code.source_kms_key_arn.as_ref()))),
         ("Publish", input.publish == Some(true)),
         ("PublishTo", input.publish_to.is_some()),
         ("VpcConfig", is_vpc(input.vpc_config.as_ref())),
         ("DeadLetterConfig", is_dead_letter(input.dead_letter_config.as_ref())),
         ("KMSKeyArn", is_text(input.kms_key_arn.as_ref())),
-        ("Layers", is_list(input.layers.as_ref())),
-        ("FileSystemConfigs", is_list(input.file_system_configs.as_ref())),
+        ("FileSystemConfigs.S3FilesConfig", has_s3_files(input.file_system_configs.as_ref())),
         ("CodeSigningConfigArn", is_text(input.code_signing_config_arn.as_ref())),
-        ("ImageConfig", is_image(input.image_config.as_ref())),
         ("SnapStart", is_snap_start(input.snap_start.as_ref())),
-        ("TenancyConfig", input.tenancy_config.is_some()),
-        ("CapacityProviderConfig", input.capacity_provider_config.is_some()),
         ("DurableConfig", input.durable_config.is_some()),
         ("RuntimeConfig", input.runtime_config.is_some()),
         ("AcceleratorConfig", input.accelerator_config.is_some()),
     ])
+}
+
+/// Checks the content of a layer.
+///
+/// # Errors
+/// As [`check_create`].
+pub fn check_layer(content: &api::LayerVersionContentInput) -> Result<(), ServiceError> {
+    refuse(&[("Content.S3ObjectStorageMode", is_reference(content.s3_object_storage_mode.as_ref()))])
 }
 
 /// Checks new code.
@@ -44,10 +47,7 @@ pub fn check_create(input: &api::CreateFunctionRequest) -> Result<(), ServiceErr
 /// As [`check_create`].
 pub fn check_update_code(input: &api::UpdateFunctionCodeRequest) -> Result<(), ServiceError> {
     refuse(&[
-        ("ImageUri", is_text(input.image_uri.as_ref())),
-        ("S3Bucket", is_text(input.s3_bucket.as_ref())),
-        ("S3Key", is_text(input.s3_key.as_ref())),
-        ("S3ObjectVersion", is_text(input.s3_object_version.as_ref())),
+        ("S3ObjectStorageMode", is_reference(input.s3_object_storage_mode.as_ref())),
         ("SourceKMSKeyArn", is_text(input.source_kms_key_arn.as_ref())),
         ("Publish", input.publish == Some(true)),
         ("PublishTo", input.publish_to.is_some()),
@@ -65,11 +65,8 @@ pub fn check_update_configuration(
         ("VpcConfig", is_vpc(input.vpc_config.as_ref())),
         ("DeadLetterConfig", is_dead_letter(input.dead_letter_config.as_ref())),
         ("KMSKeyArn", is_text(input.kms_key_arn.as_ref())),
-        ("Layers", is_list(input.layers.as_ref())),
-        ("FileSystemConfigs", is_list(input.file_system_configs.as_ref())),
-        ("ImageConfig", is_image(input.image_config.as_ref())),
+        ("FileSystemConfigs.S3FilesConfig", has_s3_files(input.file_system_configs.as_ref())),
         ("SnapStart", is_snap_start(input.snap_start.as_ref())),
-        ("CapacityProviderConfig", input.capacity_provider_config.is_some()),
         ("DurableConfig", input.durable_config.is_some()),
         ("RuntimeConfig", input.runtime_config.is_some()),
         ("AcceleratorConfig", input.accelerator_config.is_some()),
@@ -87,10 +84,7 @@ pub fn check_invoke(input: &api::InvocationRequest) -> Result<(), ServiceError> 
                 .to_owned(),
         ));
     }
-    refuse(&[
-        ("DurableExecutionName", is_text(input.durable_execution_name.as_ref())),
-        ("TenantId", is_text(input.tenant_id.as_ref())),
-    ])
+    refuse(&[("DurableExecutionName", is_text(input.durable_execution_name.as_ref()))])
 }
 
 fn refuse(members: &[Asked]) -> Result<(), ServiceError> {
@@ -122,12 +116,13 @@ fn is_dead_letter(value: Option<&api::DeadLetterConfig>) -> bool {
     value.is_some_and(|config| is_text(config.target_arn.as_ref()))
 }
 
-fn is_image(value: Option<&api::ImageConfig>) -> bool {
-    value.is_some_and(|image| {
-        is_list(image.entry_point.as_ref())
-            || is_list(image.command.as_ref())
-            || is_text(image.working_directory.as_ref())
-    })
+fn has_s3_files(value: Option<&Vec<api::FileSystemConfig>>) -> bool {
+    value.is_some_and(|list| list.iter().any(|mount| mount.s3_files_config.is_some()))
+}
+
+/// Code is always copied out of its bucket.
+fn is_reference(value: Option<&api::S3ObjectStorageMode>) -> bool {
+    value.is_some_and(|mode| *mode != api::S3ObjectStorageMode::Copy)
 }
 
 fn is_snap_start(value: Option<&api::SnapStart>) -> bool {
@@ -150,15 +145,11 @@ mod tests {
     fn what_is_not_served_is_named() {
         type Input = api::CreateFunctionRequest;
         check(Input { publish: Some(true), ..Input::default() }, Some("Publish"));
-        check(Input { layers: Some(vec!["arn".to_owned()]), ..Input::default() }, Some("Layers"));
         let snap_start = api::SnapStart { apply_on: Some(api::SnapStartApplyOn::PublishedVersions) };
         check(Input { snap_start: Some(snap_start), ..Input::default() }, Some("SnapStart"));
-        let code = api::FunctionCode { s3_bucket: Some("b".to_owned()), ..api::FunctionCode::default() };
-        check(Input { code: Some(code), ..Input::default() }, Some("Code.S3Bucket"));
-        check(
-            Input { package_type: Some(api::PackageType::Image), ..Input::default() },
-            Some("PackageType=Image"),
-        );
+        let mode = Some(api::S3ObjectStorageMode::Reference);
+        let code = api::FunctionCode { s3_object_storage_mode: mode, ..api::FunctionCode::default() };
+        check(Input { code: Some(code), ..Input::default() }, Some("Code.S3ObjectStorageMode"));
     }
 
     #[test]

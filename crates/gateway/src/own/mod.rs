@@ -1,9 +1,13 @@
 //! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, and the packages that
-//! `Code.Location` points to. Health, metrics and runtimes tell nothing of any function and need no signature.
+//! `Code.Location` points to. Health, metrics and the list of runtimes tell nothing of any function and need no
+//! signature.
 
 pub mod code;
 mod logs;
+mod runtimes;
 mod status;
+
+pub use runtimes::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
 
 use std::sync::Arc;
 
@@ -22,15 +26,17 @@ pub fn is_own(path: &str) -> bool {
 /// Answers a request to one of our pages.
 pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
     let path = call.head.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
-    if call.head.method != Method::GET {
-        return ("own:other", Err(nothing(&path).into()));
-    }
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["health"] => ("own:health", Ok(status::health(app))),
-        ["metrics"] => ("own:metrics", Ok(status::metrics(app))),
-        ["runtimes"] => ("own:runtimes", Ok(status::runtimes(app))),
-        ["code", digest] => ("own:code", code::serve(app, &call.head, digest).await),
-        ["functions", name, "logs"] => ("own:logs", logs::serve(app, call, name).await),
+    let parts: Vec<&str> = path.split('/').collect();
+    match (&call.head.method, parts.as_slice()) {
+        (&Method::GET, ["health"]) => ("own:health", Ok(status::health(app))),
+        (&Method::GET, ["metrics"]) => ("own:metrics", Ok(status::metrics(app))),
+        (&Method::GET, ["runtimes"]) => ("own:runtimes", Ok(runtimes::list(app))),
+        (&Method::GET, ["runtimes", name]) => ("own:runtimes", runtimes::get(app, name)),
+        (&Method::POST | &Method::DELETE, ["runtimes", name]) => {
+            ("own:runtimes", runtimes::change(app, call, name).await)
+        }
+        (&Method::GET, ["code", digest]) => ("own:code", code::serve(app, &call.head, digest).await),
+        (&Method::GET, ["functions", name, "logs"]) => ("own:logs", logs::serve(app, call, name).await),
         _ => ("own:other", Err(nothing(&path).into())),
     }
 }
@@ -38,7 +44,7 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
 fn nothing(path: &str) -> ServiceError {
     let shown: String = path.chars().take(100).collect();
     ServiceError::UnknownOperation(format!(
-        "There is nothing to get at {PREFIX}{shown}. There are health, metrics, runtimes and \
+        "There is nothing to get or do at {PREFIX}{shown}. There are health, metrics, runtimes and \
          functions/NAME/logs."
     ))
 }

@@ -30,16 +30,3 @@ pub fn metrics(app: &App) -> Response<Body> {
     let about = &app.parts.about;
     content("text/plain; version=0.0.4", app.metrics.render(about.version, &(about.gauges)()))
 }
-
-/// The runtimes that functions can use here.
-pub fn runtimes(app: &App) -> Response<Body> {
-    let ready = app.parts.runtimes.ready();
-    let runtimes: Vec<serde_json::Value> = ready
-        .iter()
-        .map(|runtime| {
-            let interpreter = runtime.interpreter.as_ref().map(|path| path.to_string_lossy());
-            json!({ "name": runtime.name.as_str(), "interpreter": interpreter })
-        })
-        .collect();
-    content("application/json", json!({ "runtimes": runtimes }).to_string())
-}

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::identity::Access;
+use gateway::RuntimeSource;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use model::arn::Scope;
 use model::id::{AccountId, Region};
 use model::log::{LogEvent, LogGroup};
 use model::port::LogSink as _;
+use serde_json::json;
 
 use crate::client::Client;
 use crate::world::{World, now};
@@ -133,4 +135,53 @@ async fn logs_are_followed_until_the_server_stops() {
     let (left, rest) = tokio::join!(world.gateway.stop(Duration::from_secs(10)), body.collect());
     assert_eq!(left, 0, "a follower does not hold the server up");
     assert!(rest.expect("ended in order").to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn the_owner_adds_and_removes_runtimes() {
+    let world = World::open(Access::Verified).await;
+    let (client, anyone) = (world.client(), Client::new(world.address, None));
+    let added = client.post("/_dormouse/runtimes/ruby3.3", json!({ "path": "/opt/ruby" })).await;
+    assert_eq!((added.status, added.json()), (200, json!({ "name": "ruby3.3", "effect": "next-start" })));
+    let image = client.post("/_dormouse/runtimes/java21", json!({ "image": "public/java:21" })).await;
+    assert_eq!((image.status, image.json()), (200, json!({ "name": "java21", "effect": "now" })));
+    let known = world.outside.added.lock().expect("not poisoned").clone();
+    let path = RuntimeSource::Path("/opt/ruby".into());
+    assert_eq!(known[0], ("ruby3.3".to_owned(), path));
+    assert_eq!(client.delete("/_dormouse/runtimes/ruby3.3").await.status, 204);
+    assert_eq!(client.delete("/_dormouse/runtimes/ruby3.3").await.error().1, "ResourceNotFoundException");
+    // Everybody may look.
+    let python = anyone.get("/_dormouse/runtimes/python3.12").await;
+    assert_eq!(python.json(), json!({ "name": "python3.12", "interpreter": "/usr/bin/python3" }));
+    assert_eq!(anyone.get("/_dormouse/runtimes/cobol1").await.status, 404);
+}
+
+#[tokio::test]
+async fn runtimes_are_changed_by_nobody_else_and_in_no_other_way() {
+    let world = World::open(Access::Verified).await;
+    let body = json!({ "path": "/opt/ruby" });
+    let stranger = Client::new(world.address, None).post("/_dormouse/runtimes/ruby3.3", body.clone()).await;
+    assert_eq!(stranger.error().1, "MissingAuthenticationTokenException");
+    world.create("hello").await;
+    let role = world.role_client("hello");
+    for answer in [
+        role.post("/_dormouse/runtimes/ruby3.3", body.clone()).await,
+        role.delete("/_dormouse/runtimes/ruby3.3").await,
+    ] {
+        assert_eq!(answer.error().1, "AccessDeniedException");
+    }
+    let client = world.client();
+    for (name, body) in [
+        ("ruby3.3", json!({})),
+        ("ruby3.3", json!({ "path": "/a", "image": "b" })),
+        ("ruby3.3", json!({ "path": "relative" })),
+        ("ruby3.3", json!({ "image": "" })),
+        ("ruby3.3", json!({ "path": "/a", "more": 1 })),
+        ("ruby%203", body.clone()),
+        (&"r".repeat(65), body),
+    ] {
+        let answer = client.post(&format!("/_dormouse/runtimes/{name}"), body).await;
+        assert_eq!(answer.error().1, "InvalidParameterValueException", "{name}");
+    }
+    assert!(world.outside.added.lock().expect("not poisoned").is_empty());
 }

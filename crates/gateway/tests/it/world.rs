@@ -3,32 +3,42 @@
 //!
 //! Dropping a world removes its directory; its listener ends with the test's runtime.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::function::{Functions, Parts as FunctionParts};
 use control::identity::{Access, Identity, RootKey, SigningSecret};
+use control::layer::Layers;
 use control::link::CodeLinks;
 use control::logs::FunctionLogs;
 use control::package::Packages;
-use gateway::{About, Gateway, Gauge, Parts};
-use model::arn::FunctionId;
+use gateway::{About, Gateway, Gauge, Parts, RegistryDoor};
+use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::Architecture;
-use model::id::AccountId;
+use model::id::{AccountId, Region};
 use model::lease::{Phases, StartReason};
+use model::limits;
+use model::name::FunctionReference;
 use model::port::{
-    Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Runtimes,
+    Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Response,
+    ResponseStream, Roles as _, Runtimes, StreamPart,
 };
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
+use services::layout::Bounds;
+use services::registry::address::{Address, Style};
+use services::registry::token::TokenKey;
+use services::registry::{Options, Registry};
 use store::Store;
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
+use crate::outside::Outside;
 
 pub const KEY_ID: &str = "AKIAROOTKEYFORTESTS1";
 pub const SECRET: &str = "root secret for tests";
@@ -38,6 +48,7 @@ pub struct World {
     pub gateway: Arc<Gateway>,
     pub address: SocketAddr,
     pub engine: Arc<Echo>,
+    pub outside: Arc<Outside>,
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
@@ -51,15 +62,20 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Echo::default());
+        let outside = Arc::new(Outside::default());
         let packages =
             Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
         let functions = Functions::open(FunctionParts {
             records: store.functions(),
+            layer_records: store.layers(),
             packages: Arc::new(packages.expect("packages")),
             runtimes: Arc::clone(&engine) as _,
             invoke: Arc::clone(&engine) as _,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
+            images: Some(Arc::clone(&outside) as _),
+            objects: Some(Arc::clone(&outside) as _),
+            file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.path().to_owned())]),
         });
         let functions = functions.await.expect("functions");
         let root = RootKey {
@@ -73,11 +89,15 @@ impl World {
         let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
         let gateway = Gateway::new(Parts {
             logs: FunctionLogs::new(functions.clone(), store.logs()),
+            layers: Layers::new(functions.clone()),
             functions: functions.clone(),
             identity: Arc::clone(&identity),
             links: CodeLinks::open(&secrets, entropy.as_ref()).expect("links"),
             invoke: Arc::clone(&engine) as _,
             runtimes: Arc::clone(&engine) as _,
+            runtime_admin: Arc::clone(&outside) as _,
+            registry: Some(registry(&store, data.path(), &clock, &entropy).await),
+            payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
             clock,
             entropy,
             about: About {
@@ -89,12 +109,26 @@ impl World {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(gateway.serve_listener(listener).expect("a usable listener"));
-        Self { gateway, address, engine, identity, functions, store, _data: data }
+        Self { gateway, address, engine, outside, identity, functions, store, _data: data }
     }
 
     /// A client that signs with the root key.
     pub fn client(&self) -> Client {
         Client::new(self.address, Some(root_credentials()))
+    }
+
+    /// A client with the credentials of a function's role.
+    pub fn role_client(&self, function: &str) -> Client {
+        let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+        let reference = FunctionReference::parse(function).expect("a reference");
+        let function = self.functions.get(&scope, &reference, None).expect("a function");
+        let minted = self.identity.credentials(&function);
+        let credentials = Credentials {
+            access_key_id: minted.access_key_id,
+            secret: Secret::new(minted.secret_access_key),
+            session_token: Some(Secret::new(minted.session_token)),
+        };
+        Client::new(self.address, Some(credentials))
     }
 
     /// Creates a function and waits until it is active.
@@ -116,6 +150,23 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "{name} does not settle: {answer:?}");
         }
     }
+}
+
+async fn registry(
+    store: &Store,
+    data: &Path,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> RegistryDoor {
+    let options = Options {
+        create_on_push: true,
+        grace: Duration::from_secs(3_600),
+        bounds: Bounds::default(),
+        address: Address { authority: "localhost:4566".to_owned(), style: Style::Plain },
+    };
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let registry = Registry::open(&data.join("registry"), store.records(), clock, entropy, options).await;
+    RegistryDoor { registry: registry.expect("a registry"), tokens: TokenKey::new(b"tokens for tests") }
 }
 
 pub fn root_credentials() -> Credentials {
@@ -162,8 +213,12 @@ impl Entropy for Numbers {
     }
 }
 
-/// What the stand-in does: refuse, answer or fail.
-type Told = Result<Result<bytes::Bytes, FunctionFailure>, ServiceError>;
+/// What the stand-in does: refuse, answer, fail or stream.
+pub type Told = Result<Result<bytes::Bytes, FunctionFailure>, ServiceError>;
+
+/// The one file system that the machine's owner allows.
+pub const FILE_SYSTEM: &str =
+    "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0";
 
 /// Stands where the engine is: answers with the event, or as it was told for a function.
 #[derive(Default)]
@@ -174,6 +229,8 @@ pub struct Echo {
     pub seen: Mutex<Option<Invocation>>,
     /// While this is held for writing, invocations take their time.
     pub gate: tokio::sync::RwLock<()>,
+    /// By function name: what it streams to callers who take streams.
+    pub streams: Mutex<HashMap<String, tokio::sync::mpsc::Receiver<StreamPart>>>,
 }
 
 impl Invoke for Echo {
@@ -182,8 +239,16 @@ impl Invoke for Echo {
             *self.seen.lock().expect("not poisoned") = Some(invocation.clone());
             let _open = self.gate.read().await;
             let name = invocation.function.id.name.as_str();
+            let stream = self.streams.lock().expect("not poisoned").remove(name);
             let told = self.told.lock().expect("not poisoned").get(name).cloned();
             let result = told.unwrap_or_else(|| Ok(Ok(invocation.payload.clone())))?;
+            let result = match stream.filter(|_| invocation.streaming) {
+                Some(parts) => Ok(Response::Stream {
+                    content_type: Some("text/plain".to_owned()),
+                    body: Box::new(Streamed(parts)),
+                }),
+                None => result.map(Response::Whole),
+            };
             let micros = Duration::from_micros;
             Ok(Outcome {
                 result,
@@ -195,6 +260,15 @@ impl Invoke for Echo {
     }
 
     fn retire(&self, _: &FunctionId) {}
+}
+
+/// A response that a test makes piece by piece.
+struct Streamed(tokio::sync::mpsc::Receiver<StreamPart>);
+
+impl ResponseStream for Streamed {
+    fn next(&mut self) -> Pending<'_, Option<StreamPart>> {
+        Box::pin(self.0.recv())
+    }
 }
 
 impl Runtimes for Echo {

@@ -4,6 +4,8 @@
 //! directly by their callers. Nothing is queued here beyond one entry for each waiting caller. When the
 //! socket closes, every caller, present and future, gets [`SandboxError::KeeperGone`].
 
+mod channel;
+mod porting;
 mod process;
 mod sandbox;
 
@@ -23,7 +25,7 @@ pub use self::process::Process;
 pub use self::sandbox::Sandbox;
 use crate::config::Weakness;
 use crate::error::{KeeperError, SandboxError};
-use crate::message::{FromKeeper, REPLY_BYTES_MAX, SPEC_BYTES_MAX, SandboxId, ToKeeper};
+use crate::message::{self, FromKeeper, REPLY_BYTES_MAX, SPEC_BYTES_MAX, SandboxId, ToKeeper};
 use crate::spec::SandboxSpec;
 use crate::sys;
 use crate::wire::{self, Packet};
@@ -78,6 +80,7 @@ struct Shared {
 struct Waiting {
     created: HashMap<u32, oneshot::Sender<Result<Parts, SandboxError>>>,
     destroyed: HashMap<SandboxId, oneshot::Sender<()>>,
+    ported: HashMap<u32, oneshot::Sender<Result<String, String>>>,
     /// No answer will come any more.
     closed: bool,
 }
@@ -116,7 +119,11 @@ impl Keeper {
     }
 
     /// Makes a sandbox: usually by specialising a prepared one, in about a millisecond.
+    ///
+    /// # Errors
+    /// [`SandboxError::Create`] when the keeper refuses the specification or cannot carry it out.
     pub async fn create(&self, spec: SandboxSpec) -> Result<Sandbox, SandboxError> {
+        message::check_bounds(&spec).map_err(|reason| SandboxError::Create { reason })?;
         let request = self.shared.next_request.fetch_add(1, Ordering::Relaxed);
         let message = ToKeeper::Create { request, spec }.encode();
         if message.len() > SPEC_BYTES_MAX {
@@ -236,9 +243,17 @@ impl Shared {
                     let _ = sender.send(());
                 }
             }
+            FromKeeper::Ported { request, report } => self.on_ported(request, Ok(report)),
+            FromKeeper::NotPorted { request, reason } => self.on_ported(request, Err(reason)),
             FromKeeper::Ready { .. } | FromKeeper::NotReady { .. } => {
                 tracing::error!("the keeper started twice");
             }
+        }
+    }
+
+    fn on_ported(&self, request: u32, result: Result<String, String>) {
+        if let Some(sender) = self.waiting().ported.remove(&request) {
+            drop(sender.send(result));
         }
     }
 
@@ -248,6 +263,7 @@ impl Shared {
         waiting.closed = true;
         waiting.created.clear();
         waiting.destroyed.clear();
+        waiting.ported.clear();
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Weak;
 
 use tokio::sync::oneshot;
 
-use super::sandbox::Channel;
+use super::channel::Channel;
 use crate::spec::{ExitStatus, Signal};
 
 /// A started process. Dropping it closes its output pipes but does not end it.
@@ -20,9 +20,18 @@ pub struct Process {
     pub stdout: OwnedFd,
     /// Read end of its standard error, non-blocking.
     pub stderr: OwnedFd,
+    /// Read end of the pipe that is its descriptor 3, non-blocking; only when `Command::log_pipe` asked for it.
+    pub log: Option<OwnedFd>,
     task: u32,
     exit: Exit,
     channel: Weak<Channel>,
+}
+
+/// The read ends of its output.
+pub(super) struct Pipes {
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    pub(super) log: Option<OwnedFd>,
 }
 
 /// The exit, before and after it is known.
@@ -35,13 +44,13 @@ enum Exit {
 impl Process {
     pub(super) fn new(
         pid: u32,
-        stdout: OwnedFd,
-        stderr: OwnedFd,
+        pipes: Pipes,
         task: u32,
         exit: oneshot::Receiver<ExitStatus>,
         channel: Weak<Channel>,
     ) -> Process {
-        Process { pid, stdout, stderr, task, exit: Exit::Awaited(exit), channel }
+        let Pipes { stdout, stderr, log } = pipes;
+        Process { pid, stdout, stderr, log, task, exit: Exit::Awaited(exit), channel }
     }
 
     /// Waits for the end; may be cancelled and called again. The output pipes may still hold data.

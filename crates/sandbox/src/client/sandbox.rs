@@ -4,25 +4,27 @@
 //! processes goes over a private channel to process 1; one task reads its answers. Dropping the value
 //! destroys the sandbox in the background, and nothing that it lent out can keep it alive.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::pipe::PipeFlags;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::{Keeper, Process, ended, receive, send, watched};
+use super::channel::Channel;
+use super::process::Pipes;
+use super::{Keeper, Process, send};
 use crate::cgroup::Handles;
 use crate::error::SandboxError;
-use crate::message::{COMMAND_BYTES_MAX, FromInit, REPLY_BYTES_MAX, SandboxId, ToInit};
-use crate::spec::{Command, CpuQuota, ExitStatus};
+use crate::message::{COMMAND_BYTES_MAX, SandboxId, ToInit};
+use crate::spec::{Command, CpuQuota};
 use crate::wire;
+
+/// The longest that [`Sandbox::tcp_socket`] waits; usually a tenth of a millisecond.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the keeper hands over.
 #[derive(Debug)]
@@ -61,37 +63,10 @@ pub struct Sandbox {
     channel: Arc<Channel>,
 }
 
-/// What the sandbox, its reading task and its processes share.
-#[derive(Debug)]
-pub(super) struct Channel {
-    /// `None` once the sandbox was dropped: closing it is what ends process 1.
-    control: AsyncFd<OwnedFd>,
-    pidfd: OwnedFd,
-    next_task: AtomicU32,
-    waiting: Mutex<Waiting>,
-    gone: watch::Sender<bool>,
-}
-
-/// Callers and what they wait for, by task number.
-#[derive(Debug, Default)]
-struct Waiting {
-    spawned: HashMap<u32, oneshot::Sender<Result<u32, i32>>>,
-    exited: HashMap<u32, oneshot::Sender<ExitStatus>>,
-    reset: HashMap<u32, oneshot::Sender<()>>,
-    closed: bool,
-}
-
 impl Sandbox {
     pub(super) fn assemble(keeper: Keeper, parts: Parts) -> Result<Sandbox, SandboxError> {
         let Parts { id, control, pidfd, listeners, handles } = parts;
-        let channel = Arc::new(Channel {
-            control: watched(control).map_err(SandboxError::Channel)?,
-            pidfd,
-            next_task: AtomicU32::new(0),
-            waiting: Mutex::default(),
-            gone: watch::Sender::new(false),
-        });
-        tokio::spawn(Arc::clone(&channel).read_answers());
+        let channel = Channel::open(control, pidfd).map_err(SandboxError::Channel)?;
         Ok(Sandbox { keeper, id, alive: true, listeners, handles, channel })
     }
 
@@ -101,11 +76,12 @@ impl Sandbox {
         std::mem::take(&mut self.listeners)
     }
 
-    /// Starts a program inside, with its output on two new pipes and an empty input.
+    /// Starts a program inside, with its output on new pipes and an empty input.
     ///
     /// Returns when the program has been executed, or could not be.
     pub async fn spawn(&self, command: Command) -> Result<Process, SandboxError> {
         let program = PathBuf::from(command.argv.first().cloned().unwrap_or_default());
+        let with_log = command.log_pipe;
         let task = self.channel.new_task();
         let message = ToInit::Spawn { task, command }.encode();
         if message.len() > COMMAND_BYTES_MAX {
@@ -114,6 +90,7 @@ impl Sandbox {
         }
         let (stdout, stdout_inside) = output_pipe()?;
         let (stderr, stderr_inside) = output_pipe()?;
+        let (log, log_inside) = if with_log { Some(output_pipe()?).unzip() } else { (None, None) };
         let (spawned, answer) = oneshot::channel();
         let (exited, exit) = oneshot::channel();
         {
@@ -124,13 +101,30 @@ impl Sandbox {
             waiting.spawned.insert(task, spawned);
             waiting.exited.insert(task, exited);
         }
-        let fds = [stdout_inside.as_fd(), stderr_inside.as_fd()];
+        let fds: Vec<_> = [&stdout_inside, &stderr_inside].into_iter().chain(&log_inside).collect();
+        let fds: Vec<_> = fds.into_iter().map(AsFd::as_fd).collect();
         send(&self.channel.control, &message, &fds).await.map_err(|_| SandboxError::Gone)?;
-        drop((stdout_inside, stderr_inside));
+        drop((stdout_inside, stderr_inside, log_inside));
         match answer.await.map_err(|_| SandboxError::Gone)? {
-            Ok(pid) => Ok(Process::new(pid, stdout, stderr, task, exit, Arc::downgrade(&self.channel))),
+            Ok(pid) => {
+                let pipes = Pipes { stdout, stderr, log };
+                Ok(Process::new(pid, pipes, task, exit, Arc::downgrade(&self.channel)))
+            }
             Err(errno) => Err(SandboxError::Spawn { program, source: io::Error::from_raw_os_error(errno) }),
         }
+    }
+
+    /// A new IPv4 stream socket that belongs to the sandbox's network: unconnected and non-blocking. Connected to
+    /// 127.0.0.1, it reaches what listens inside.
+    ///
+    /// Process 1 makes it, so a frozen sandbox must be thawed first. One message each way, and nothing stays inside.
+    ///
+    /// # Errors
+    /// [`SandboxError::Gone`], or [`SandboxError::Channel`] when no socket can be made or no answer comes within 10 s.
+    pub async fn tcp_socket(&self) -> Result<OwnedFd, SandboxError> {
+        let asked = self.channel.tcp_socket();
+        let timed_out = |_| SandboxError::Channel(io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(SOCKET_TIMEOUT, asked).await.map_err(timed_out)?
     }
 
     /// Stops every process inside until [`thaw`](Self::thaw). Freezing twice is the same as once.
@@ -250,69 +244,6 @@ impl Drop for DestroyLater<'_> {
         if self.armed {
             self.keeper.destroy_later(self.id);
         }
-    }
-}
-
-impl Channel {
-    fn new_task(&self) -> u32 {
-        self.next_task.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // No code can panic while it holds the lock; if one did, the maps are still whole.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sends a signal without waiting; a process that has ended ignores it.
-    pub(super) fn signal(&self, task: u32, signal: i32) {
-        let message = ToInit::Signal { task, signal };
-        if let Err(error) = wire::send(self.control.get_ref(), &message.encode(), &[]) {
-            tracing::debug!(%error, "a signal did not reach the sandbox");
-        }
-    }
-
-    /// Lives as long as process 1, or as long as the sandbox's owner if that is shorter.
-    async fn read_answers(self: Arc<Self>) {
-        while let Ok(Some(packet)) = receive(&self.control, REPLY_BYTES_MAX).await {
-            match FromInit::decode(&packet.bytes) {
-                Ok(message) => self.on_answer(message),
-                Err(_) => break,
-            }
-        }
-        self.close();
-        // The channel closes a moment before the kernel has ended everything inside.
-        ended(&self.pidfd).await;
-        self.gone.send_replace(true);
-    }
-
-    fn on_answer(&self, message: FromInit) {
-        let mut waiting = self.waiting();
-        // Whoever has stopped waiting does not need the answer.
-        match message {
-            FromInit::Spawned { task, pid } => {
-                waiting.spawned.remove(&task).map(|sender| sender.send(Ok(pid)));
-            }
-            FromInit::SpawnFailed { task, errno } => {
-                waiting.exited.remove(&task);
-                waiting.spawned.remove(&task).map(|sender| sender.send(Err(errno)));
-            }
-            FromInit::Exited { task, status } => {
-                waiting.exited.remove(&task).map(|sender| sender.send(status));
-            }
-            FromInit::ResetDone { task } => {
-                waiting.reset.remove(&task).map(|sender| sender.send(()));
-            }
-        }
-    }
-
-    /// Wakes everybody: no answer will come. Also tells process 1 that the server is done with it.
-    fn close(&self) {
-        let _ = rustix::net::shutdown(self.control.get_ref(), rustix::net::Shutdown::Both);
-        let mut waiting = self.waiting();
-        waiting.closed = true;
-        waiting.spawned.clear();
-        waiting.exited.clear();
-        waiting.reset.clear();
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) listeners: &'a [SocketAddrV4],
     pub(crate) identity: Identity,
     pub(crate) host_user: HostUser,
+    /// The host user who is root in images, where they have users of their own.
+    pub(crate) image_root: Option<u32>,
     pub(crate) filters: &'a Filters,
 }
 
@@ -100,21 +102,41 @@ fn next(control: &OwnedFd) -> io::Result<Option<wire::Packet>> {
 
 /// The mounts of one specification, then the point of no return.
 fn specialise(plan: &Plan<'_>, root: &OwnedFd, order: &Specialise, mounts: Vec<OwnedFd>) -> io::Result<()> {
-    if order.targets.len() != mounts.len() {
+    let mut mounts = mounts.into_iter();
+    let image = if order.image { mounts.next() } else { None };
+    if order.image && image.is_none() || order.targets.len() != mounts.len() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "mounts and targets differ in number"));
     }
-    for (target, source) in order.targets.iter().zip(&mounts) {
-        let relative = target.strip_prefix("/").unwrap_or(target);
-        attach(root, relative, source).step(|| format!("mount {}", target.display()))?;
+    let mounts = order.targets.iter().zip(mounts);
+    // Only in an image there is anything of theirs to show.
+    let image_root = plan.image_root.filter(|_| order.image);
+    match image {
+        None => {
+            for (target, source) in mounts {
+                attach_generic(root, relative(target), &source)
+                    .step(|| format!("mount {}", target.display()))?;
+            }
+            rootfs::seal(root).step(|| "seal the root".into())?;
+        }
+        Some(image) => {
+            rootfs::cover(root, &image)?;
+            for (target, source) in mounts {
+                rootfs::attach_in_image(&image, relative(target), &source)
+                    .step(|| format!("mount {}", target.display()))?;
+            }
+            rootfs::enter(&image)?;
+        }
     }
-    drop(mounts);
-    rootfs::seal(root).step(|| "seal the root".into())?;
     sys::limit(libc::RLIMIT_NOFILE, order.open_files_max).step(|| "limit open files".into())?;
     sys::limit(libc::RLIMIT_CORE, 0).step(|| "limit core files".into())?;
-    privileges::give_up(&plan.host_user, &plan.identity, plan.filters)
+    privileges::give_up(&plan.host_user, &plan.identity, image_root, plan.filters)
 }
 
-fn attach(root: &OwnedFd, relative: &Path, source: &OwnedFd) -> io::Result<()> {
+fn relative(target: &Path) -> &Path {
+    target.strip_prefix("/").unwrap_or(target)
+}
+
+fn attach_generic(root: &OwnedFd, relative: &Path, source: &OwnedFd) -> io::Result<()> {
     mount::make_target(root, relative, mount::is_directory(source.as_fd())?)?;
     mount::attach(source.as_fd(), root, relative)
 }

@@ -6,16 +6,20 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::SEND_TIMEOUT_MS;
 use crate::message::{FromInit, ToInit};
 use crate::spec::Command;
 use crate::sys::{self, Program, Reaped};
 use crate::wire::{self, Packet};
+
+/// Where a program finds its log pipe.
+const LOG_DESCRIPTOR: i32 = 3;
 
 /// Serves until the server closes its end or stops reading.
 pub(super) fn serve(control: &OwnedFd) {
@@ -77,6 +81,7 @@ impl Init<'_> {
                 Ok(())
             }
             ToInit::Reset { task } => self.reset(task),
+            ToInit::Socket { task } => self.make_socket(task),
             ToInit::Stop => self.signal_all(libc::SIGSTOP),
             ToInit::Continue => self.signal_all(libc::SIGCONT),
         }
@@ -91,6 +96,15 @@ impl Init<'_> {
             self.report(reaped)?;
         }
         self.send(&FromInit::ResetDone { task })
+    }
+
+    /// In this network namespace, whoever connects it later.
+    fn make_socket(&self, task: u32) -> io::Result<()> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        match rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None) {
+            Ok(socket) => self.send_with(&FromInit::SocketMade { task }, &[socket.as_fd()]),
+            Err(errno) => self.send(&FromInit::SocketFailed { task, errno: errno.raw_os_error() }),
+        }
     }
 
     fn signal_all(&self, signal: i32) -> io::Result<()> {
@@ -108,12 +122,23 @@ impl Init<'_> {
     }
 
     fn send(&self, message: &FromInit) -> io::Result<()> {
-        wire::send_waiting(self.control, &message.encode(), &[], SEND_TIMEOUT_MS)
+        self.send_with(message, &[])
+    }
+
+    fn send_with(&self, message: &FromInit, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        wire::send_waiting(self.control, &message.encode(), fds, SEND_TIMEOUT_MS)
     }
 }
 
 fn start(command: &Command, pipes: &[OwnedFd]) -> io::Result<i32> {
-    let [stdout, stderr] = pipes else { return Err(io::Error::from_raw_os_error(libc::EBADF)) };
+    let mut outputs = vec![1, 2];
+    if command.log_pipe {
+        outputs.push(LOG_DESCRIPTOR);
+    }
+    if pipes.len() != outputs.len() {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    let outputs: Vec<_> = pipes.iter().map(AsFd::as_fd).zip(outputs).collect();
     let mut env = Vec::with_capacity(command.env.len());
     for (name, value) in &command.env {
         env.push(c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())?);
@@ -121,7 +146,7 @@ fn start(command: &Command, pipes: &[OwnedFd]) -> io::Result<i32> {
     let argv =
         command.argv.iter().map(|argument| c_string(argument.as_bytes())).collect::<io::Result<_>>()?;
     let cwd = c_string(command.cwd.as_os_str().as_bytes())?;
-    sys::spawn(&Program { argv, env, cwd }, stdout.as_fd(), stderr.as_fd())
+    sys::spawn(&Program { argv, env, cwd }, &outputs)
 }
 
 fn c_string(bytes: &[u8]) -> io::Result<CString> {

@@ -1,15 +1,19 @@
 //! The keeper: the small privileged process that makes and destroys sandboxes.
 //!
 //! Forked from the server before the server has threads, it then shares nothing with it but one socket.
-//! It trusts nothing that comes over that socket: mount sources must lie beneath directories fixed at
-//! start, numbers within bounds, and the number of sandboxes is limited. When the socket closes, however
-//! that came about, it destroys every sandbox and exits. It knows no secret: the processes inside are
-//! started over channels that it hands to the server.
+//! It trusts nothing that comes over that socket: mount sources must lie beneath directories fixed at start, numbers
+//! within bounds, and the number of sandboxes is limited. It reads no archive: that is left to porters. When the
+//! socket closes, however that came about, it destroys every sandbox and exits. It knows no secret: the processes
+//! inside are started over channels that it hands to the server.
 
 mod aide;
 mod disk;
 mod end;
+mod idmap;
+mod mounts;
 mod nursery;
+mod porter;
+mod porting;
 mod progress;
 mod slot;
 mod sources;
@@ -18,6 +22,7 @@ mod stock;
 mod supervisor;
 mod turn;
 mod volume;
+mod workshop;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::aide::{Aide, reply};
+use super::start::image_root;
 use super::turn::Turn;
 use crate::cgroup::{Handles, Layout};
 use crate::config::KeeperConfig;
@@ -122,16 +123,17 @@ impl Nursery<'_> {
         match sys::clone_process(libc::CLONE_NEWPID, cgroup).step(|| "fork".into())? {
             Forked::Parent { pidfd, .. } => Ok(Born { control, pidfd, handles }),
             Forked::Child => {
-                let KeeperConfig { listeners, inside_uid, inside_gid, uid_base, .. } = self.config;
+                let KeeperConfig { listeners, inside_uid, inside_gid, .. } = self.config;
                 let plan = init::Plan {
                     control: theirs,
                     attach: group.attach,
                     listeners,
                     identity: Identity { uid: *inside_uid, gid: *inside_gid },
                     host_user: HostUser {
-                        own: self.own_users.then(|| uid_base + 1 + slot),
+                        own: self.own_users.then(|| user_of(self.config, slot)),
                         namespace: self.user_namespaces,
                     },
+                    image_root: image_root(self.config, self.own_users),
                     filters: self.filters,
                 };
                 let ended = catch_unwind(AssertUnwindSafe(|| init::run(&plan)));
@@ -139,6 +141,11 @@ impl Nursery<'_> {
             }
         }
     }
+}
+
+/// The host user, and group, of the sandbox in a slot.
+pub(super) fn user_of(config: &KeeperConfig, slot: u32) -> u32 {
+    config.uid_base + 1 + slot
 }
 
 /// The cgroups of a slot.

@@ -147,10 +147,13 @@ impl Supervisor<'_> {
     /// Gives a blank its specification.
     fn specialise(&mut self, index: u32, pending: Pending) -> Result<(), End> {
         let Pending { request, spec, mounts, volume } = pending;
-        let mut targets: Vec<_> = spec.mounts.iter().map(|bind| bind.target.clone()).collect();
+        if let Some(Err(error)) = self.host.user_of(index).map(|user| mounts.translate(user)) {
+            return self.refuse(request, error.to_string());
+        }
+        let mut targets: Vec<_> = spec.mounts.iter().map(|mount| mount.target.clone()).collect();
         targets.push("/tmp".into());
-        let order = Specialise { targets, open_files_max: spec.open_files_max };
-        let fds: Vec<_> = mounts.iter().chain(&volume).map(AsFd::as_fd).collect();
+        let order = Specialise { targets, open_files_max: spec.open_files_max, image: mounts.has_root() };
+        let fds: Vec<_> = mounts.fds().chain(volume.iter().map(AsFd::as_fd)).collect();
         let Some(slot) = &mut self.slots[index as usize] else { return Ok(()) };
         let control = slot.body.as_ref().and_then(|body| body.control.as_ref());
         let sent = self.host.layout.set_limits(&group_name(index), &spec).and_then(|()| match control {

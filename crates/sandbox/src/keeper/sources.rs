@@ -11,41 +11,61 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use crate::error::Step;
-use crate::mount;
 use crate::spec::SandboxSpec;
 
 /// The allowed directories.
-pub(super) struct Sources(Vec<(PathBuf, OwnedFd)>);
+pub(super) struct Sources {
+    /// What may be shown read-only.
+    readable: Vec<Allowed>,
+    /// What may be changed from inside, and so read as well.
+    writable: Vec<Allowed>,
+}
+
+/// A directory as it was named, and as it was opened at start.
+type Allowed = (PathBuf, OwnedFd);
 
 impl Sources {
-    pub(super) fn open(directories: &[PathBuf]) -> io::Result<Sources> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = directories.iter().map(|directory| {
-            let fd = rustix::fs::open(directory, flags, Mode::empty())
-                .step(|| format!("open the mount source {}", directory.display()))?;
-            Ok((directory.clone(), fd))
-        });
-        opened.collect::<io::Result<_>>().map(Sources)
+    pub(super) fn open(readable: &[PathBuf], writable: &[PathBuf]) -> io::Result<Sources> {
+        Ok(Sources { readable: open_all(readable)?, writable: open_all(writable)? })
     }
 
-    /// A detached, read-only mount of `source`.
-    pub(super) fn mount(&self, source: &Path) -> io::Result<OwnedFd> {
-        let work = || {
-            let (root, below) = self
-                .0
-                .iter()
-                .find_map(|(directory, root)| Some((root, source.strip_prefix(directory).ok()?)))
-                .ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::PermissionDenied, "not beneath an allowed directory")
-                })?;
-            let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-            let opened =
-                rustix::fs::openat2(root, below, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?;
-            mount::clone_tree_read_only(&opened, Path::new(""))
-        };
-        work().step(|| format!("open the mount source {}", source.display()))
+    /// Opens what is to be shown read-only.
+    pub(super) fn open_readable(&self, source: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        open_beneath(self.readable.iter().chain(&self.writable), source, flags)
     }
+
+    /// Opens a directory that is to be shared.
+    pub(super) fn open_writable(&self, source: &Path) -> io::Result<OwnedFd> {
+        open_beneath(self.writable.iter(), source, OFlags::DIRECTORY)
+    }
+}
+
+fn open_all(directories: &[PathBuf]) -> io::Result<Vec<Allowed>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = directories.iter().map(|directory| {
+        let fd = rustix::fs::open(directory, flags, Mode::empty())
+            .step(|| format!("open the mount source {}", directory.display()))?;
+        Ok((directory.clone(), fd))
+    });
+    opened.collect()
+}
+
+fn open_beneath<'a>(
+    mut allowed: impl Iterator<Item = &'a Allowed>,
+    source: &Path,
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
+    let mut work = || {
+        let found = allowed.find_map(|(directory, root)| Some((root, source.strip_prefix(directory).ok()?)));
+        let (root, below) = found.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::PermissionDenied, "not beneath an allowed directory")
+        })?;
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+        Ok::<_, io::Error>(rustix::fs::openat2(root, below, flags, Mode::empty(), resolve)?)
+    };
+    work().step(|| format!("open the mount source {}", source.display()))
 }
 
 /// Refuses specifications beyond what a correct server would ask for.
@@ -61,7 +81,7 @@ pub(super) fn check(spec: &SandboxSpec) -> io::Result<()> {
     within("tmp_bytes", spec.tmp_bytes, MIB, 1 << 40)?;
     within("pids_max", spec.pids_max.into(), 2, 1 << 20)?;
     within("open_files_max", spec.open_files_max, 16, 1 << 20)?;
-    spec.mounts.iter().try_for_each(|bind| check_target(&bind.target))
+    spec.mounts.iter().try_for_each(|mount| check_target(&mount.target))
 }
 
 fn check_target(target: &Path) -> io::Result<()> {
@@ -79,11 +99,12 @@ fn check_target(target: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Bind;
+    use crate::spec::{Mount, Root};
 
     #[test]
     fn bounds() {
         let good = SandboxSpec {
+            root: Root::Host,
             mounts: Vec::new(),
             memory_bytes: 128 << 20,
             tmp_bytes: 512 << 20,
@@ -100,8 +121,8 @@ mod tests {
             assert_eq!(check(&bad).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{bad:?}");
         }
         for target in ["relative", "/", "/a/../b", ""] {
-            let bind = Bind { source: "/x".into(), target: target.into() };
-            assert!(check(&SandboxSpec { mounts: vec![bind], ..good.clone() }).is_err(), "{target:?}");
+            let mount = Mount::read_only("/x".into(), target.into());
+            assert!(check(&SandboxSpec { mounts: vec![mount], ..good.clone() }).is_err(), "{target:?}");
         }
     }
 }

@@ -11,21 +11,27 @@ use rustix::mount::MountPropagationFlags;
 
 use super::aide::Aide;
 use super::disk;
-use super::nursery::Nursery;
+use super::mounts::Mounts;
+use super::nursery::{Nursery, user_of};
+use super::porter::Porters;
 use super::sources::Sources;
 use super::turn::Turn;
+use super::workshop::Workshop;
 use crate::cgroup::Layout;
-use crate::config::{KeeperConfig, Weakness};
+use crate::config::{IMAGE_IDS, KeeperConfig, Weakness};
 use crate::error::Step;
 use crate::init::map_ids;
 use crate::seccomp::Filters;
+use crate::spec::SandboxSpec;
 use crate::sys::{self, Forked};
 
 /// The keeper's fixed knowledge.
 pub(super) struct Host<'a> {
     pub(super) config: &'a KeeperConfig,
     pub(super) layout: Layout,
-    pub(super) sources: Sources,
+    sources: Sources,
+    workshop: Workshop,
+    pub(super) porters: Option<Porters>,
     pub(super) disk: Aide,
     pub(super) nursery: Aide,
     own_users: bool,
@@ -42,22 +48,46 @@ pub(super) fn prepare<'a>(config: &'a KeeperConfig, turn: &Turn) -> io::Result<H
     let layout = Layout::prepare(&config.instance);
     enter_namespaces(own_users)?;
     layout.sweep();
-    let sources = Sources::open(&config.allowed_sources)?;
+    let sources = Sources::open(&config.allowed_sources, &config.writable_sources)?;
+    let workshop = Workshop::open(&config.work_dir, image_root(config, own_users))?;
     let filters = Filters::compile().step(|| "compile the system call filter".into())?;
     let user_namespaces = can_make_user_namespace(own_users.then_some(config.uid_base + 1))?;
+    let porters = config.porter.as_ref().map(|porter| Porters::prepare(porter, own_users)).transpose()?;
     let (disk, on_disk) = disk::fork(turn, &config.work_dir)?;
     let nursery =
         Nursery { config, layout: &layout, filters: &filters, own_users, user_namespaces }.fork(turn)?;
-    Ok(Host { config, layout, sources, disk, nursery, own_users, user_namespaces, on_disk })
+    Ok(Host {
+        config,
+        layout,
+        sources,
+        workshop,
+        porters,
+        disk,
+        nursery,
+        own_users,
+        user_namespaces,
+        on_disk,
+    })
 }
 
 impl Host<'_> {
+    /// Opens what a specification shows of this host.
+    pub(super) fn open_mounts(&mut self, spec: &SandboxSpec) -> io::Result<Mounts> {
+        Mounts::open(spec, &self.sources, &mut self.workshop, self.own_users)
+    }
+
+    /// The host user and group of the sandbox in a slot, where it has one of its own.
+    pub(super) fn user_of(&self, slot: u32) -> Option<u32> {
+        self.own_users.then(|| user_of(self.config, slot))
+    }
+
     pub(super) fn weaknesses(&self) -> Vec<Weakness> {
         let mut weaknesses = self.layout.weaknesses();
         let others = [
             (self.own_users, Weakness::SharedUser),
             (self.user_namespaces, Weakness::NoUserNamespace),
             (self.on_disk, Weakness::TmpInMemory),
+            (self.own_users || self.porters.is_none(), Weakness::ImageOwnersLost),
         ];
         weaknesses.extend(others.iter().filter(|(fine, _)| !fine).map(|(_, weakness)| *weakness));
         weaknesses
@@ -77,12 +107,26 @@ fn check(config: &KeeperConfig) -> io::Result<()> {
     if config.uid_base < 1000 || last.is_none_or(|last| last > i32::MAX.cast_unsigned()) {
         return wrong("uid_base must leave room for all sandboxes between 1000 and 2147483647");
     }
+    if let (Some(porter), Some(last)) = (&config.porter, last) {
+        let images = porter.image_uid_base..=porter.image_uid_base.saturating_add(IMAGE_IDS - 1);
+        // Nothing on the host may belong to an image's root or to any of its users.
+        if *images.start() < IMAGE_IDS || (config.uid_base <= *images.end() && *images.start() <= last) {
+            return wrong(
+                "image_uid_base must be at least 65536 and its 65536 users apart from those of uid_base",
+            );
+        }
+    }
     if config.listeners.len() > LISTENERS_MAX
         || config.listeners.iter().any(|address| !address.ip().is_loopback())
     {
         return wrong("listeners must be at most 16 loopback addresses");
     }
     Ok(())
+}
+
+/// The host user who is root in images, where they have users of their own.
+pub(super) fn image_root(config: &KeeperConfig, own_users: bool) -> Option<u32> {
+    config.porter.as_ref().filter(|_| own_users).map(|porter| porter.image_uid_base)
 }
 
 /// No terminal, no signals from it, and standard streams that cannot block.

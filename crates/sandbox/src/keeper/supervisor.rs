@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use rustix::event::{Timespec, epoll};
 
+use super::mounts::Mounts;
 use super::nursery::group_name;
+use super::porter::Order;
 use super::slot::{Body, Slot, State};
 use super::start::Host;
 use super::stock::Stock;
@@ -31,13 +33,14 @@ const EVENTS_MAX: usize = 64;
 const SERVER: u64 = 0;
 const DISK: u64 = 1;
 const NURSERY: u64 = 2;
-const FIRST_SLOT: u64 = 3;
+const PORTERS: u64 = 3;
+const FIRST_SLOT: u64 = 4;
 
 /// A request that lacks a blank or a volume.
 pub(super) struct Pending {
     pub(super) request: u32,
     pub(super) spec: SandboxSpec,
-    pub(super) mounts: Vec<OwnedFd>,
+    pub(super) mounts: Mounts,
     pub(super) volume: Option<OwnedFd>,
 }
 
@@ -79,6 +82,9 @@ impl<'a> Supervisor<'a> {
             [(server.as_fd(), SERVER), (host.disk.socket(), DISK), (host.nursery.socket(), NURSERY)]
         {
             epoll::add(&epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
+        }
+        if let Some(porters) = &host.porters {
+            epoll::add(&epoll, porters.fd(), epoll::EventData::new_u64(PORTERS), epoll::EventFlags::IN)?;
         }
         let stock = Stock::new(host.config.blanks);
         Ok(Supervisor {
@@ -126,6 +132,7 @@ impl<'a> Supervisor<'a> {
                 SERVER => self.on_server(event.flags)?,
                 DISK => self.on_disk()?,
                 NURSERY => self.on_nursery()?,
+                PORTERS => self.on_porters()?,
                 token => self.on_slot(token - FIRST_SLOT)?,
             }
         }
@@ -148,6 +155,13 @@ impl<'a> Supervisor<'a> {
                 ToKeeper::Destroy(id) => self.destroy(id, true)?,
                 ToKeeper::Kill(id) => self.destroy(id, false)?,
                 ToKeeper::Shutdown => return Err(End::Server),
+                ToKeeper::Unpack { request, target, order } => {
+                    let stream = packet.fds.into_iter().next();
+                    let stream = stream.ok_or_else(|| io::Error::other("no stream came along"))?;
+                    self.order(request, Order::Unpack { target, stream, order })?;
+                }
+                ToKeeper::RemoveTree { request, target } => self.order(request, Order::Remove { target })?,
+                ToKeeper::GiveUp { request } => self.give_up(request),
             }
         }
     }
@@ -162,8 +176,7 @@ impl<'a> Supervisor<'a> {
             let reason = format!("all {} sandboxes are in use", self.host.config.sandboxes_max);
             return self.refuse(request, reason);
         }
-        let mounts = sources::check(&spec)
-            .and_then(|()| spec.mounts.iter().map(|bind| self.host.sources.mount(&bind.source)).collect());
+        let mounts = sources::check(&spec).and_then(|()| self.host.open_mounts(&spec));
         match mounts {
             Err(error) => self.refuse(request, error.to_string()),
             Ok(mounts) => {
@@ -333,9 +346,9 @@ impl<'a> Supervisor<'a> {
         self.send(&FromKeeper::Refused { request, reason }, Vec::new())
     }
 
-    fn send(&mut self, message: &FromKeeper, fds: Vec<OwnedFd>) -> Result<(), End> {
-        // One reply for each request in flight, and the server bounds those.
-        let outbox_max = 4 * self.host.config.sandboxes_max + 16;
+    pub(super) fn send(&mut self, message: &FromKeeper, fds: Vec<OwnedFd>) -> Result<(), End> {
+        // One reply for each request in flight, and the server bounds those; some hundred more for porters.
+        let outbox_max = 4 * self.host.config.sandboxes_max + 512;
         if self.outbox.len() >= outbox_max {
             return Err(End::Broken(io::Error::other("the server does not read its replies")));
         }

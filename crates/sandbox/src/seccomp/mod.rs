@@ -7,6 +7,7 @@
 //! Installing the allow-list takes most of a millisecond, so it happens while a sandbox is being prepared,
 //! with the few calls in [`SETUP`] still allowed; a tiny last filter then forbids those too.
 
+mod porter;
 mod table;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,13 @@ use seccompiler::{
     TargetArch,
 };
 
-/// What process 1 still needs after the first filters: mounts, its own user, and the last filter itself.
-const SETUP: [i64; 5] = [
+/// What process 1 still needs after the first filters: mounts, a root, its own user, and the last filter itself.
+const SETUP: [i64; 9] = [
+    libc::SYS_open_tree,
     libc::SYS_move_mount,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_umount2,
     libc::SYS_mount_setattr,
     libc::SYS_setgroups,
     libc::SYS_unshare,
@@ -83,6 +88,13 @@ impl Filters {
     }
 }
 
+/// The filter of whoever unpacks images.
+pub(crate) fn porter_filter() -> io::Result<BpfProgram> {
+    let rules = porter::ALLOWED.iter().chain(porter::LEGACY).map(|number| (*number, Vec::new())).collect();
+    let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+    compile(rules, refused, SeccompAction::Allow)
+}
+
 fn compile(
     rules: BTreeMap<i64, Vec<SeccompRule>>,
     otherwise: SeccompAction,
@@ -119,6 +131,7 @@ mod tests {
     #[test]
     fn the_table_compiles_and_names_each_call_once() {
         Filters::compile().unwrap();
+        porter_filter().unwrap();
         let mut numbers: Vec<i64> = table::allowed().map(|(number, _)| number).collect();
         let count = numbers.len();
         numbers.sort_unstable();

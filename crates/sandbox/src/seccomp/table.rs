@@ -24,7 +24,7 @@ const TERMINAL_INPUT: u64 = 0x5412; // TIOCSTI
 const CONSOLE_CONTROL: u64 = 0x541C; // TIOCLINUX
 
 /// Newer than the constants at hand; the numbers are the same on every machine.
-const FCHMODAT2: i64 = 452;
+pub(super) const FCHMODAT2: i64 = 452;
 #[cfg(target_arch = "x86_64")]
 const MAP_SHADOW_STACK: i64 = 453;
 

@@ -57,6 +57,14 @@ pub(crate) fn clone_process(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> io::R
     }
 }
 
+/// Plain `fork`, for processes whose filter refuses [`clone_process`]. `None` in the child, which must end through
+/// [`exit_now`].
+pub(crate) fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: this single-threaded process holds no lock, so the child can go on with its copy of everything.
+    let pid = check(libc::c_long::from(unsafe { libc::fork() }))?;
+    Ok(i32::try_from(pid).ok().filter(|pid| *pid != 0))
+}
+
 /// Ends this process at once, without running destructors that belong to the process it was forked from.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.
@@ -116,6 +124,21 @@ pub(crate) fn mount_set_attributes(
     recursive: bool,
 ) -> io::Result<()> {
     let change = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    mount_change(mount, &change, recursive)
+}
+
+/// Shows the files of the one, detached mount `mount` as `namespace` maps their owners.
+pub(crate) fn mount_map_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let change = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::from(namespace.as_raw_fd().cast_unsigned()),
+    };
+    mount_change(mount, &change, false)
+}
+
+fn mount_change(mount: BorrowedFd<'_>, change: &libc::mount_attr, recursive: bool) -> io::Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: `change` and the empty path live through the call; the size is the structure's own.
     let result = unsafe {
@@ -124,7 +147,7 @@ pub(crate) fn mount_set_attributes(
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const change,
+            std::ptr::from_ref(change),
             size_of::<libc::mount_attr>(),
         )
     };

@@ -1,7 +1,7 @@
 //! Starting a program through the C library's `posix_spawn`.
 //!
 //! Used by process 1 of a sandbox only. Every descriptor that it owns is closed on `exec`, so a program
-//! gets exactly the three standard ones.
+//! gets exactly the three standard ones, and a fourth where it is asked for.
 
 use std::ffi::CString;
 use std::io;
@@ -14,12 +14,15 @@ pub(crate) struct Program {
     pub(crate) cwd: CString,
 }
 
-/// Starts a program in its own session with the given output pipes and `/dev/null` as input.
+/// Starts a program in its own session with `/dev/null` as input and each of `outputs` at its number.
+///
+/// The numbers rise from 1 without a gap, so that none of them can overwrite a descriptor that is still to be placed:
+/// descriptors 0 to 2 of process 1 are `/dev/null`.
 ///
 /// The caller waits inside the kernel until `execve` has succeeded or failed, and shares its memory with
 /// the child until then, so no page is copied and the error is exact.
-pub(crate) fn spawn(program: &Program, stdout: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> io::Result<i32> {
-    let actions = SpawnActions::new(&program.cwd, stdout, stderr)?;
+pub(crate) fn spawn(program: &Program, outputs: &[(BorrowedFd<'_>, i32)]) -> io::Result<i32> {
+    let actions = SpawnActions::new(&program.cwd, outputs)?;
     let attributes = SpawnAttributes::new()?;
     let argv = null_terminated(&program.argv);
     let env = null_terminated(&program.env);
@@ -49,15 +52,15 @@ fn null_terminated(strings: &[CString]) -> Vec<*mut libc::c_char> {
 struct SpawnActions(libc::posix_spawn_file_actions_t);
 
 impl SpawnActions {
-    fn new(cwd: &CString, stdout: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> io::Result<SpawnActions> {
+    fn new(cwd: &CString, outputs: &[(BorrowedFd<'_>, i32)]) -> io::Result<SpawnActions> {
         // SAFETY: plain data; init below gives it its meaning.
         let mut actions = SpawnActions(unsafe { std::mem::zeroed() });
         // SAFETY: `actions.0` is a valid place to initialise.
         spawn_check(unsafe { libc::posix_spawn_file_actions_init(&raw mut actions.0) })?;
-        for (from, to) in [(stdout, 1), (stderr, 2)] {
+        for (from, to) in outputs {
             // SAFETY: initialised above.
             spawn_check(unsafe {
-                libc::posix_spawn_file_actions_adddup2(&raw mut actions.0, from.as_raw_fd(), to)
+                libc::posix_spawn_file_actions_adddup2(&raw mut actions.0, from.as_raw_fd(), *to)
             })?;
         }
         // SAFETY: initialised above; the string is copied.

@@ -2,16 +2,17 @@
 //!
 //! Every test asks the sandbox for what its specification promises, and for one thing that it must refuse.
 
-use dormouse_sandbox::{Bind, ExitStatus, SandboxError, SandboxSpec, Signal, Weakness};
+use dormouse_sandbox::{ExitStatus, Mount, SandboxError, SandboxSpec, Signal, Weakness};
 use libtest_mimic::Trial;
 
-use crate::world::{MIB, World, add, command, probe, run, sh};
+use crate::world::{MIB, World, add, command, probe, read, run, sh};
 
 pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "basic::output_and_exit_codes", output_and_exit_codes);
     add(trials, world, "basic::environment_and_directory_are_exactly_those_given", environment);
     add(trials, world, "basic::a_program_that_cannot_start_says_why", cannot_start);
     add(trials, world, "basic::an_oversize_command_is_refused", oversize);
+    add(trials, world, "basic::a_log_pipe_is_descriptor_3_when_asked_for", log_pipe);
     add(trials, world, "basic::signals_reach_the_process", signals);
     add(trials, world, "basic::orphans_are_reaped", orphans);
     add(trials, world, "basic::everything_but_tmp_is_read_only", read_only);
@@ -31,6 +32,8 @@ async fn output_and_exit_codes(world: World) {
     assert_eq!(sh(&sandbox, "cat").await.ok(), "", "standard input is empty");
     let id = sh(&sandbox, "id -u; id -g; cat /proc/sys/kernel/hostname").await.ok();
     assert_eq!(id, "993\n990\nlocalhost\n");
+    let own = sh(&sandbox, "grep -w sandbox /etc/hosts").await.ok();
+    assert_eq!(own, "127.0.0.1 sandbox.localdomain sandbox\n", "where extensions listen");
     sandbox.destroy().await;
 }
 
@@ -68,6 +71,25 @@ async fn oversize(world: World) {
     let mut fits = command(&["/bin/sh", "-c", "echo ${#LARGE}"]);
     fits.env.push(("LARGE".into(), "x".repeat(100_000).into()));
     assert_eq!(run(&sandbox, fits).await.ok(), "100000\n");
+}
+
+async fn log_pipe(world: World) {
+    let sandbox = world.sandbox().await;
+    let mut with_log =
+        command(&["/bin/sh", "-c", "echo out; echo err >&2; echo log >&3; ls /proc/self/fd | wc -l"]);
+    with_log.log_pipe = true;
+    let mut process = sandbox.spawn(with_log).await.unwrap();
+    let log = read(process.log.take().unwrap());
+    let (stdout, stderr) = (process.stdout.try_clone().unwrap(), process.stderr.try_clone().unwrap());
+    // The fifth is the listed directory itself.
+    assert_eq!(
+        tokio::join!(read(stdout), read(stderr), log),
+        ("out\n5\n".into(), "err\n".into(), "log\n".into())
+    );
+    assert_eq!(process.wait().await, ExitStatus::Exited(0));
+    let without = sandbox.spawn(command(&["/bin/sh", "-c", "echo log >&3"])).await.unwrap();
+    assert!(without.log.is_none());
+    assert_ne!(sh(&sandbox, "echo log >&3").await.status, ExitStatus::Exited(0), "descriptor 3 is open");
 }
 
 async fn signals(world: World) {
@@ -122,18 +144,18 @@ async fn bad_sources(world: World) {
     let code = world.dir.path().join("code");
     std::os::unix::fs::symlink("/etc", code.join("leads-out")).unwrap();
     for source in ["/etc/shadow", "/", "relative"] {
-        refused(&world, Bind { source: source.into(), target: "/x".into() }, "allowed").await;
+        refused(&world, Mount::read_only(source.into(), "/x".into()), "allowed").await;
     }
     for below in ["leads-out/shadow", "../work", "missing"] {
-        refused(&world, Bind { source: code.join(below), target: "/x".into() }, "mount source").await;
+        refused(&world, Mount::read_only(code.join(below), "/x".into()), "mount source").await;
     }
 }
 
-async fn refused(world: &World, bind: Bind, because: &str) {
-    let spec = SandboxSpec { mounts: vec![bind.clone()], ..world.spec() };
+async fn refused(world: &World, mount: Mount, because: &str) {
+    let spec = SandboxSpec { mounts: vec![mount.clone()], ..world.spec() };
     match world.keeper.create(spec).await {
         Err(SandboxError::Create { reason }) => assert!(reason.contains(because), "{reason}"),
-        other => panic!("{bind:?} was not refused: {other:?}"),
+        other => panic!("{mount:?} was not refused: {other:?}"),
     }
 }
 
@@ -147,17 +169,20 @@ async fn bad_values(world: World) {
         assert!(matches!(world.keeper.create(spec).await, Err(SandboxError::Create { .. })));
     }
     let code = world.dir.path().join("code");
+    let many = vec![Mount::read_only(code.clone(), "/x".into()); 49];
+    let result = world.keeper.create(SandboxSpec { mounts: many, ..world.spec() }).await;
+    assert!(matches!(result, Err(SandboxError::Create { .. })));
     for target in ["/a/../b", "relative", "/"] {
-        refused(&world, Bind { source: code.clone(), target: target.into() }, "target").await;
+        refused(&world, Mount::read_only(code.clone(), target.into()), "target").await;
     }
     // An existing place that is read-only and lacks the target.
-    refused(&world, Bind { source: code, target: "/usr/no/such/place".into() }, "/usr/no").await;
+    refused(&world, Mount::read_only(code, "/usr/no/such/place".into()), "/usr/no").await;
 }
 
 async fn file_mount(world: World) {
     let file = world.dir.path().join("code/hello");
     let mut spec = world.spec();
-    spec.mounts.push(Bind { source: file, target: "/srv/deep/inside/file".into() });
+    spec.mounts.push(Mount::read_only(file, "/srv/deep/inside/file".into()));
     spec.tmp_bytes = 16 * MIB;
     let sandbox = world.keeper.create(spec).await.unwrap();
     assert_eq!(sh(&sandbox, "cat /srv/deep/inside/file").await.ok(), "hello from the code\n");

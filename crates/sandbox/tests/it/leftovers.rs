@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal};
 
-use crate::world::{World, add, cgroups_of, command, eventually, exe, is_running, processes_with};
+use crate::world::{self, World, add, cgroups_of, command, eventually, exe, is_running, processes_with};
 
 pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "leftovers::after_drop", after_drop);
@@ -81,7 +81,7 @@ fn signal(pid: i32, signal: Signal) {
 struct Victim {
     server: Child,
     keeper: i32,
-    /// Its disk aide and its nursery.
+    /// Its disk aide, its nursery, and a porter at work.
     aides: Vec<i32>,
     dir: tempfile::TempDir,
     instance: String,
@@ -90,7 +90,7 @@ struct Victim {
 
 impl Victim {
     async fn start(test: u32) -> Victim {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = world::tempdir();
         let instance = format!("victim-{}-{test}", std::process::id());
         Victim::start_in(test, dir, instance).await
     }
@@ -122,7 +122,7 @@ impl Victim {
     async fn ready(server: Child, dir: tempfile::TempDir, instance: String, marker: String) -> Victim {
         let keeper = children_of(server.id().try_into().unwrap())[0];
         let aides = children_of(keeper);
-        assert_eq!(aides.len(), 2);
+        assert_eq!(aides.len(), 3);
         appeared(&marker, 2).await;
         Victim { server, keeper, aides, dir, instance, marker }
     }
@@ -257,7 +257,7 @@ async fn dropped(_: World) {
     if !dormouse_sandbox::privilege::is_root() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = world::tempdir();
     std::fs::create_dir_all(dir.path().join("data/deep")).unwrap();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(dir.path(), closed).unwrap();

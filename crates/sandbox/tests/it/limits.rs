@@ -2,6 +2,7 @@
 //!
 //! The programs inside are ordinary ones that want too much; the host and the other sandboxes must not notice.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use dormouse_sandbox::{CpuQuota, ExitStatus, SandboxSpec, Weakness};
@@ -11,6 +12,7 @@ use crate::world::{MIB, World, add, command, eventually, sh};
 
 pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "limits::a_full_tmp_is_no_space_and_not_out_of_memory", full_tmp);
+    add(trials, world, "limits::the_largest_tmp_is_made_fast_and_takes_no_room", largest_tmp);
     add(trials, world, "limits::out_of_memory_is_counted_and_stays_inside", out_of_memory);
     add(trials, world, "limits::processes", processes);
     add(trials, world, "limits::a_reset_of_many_processes_leaves_none", many_processes);
@@ -40,6 +42,32 @@ async fn full_tmp(world: World) {
     assert_eq!(sandbox.oom_kills().unwrap(), 0);
     assert!(sandbox.memory_current_bytes().unwrap() <= 64 * MIB);
     sh(&sandbox, "rm /tmp/fill && echo again > /tmp/fill").await.ok();
+}
+
+async fn largest_tmp(world: World) {
+    if world.weak(Weakness::TmpInMemory) {
+        return;
+    }
+    // The most that Lambda offers.
+    let spec = || SandboxSpec { tmp_bytes: 10_240 * MIB, ..world.spec() };
+    let started = Instant::now();
+    let sandbox = world.keeper.create(spec()).await.unwrap();
+    println!("the first /tmp of 10,240 MB: {:?}", started.elapsed());
+    let room = sh(&sandbox, "df -B1 /tmp | tail -1 | awk '{print $4}'").await.ok();
+    let room: u64 = room.trim().parse().unwrap();
+    assert!((10_240 * MIB..10_500 * MIB).contains(&room), "{room} bytes are free");
+    // Far out in the file system, which is as sparse as its image.
+    let output = sh(&sandbox, "truncate -s 10G /tmp/x && echo end >> /tmp/x && tail -c 4 /tmp/x").await;
+    assert_eq!(output.ok(), "end\n");
+    let started = Instant::now();
+    let other = world.keeper.create(spec()).await.unwrap();
+    let elapsed = started.elapsed();
+    println!("the next: {elapsed:?}");
+    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+    drop((sandbox, other));
+    let images = std::fs::read_dir(world.dir.path().join("work/images")).unwrap().flatten();
+    let largest = images.map(|image| image.metadata().unwrap().blocks() * 512).max().unwrap();
+    assert!(largest < 64 * MIB, "an empty one takes {largest} bytes on disk");
 }
 
 async fn out_of_memory(world: World) {

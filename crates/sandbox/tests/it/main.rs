@@ -8,13 +8,16 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the right answer to every surprise")]
 
 mod basic;
+mod image;
 mod interpreters;
 mod isolation;
 mod leftovers;
 mod limits;
 mod network;
+mod porter;
 mod probe;
 mod role;
+mod shared;
 mod world;
 
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ fn trials(world: Option<&World>) -> Vec<Trial> {
     let mut trials = Vec::new();
     basic::add_to(&mut trials, world);
     isolation::add_to(&mut trials, world);
+    image::add_to(&mut trials, world);
+    shared::add_to(&mut trials, world);
+    porter::add_to(&mut trials, world);
     limits::add_to(&mut trials, world);
     network::add_to(&mut trials, world);
     leftovers::add_to(&mut trials, world);

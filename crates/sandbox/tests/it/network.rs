@@ -13,6 +13,7 @@ use crate::world::{LISTENERS, World, add, command, run, sh};
 pub fn add_to(trials: &mut Vec<Trial>, world: Option<&World>) {
     add(trials, world, "network::listeners_serve_the_inside", listeners_serve);
     add(trials, world, "network::listeners_are_not_on_the_host", not_on_host);
+    add(trials, world, "network::a_socket_of_the_sandbox_reaches_what_listens_inside", reaches_inside);
     add(trials, world, "network::the_host_is_out_of_reach", host_out_of_reach);
 }
 
@@ -53,6 +54,38 @@ async fn not_on_host(world: World) {
         stream.read_to_string(&mut greeting)
     });
     assert!(reached.is_err(), "{greeting}");
+}
+
+/// Connects a socket that the sandbox made, and gives what the other end says.
+async fn connect_inside(sandbox: &Sandbox, port: u16) -> std::io::Result<String> {
+    let socket = std::net::TcpStream::from(sandbox.tcp_socket().await.unwrap());
+    let socket = tokio::net::TcpSocket::from_std_stream(socket);
+    let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
+    let mut said = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await?;
+    Ok(said)
+}
+
+async fn reaches_inside(world: World) {
+    let (sandbox, other) = (world.sandbox().await, world.sandbox().await);
+    // The same port on the host, so that whoever leaves the sandbox is noticed.
+    let host = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = host.local_addr().unwrap().port();
+    assert!(connect_inside(&sandbox, port).await.is_err(), "nobody listens inside yet");
+    let mut serve = command(&["/opt/probe", &port.to_string()]);
+    serve.env.push(("SANDBOX_TESTS_ROLE".into(), "serve".into()));
+    let server = sandbox.spawn(serve).await.unwrap();
+    let ready = tokio::net::unix::pipe::Receiver::from_owned_fd(server.stdout.try_clone().unwrap()).unwrap();
+    ready.readable().await.unwrap();
+    for _ in 0..300 {
+        assert_eq!(connect_inside(&sandbox, port).await.unwrap(), "from inside");
+    }
+    assert!(connect_inside(&other, port).await.is_err(), "another sandbox's");
+    let kept = sandbox.tcp_socket().await.unwrap();
+    sandbox.kill().unwrap();
+    sandbox.gone().await;
+    assert!(sandbox.tcp_socket().await.is_err());
+    drop(kept);
 }
 
 async fn host_out_of_reach(world: World) {

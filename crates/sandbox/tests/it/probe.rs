@@ -3,7 +3,7 @@
 //! Their exit code and their output are the result; they never touch what the test itself uses.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub fn forbidden_calls() -> ExitCode {
 }
 
 /// Makes one system call and returns its error, 0 for success.
-fn call(number: i64, arguments: &[u64]) -> i32 {
+pub fn call(number: i64, arguments: &[u64]) -> i32 {
     let argument = |index: usize| arguments.get(index).copied().unwrap_or(0);
     // SAFETY: every call here is refused by the filter before the kernel looks at an argument; should one
     // get through, its null pointers make it fail with an error of its own.
@@ -72,6 +72,17 @@ fn call(number: i64, arguments: &[u64]) -> i32 {
 pub fn outside_user() -> ExitCode {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
     println!("{}", map.split_whitespace().nth(1).unwrap());
+    ExitCode::SUCCESS
+}
+
+/// Listens on the port given as argument and greets whoever comes, until it is killed.
+pub fn serve() -> ExitCode {
+    let port = std::env::args().nth(1).unwrap().parse().unwrap();
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).unwrap();
+    println!("ready");
+    for stream in listener.incoming() {
+        stream.and_then(|mut stream| stream.write_all(b"from inside")).unwrap();
+    }
     ExitCode::SUCCESS
 }
 

@@ -4,13 +4,18 @@
 //! servers and keepers; a server of an ordinary user (`rootless`), and one that was root and gave it up
 //! (`dropped`), which check themselves.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use dormouse_sandbox::{CpuQuota, ExitStatus, Keeper, UID_BASE_DEFAULT, Weakness, privilege};
+use dormouse_sandbox::{
+    CpuQuota, ExitStatus, Keeper, Mount, Root, SandboxSpec, UID_BASE_DEFAULT, Weakness, privilege,
+};
 use tokio::runtime::Runtime;
 
+use crate::image;
+use crate::porter;
+use crate::shared;
 use crate::world::{self, MIB, World, command, probe, sh};
 
 /// Plays the part asked for, if any.
@@ -19,6 +24,7 @@ pub fn play() -> Option<ExitCode> {
     Some(match role.as_str() {
         "forbidden-calls" => crate::probe::forbidden_calls(),
         "outside-user" => crate::probe::outside_user(),
+        "serve" => crate::probe::serve(),
         "connect" => crate::probe::connect(),
         "victim" => victim(),
         "rootless" => rootless(),
@@ -31,7 +37,8 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
 }
 
-/// Holds two sandboxes with a marked process each, says so, and waits until its input closes.
+/// Holds two sandboxes with a marked process each, and a porter that waits for more; says so, and waits until its
+/// input closes.
 fn victim() -> ExitCode {
     let dir = PathBuf::from(variable("SANDBOX_TESTS_DIR"));
     let (instance, marker) = (variable("SANDBOX_TESTS_INSTANCE"), variable("SANDBOX_TESTS_MARKER"));
@@ -39,12 +46,19 @@ fn victim() -> ExitCode {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
         let keeper = Keeper::connect(link).unwrap();
-        let spec = world_spec(&dir);
-        let (one, other) = (keeper.create(spec.clone()).await.unwrap(), keeper.create(spec).await.unwrap());
+        let of_image = image_spec(&dir);
+        let (one, other) =
+            (keeper.create(world_spec(&dir)).await.unwrap(), keeper.create(of_image).await.unwrap());
         one.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
         other.spawn(command(&["/bin/sleep", &marker])).await.unwrap();
         // Frozen ones must go as well.
         other.freeze().unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (porter, tree) = (keeper.clone(), dir.join("layers").join(own_name("unfinished")));
+        let begun = tree.join("begun");
+        tokio::spawn(async move { porter.unpack(reader.into(), &tree, "build").await });
+        writer.write_all(b"file 0 644 begun x\n").unwrap();
+        world::eventually("the porter is at work", || begun.exists()).await;
         println!("ready");
         tokio::task::block_in_place(|| std::io::stdin().read_to_end(&mut Vec::new())).unwrap();
         keeper.shutdown().await;
@@ -52,14 +66,30 @@ fn victim() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn world_spec(dir: &std::path::Path) -> dormouse_sandbox::SandboxSpec {
-    dormouse_sandbox::SandboxSpec {
-        mounts: vec![dormouse_sandbox::Bind { source: dir.join("code"), target: "/var/task".into() }],
+fn world_spec(dir: &std::path::Path) -> SandboxSpec {
+    SandboxSpec {
+        root: Root::Host,
+        mounts: vec![Mount::read_only(dir.join("code"), "/var/task".into())],
         memory_bytes: 128 * MIB,
         tmp_bytes: 16 * MIB,
         pids_max: 64,
         open_files_max: 256,
     }
+}
+
+/// An image of two layers, and a shared directory.
+fn image_spec(dir: &std::path::Path) -> SandboxSpec {
+    let spec = world_spec(dir);
+    let layers = vec![image::layer(dir, &own_name("one")), image::layer(dir, &own_name("two"))];
+    let mut mounts = image::programs(&layers[0]);
+    mounts.extend(spec.mounts);
+    mounts.push(shared::mount(shared::directory(dir, &own_name("directory"))));
+    SandboxSpec { root: Root::Image(layers), mounts, ..spec }
+}
+
+/// A name that the next process in the same place does not use.
+fn own_name(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
 }
 
 /// What must work for an ordinary user, end to end.
@@ -86,6 +116,20 @@ fn rootless() -> ExitCode {
         freezes_by_signal(busy.pid, &sandbox).await;
         sandbox.reset().await.unwrap();
         assert_eq!(busy.wait().await, ExitStatus::Signaled(9));
+        let of_image = world.keeper.create(image_spec(world.dir.path())).await.unwrap();
+        let script =
+            "ls /; cat /var/task/hello; echo shared > /mnt/shared/file; stat -c '%u %g' /mnt/shared/file";
+        let seen = sh(&of_image, script).await.ok();
+        assert!(seen.ends_with("hello from the code\n993 990\n"), "{seen}");
+        assert!(!seen.contains("home"), "the generic root is still there: {seen}");
+        assert_eq!(sh(&of_image, "echo x > /var/task/x || echo refused").await.ok(), "refused\n");
+        assert!(world.dir.path().join("shared").join(own_name("directory")).join("file").exists());
+        let tree = world.dir.path().join("layers/unpacked");
+        let text = "directory 7 0 closed\nfile 7 600 file mine";
+        assert_eq!(porter::unpack_text(&world.keeper, &tree, "build", text).await.unwrap(), "2 entries");
+        assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "mine");
+        world.keeper.remove_tree(&tree).await.unwrap();
+        assert!(!tree.exists());
         let other = world.sandbox().await;
         other.freeze().unwrap();
         other.kill().unwrap();

@@ -6,16 +6,20 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dormouse_sandbox::{
-    Bind, Command, ExitStatus, Keeper, KeeperConfig, KeeperLink, Sandbox, SandboxSpec, UID_BASE_DEFAULT,
-    Weakness,
+    Command, ExitStatus, Keeper, KeeperConfig, KeeperLink, Mount, Root, Sandbox, SandboxSpec,
+    UID_BASE_DEFAULT, Weakness,
 };
 use libtest_mimic::Trial;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Runtime;
+
+use crate::image;
+use crate::interpreters::dotnet_root;
+use crate::porter;
 
 pub const MIB: u64 = 1 << 20;
 /// Inside every sandbox of these tests.
@@ -34,7 +38,8 @@ pub struct World {
 impl World {
     /// Forks the keeper; call it first of all.
     pub fn start() -> World {
-        let dir = tempfile::tempdir().unwrap();
+        find_place();
+        let dir = tempdir();
         let link = fork(&format!("test-{}", std::process::id()), dir.path());
         for weakness in link.weaknesses() {
             eprintln!("weakness: {weakness}");
@@ -46,6 +51,8 @@ impl World {
 
     pub fn end(self) {
         self.runtime.block_on(self.keeper.shutdown());
+        drop(self.dir);
+        leave_place();
     }
 
     pub fn weak(&self, weakness: Weakness) -> bool {
@@ -59,9 +66,10 @@ impl World {
 
     pub fn spec(&self) -> SandboxSpec {
         SandboxSpec {
+            root: Root::Host,
             mounts: vec![
-                Bind { source: self.dir.path().join("code"), target: "/var/task".into() },
-                Bind { source: exe(), target: "/opt/probe".into() },
+                Mount::read_only(self.dir.path().join("code"), "/var/task".into()),
+                Mount::read_only(exe(), "/opt/probe".into()),
             ],
             memory_bytes: 256 * MIB,
             tmp_bytes: 64 * MIB,
@@ -71,16 +79,64 @@ impl World {
     }
 }
 
+/// A directory of its own, on a filesystem where everything can be tested.
+pub fn tempdir() -> tempfile::TempDir {
+    let usual = std::env::temp_dir();
+    tempfile::tempdir_in(PLACE.get().unwrap_or(&usual)).unwrap()
+}
+
+/// Where [`tempdir`] makes directories, if not where everybody does.
+static PLACE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Finds a place for [`tempdir`]. Older kernels have a tmpfs without user attributes and translated owners, and some
+/// machines have nothing else; then a disk image is mounted, seen by this process and its children alone.
+fn find_place() {
+    const TMPFS: u64 = 0x0102_1994;
+    let usual = rustix::fs::statfs(std::env::temp_dir()).unwrap();
+    if u64::try_from(usual.f_type) != Ok(TMPFS) || !dormouse_sandbox::privilege::is_root() {
+        return;
+    }
+    // SAFETY: there is one thread so far, and only its mounts are affected.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0);
+    let private = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).unwrap();
+    let place = tempfile::tempdir().unwrap().keep();
+    let image = place.join("image");
+    std::fs::File::create(&image).unwrap().set_len(512 * MIB).unwrap();
+    let run =
+        |command: &mut std::process::Command| assert!(command.status().unwrap().success(), "{command:?}");
+    run(std::process::Command::new("mkfs.ext4").arg("-q").arg(&image));
+    // It covers the image as well, which the loop device keeps.
+    run(std::process::Command::new("mount").args(["-t", "ext4", "-o", "loop"]).arg(&image).arg(&place));
+    PLACE.set(place).unwrap();
+}
+
+/// Undoes [`find_place`].
+fn leave_place() {
+    if let Some(place) = PLACE.get() {
+        rustix::mount::unmount(place, rustix::mount::UnmountFlags::DETACH).unwrap();
+        std::fs::remove_dir_all(place).unwrap();
+    }
+}
+
 /// A keeper for the given instance, with its sources beneath `dir`.
 pub fn fork(instance: &str, dir: &Path) -> KeeperLink {
     let code = dir.join("code");
     std::fs::create_dir_all(&code).unwrap();
     std::fs::write(code.join("hello"), "hello from the code\n").unwrap();
+    for name in ["layers", "shared"] {
+        std::fs::create_dir_all(dir.join(name)).unwrap();
+    }
     let executables = exe().parent().unwrap().to_owned();
+    let programs = image::PROGRAM_TREES.iter().map(PathBuf::from).filter(|tree| tree.is_dir());
+    let allowed_sources =
+        [code, executables, dir.join("layers")].into_iter().chain(programs).chain(dotnet_root()).collect();
     dormouse_sandbox::fork_keeper(KeeperConfig {
         instance: instance.to_owned(),
         work_dir: dir.join("work"),
-        allowed_sources: vec![code, executables],
+        allowed_sources,
+        writable_sources: vec![dir.join("shared")],
+        porter: Some(porter::config(dir)),
         listeners: LISTENERS.iter().map(|address| address.parse().unwrap()).collect(),
         uid_base: UID_BASE_DEFAULT,
         blanks: 4,
@@ -133,6 +189,7 @@ pub fn command(argv: &[&str]) -> Command {
         argv: argv.iter().map(Into::into).collect(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         cwd: "/tmp".into(),
+        log_pipe: false,
     }
 }
 
@@ -156,7 +213,8 @@ pub async fn probe(sandbox: &Sandbox, role: &str) -> Output {
     run(sandbox, command).await
 }
 
-async fn read(pipe: OwnedFd) -> String {
+/// Everything that comes out of a pipe.
+pub async fn read(pipe: OwnedFd) -> String {
     let mut pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe).unwrap();
     let mut bytes = Vec::new();
     pipe.read_to_end(&mut bytes).await.unwrap();

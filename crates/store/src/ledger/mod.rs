@@ -340,6 +340,7 @@ mod tests {
             request: RequestId::from_random([number; 16]),
             function: FunctionId { scope, name: FunctionName::parse("hello").unwrap() },
             version: Version::Latest,
+            tenant: None,
             environment: EnvironmentId::from_random([0; 16]),
             started: Timestamp::from_millis(i64::from(number)),
             architecture: Architecture::X86_64,

@@ -12,7 +12,7 @@ use model::arn::{FunctionId, Scope};
 use model::function::Architecture;
 use model::id::{AccountId, EnvironmentId, Region, RequestId};
 use model::lease::{Lease, LeaseOutcome, StartReason};
-use model::name::{FunctionName, Qualifier, Version};
+use model::name::{FunctionName, Qualifier, TenantId, Version};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,8 @@ const ROW_BYTES_TYPICAL: usize = 512;
 /// Eight digits and a space.
 const SUM_BYTES: usize = 9;
 
-const VERSION: u32 = 1;
+/// Version 2 added the tenant.
+const VERSION: u32 = 2;
 
 /// The request id comes early, so that reading only that is quick.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +36,8 @@ struct Row<'a> {
     region: Cow<'a, str>,
     function: Cow<'a, str>,
     version: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<Cow<'a, str>>,
     environment: Cow<'a, str>,
     started_ms: i64,
     architecture: Cow<'a, str>,
@@ -67,6 +70,7 @@ pub(super) fn encode(lease: &Lease) -> Vec<u8> {
             Version::Latest => "$LATEST".into(),
             Version::Published(number) => number.to_string().into(),
         },
+        tenant: lease.tenant.as_ref().map(|tenant| tenant.as_str().into()),
         environment: lease.environment.to_string().into(),
         started_ms: lease.started.as_millis(),
         architecture: lease.architecture.as_str().into(),
@@ -107,7 +111,7 @@ pub(super) fn request_of(json: &[u8]) -> Option<RequestId> {
 /// A verified row as a lease. `None` if it is of a later version or holds something illegal.
 pub(super) fn decode(json: &[u8]) -> Option<Lease> {
     let row: Row<'_> = serde_json::from_slice(json).ok()?;
-    if row.v != VERSION {
+    if !(1..=VERSION).contains(&row.v) {
         return None;
     }
     let scope =
@@ -117,6 +121,7 @@ pub(super) fn decode(json: &[u8]) -> Option<Lease> {
         request: RequestId::parse(&row.request).ok()?,
         function: FunctionId { scope, name: FunctionName::parse(&row.function).ok()? },
         version,
+        tenant: row.tenant.map(|tenant| TenantId::parse(&tenant)).transpose().ok()?,
         environment: EnvironmentId::parse(&row.environment).ok()?,
         started: Timestamp::from_millis(row.started_ms),
         architecture: one_of(&row.architecture, [Architecture::X86_64, Architecture::Arm64], |a| a.as_str())?,
@@ -146,6 +151,7 @@ mod tests {
     use super::*;
 
     const GOLDEN_V1: &[u8] = include_bytes!("../../golden/ledger-v1.rows");
+    const GOLDEN_V2: &[u8] = include_bytes!("../../golden/ledger-v2.rows");
 
     fn golden() -> [Lease; 2] {
         let scope = Scope {
@@ -156,6 +162,7 @@ mod tests {
             request: RequestId::from_random([1; 16]),
             function: FunctionId { scope, name: FunctionName::parse("hello").unwrap() },
             version: Version::Latest,
+            tenant: None,
             environment: EnvironmentId::from_random([2; 16]),
             started: Timestamp::from_millis(1_764_000_000_123),
             architecture: Architecture::X86_64,
@@ -180,15 +187,28 @@ mod tests {
         [first, second]
     }
 
-    #[test]
-    fn version_1_is_written_to_the_byte_and_stays_readable() {
-        let written: Vec<u8> = golden().iter().flat_map(encode).collect();
-        assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(GOLDEN_V1.to_vec()).unwrap());
-        for (line, lease) in GOLDEN_V1.split(|b| *b == b'\n').zip(golden()) {
+    fn check_readable(rows: &[u8], leases: &[Lease]) {
+        let lines: Vec<&[u8]> = rows.trim_ascii_end().split(|b| *b == b'\n').collect();
+        assert_eq!(lines.len(), leases.len());
+        for (line, lease) in lines.into_iter().zip(leases) {
             let json = verify(line).expect("a right sum");
             assert_eq!(request_of(json), Some(lease.request));
-            assert_eq!(decode(json), Some(lease));
+            assert_eq!(decode(json).as_ref(), Some(lease));
         }
+    }
+
+    #[test]
+    fn version_1_stays_readable() {
+        check_readable(GOLDEN_V1, &golden());
+    }
+
+    #[test]
+    fn version_2_is_written_to_the_byte_and_stays_readable() {
+        let [first, second] = golden();
+        let leases = [first, Lease { tenant: Some(TenantId::parse("blue: 7").unwrap()), ..second }];
+        let written: Vec<u8> = leases.iter().flat_map(encode).collect();
+        assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(GOLDEN_V2.to_vec()).unwrap());
+        check_readable(GOLDEN_V2, &leases);
     }
 
     #[test]
@@ -224,6 +244,6 @@ mod tests {
 
     #[test]
     fn a_row_of_a_later_version_is_not_guessed_at() {
-        assert_eq!(decode(br#"{"v":2,"request":"01010101-0101-4101-8101-010101010101"}"#), None);
+        assert_eq!(decode(br#"{"v":3,"request":"01010101-0101-4101-8101-010101010101"}"#), None);
     }
 }

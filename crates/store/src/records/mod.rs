@@ -7,6 +7,7 @@
 
 mod embedded;
 pub mod functions;
+pub mod layers;
 
 use std::error::Error;
 use std::fmt;

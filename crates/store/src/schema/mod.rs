@@ -5,12 +5,16 @@
 //! that one is turned into the domain type. Each version has a golden file that must stay readable for ever.
 //! A form that was released is never edited; a change is a new version.
 
+mod function;
+mod layer;
 mod v1;
+mod v2;
 
 use model::function::Function;
 use serde::Deserialize;
 
-use v1 as newest;
+pub(crate) use layer::{decode_counter, decode_layer, encode_counter, encode_layer};
+use v2 as newest;
 
 /// Why stored bytes are not the record they should be. Never shows the bytes: they hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,12 +65,16 @@ pub(crate) fn encode_function(function: &Function) -> Vec<u8> {
 
 /// Reads a function in any stored form.
 pub(crate) fn decode_function(bytes: &[u8]) -> Result<Function, SchemaError> {
-    let marker: Marker =
-        serde_json::from_slice(bytes).map_err(|error| SchemaError::NoVersion { column: error.column() })?;
-    match marker.v {
-        1 => parse::<v1::Function>(1, bytes)?.try_into(),
+    match version_of(bytes)? {
+        1 => newest::Function::from(parse::<v1::Function>(1, bytes)?).try_into(),
+        2 => parse::<v2::Function>(2, bytes)?.try_into(),
         found => Err(SchemaError::UnknownVersion { found, known: newest::VERSION }),
     }
+}
+
+fn version_of(bytes: &[u8]) -> Result<u32, SchemaError> {
+    let marker: Result<Marker, _> = serde_json::from_slice(bytes);
+    marker.map(|marker| marker.v).map_err(|error| SchemaError::NoVersion { column: error.column() })
 }
 
 fn parse<'a, T: Deserialize<'a>>(version: u32, bytes: &'a [u8]) -> Result<T, SchemaError> {
@@ -79,7 +87,8 @@ mod tests {
 
     use model::arn::{FunctionId, Scope};
     use model::function::{
-        Architecture, Code, Environment, LogFormat, Logging, Settings, State, TracingMode, UpdateStatus,
+        Architecture, CapacityProvider, Code, Environment, FileSystem, Image, ImageConfig, Layer, LogFormat,
+        Logging, Settings, Start, State, TracingMode, UpdateStatus, Zip,
     };
     use model::id::{AccountId, Digest, Region, RevisionId};
     use model::name::{FunctionName, Version};
@@ -89,13 +98,15 @@ mod tests {
     use super::*;
 
     const GOLDEN_V1: &[u8] = include_bytes!("../../golden/function-v1.json");
+    const GOLDEN_V2: &[u8] = include_bytes!("../../golden/function-v2.json");
+    const GOLDEN_V2_IMAGE: &[u8] = include_bytes!("../../golden/function-v2-image.json");
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// A function in which every field differs from its default and from its neighbours.
-    fn golden() -> Function {
+    /// A function in which every field that version 1 knew differs from its default and from its neighbours.
+    fn golden_v1() -> Function {
         let scope = Scope {
             account: AccountId::parse("123456789012").unwrap(),
             region: Region::parse("eu-central-1").unwrap(),
@@ -104,8 +115,10 @@ mod tests {
             id: FunctionId { scope, name: FunctionName::parse("resize_Image-2").unwrap() },
             version: Version::Published(7),
             settings: Settings {
-                runtime: RuntimeName::new("python3.12"),
-                handler: "app.handler".to_owned(),
+                start: Start::Handler {
+                    runtime: RuntimeName::new("python3.12"),
+                    handler: "app.handler".to_owned(),
+                },
                 role: "arn:aws:iam::123456789012:role/worker".to_owned(),
                 description: "quotes \" and ünïcode".to_owned(),
                 timeout_s: 29,
@@ -120,8 +133,12 @@ mod tests {
                     system_level: None,
                     group: Some("/teams/images".to_owned()),
                 },
+                layers: Vec::new(),
+                file_systems: Vec::new(),
+                tenant_isolation: false,
+                capacity: None,
             },
-            code: Code { digest: Digest::from_bytes([0x5a; 32]), size_bytes: 1_234_567 },
+            code: Code::Zip(Zip { digest: Digest::from_bytes([0x5a; 32]), size_bytes: 1_234_567 }),
             revision: RevisionId::from_random([3; 16]),
             last_modified: Timestamp::from_millis(1_764_000_000_123),
             state: State::Failed { reason: "no such interpreter".to_owned() },
@@ -130,15 +147,55 @@ mod tests {
         }
     }
 
-    #[test]
-    fn version_1_stays_readable() {
-        assert_eq!(decode_function(GOLDEN_V1), Ok(golden()));
+    /// The same with all that version 2 added.
+    fn golden() -> Function {
+        let mut function = golden_v1();
+        let arn = |number| format!("arn:aws:lambda:eu-central-1:123456789012:layer:tools:{number}");
+        let zip = |byte, size_bytes| Zip { digest: Digest::from_bytes([byte; 32]), size_bytes };
+        let settings = &mut function.settings;
+        settings.layers =
+            vec![Layer { arn: arn(3), zip: zip(1, 22) }, Layer { arn: arn(12), zip: zip(2, 33) }];
+        settings.file_systems = vec![FileSystem {
+            arn: "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-1".to_owned(),
+            local_path: "/mnt/shared".to_owned(),
+        }];
+        settings.tenant_isolation = true;
+        settings.capacity = Some(CapacityProvider {
+            arn: "arn:aws:lambda:eu-central-1:123456789012:capacity-provider:pool".to_owned(),
+            concurrency: Some(16),
+            memory_gib_per_vcpu: Some(2.5),
+        });
+        function
+    }
+
+    fn golden_image() -> Function {
+        let mut function = golden_v1();
+        function.code = Code::Image(Image {
+            uri: "registry.localhost/team/app:1".to_owned(),
+            resolved_uri: "registry.localhost/team/app@sha256:07".to_owned(),
+            digest: Digest::from_bytes([7; 32]),
+            size_bytes: 1_000_000_007,
+        });
+        function.settings.start = Start::Image(ImageConfig {
+            entry_point: vec!["/usr/bin/app".to_owned(), "--serve".to_owned()],
+            command: vec!["app.handler".to_owned()],
+            working_directory: Some("/srv".to_owned()),
+        });
+        function
     }
 
     #[test]
-    fn what_is_written_is_version_1_to_the_byte() {
-        let written = String::from_utf8(encode_function(&golden())).unwrap();
-        assert_eq!(written + "\n", String::from_utf8(GOLDEN_V1.to_vec()).unwrap());
+    fn version_1_stays_readable() {
+        assert_eq!(decode_function(GOLDEN_V1), Ok(golden_v1()));
+    }
+
+    #[test]
+    fn version_2_is_written_to_the_byte_and_stays_readable() {
+        for (golden, function) in [(GOLDEN_V2, golden()), (GOLDEN_V2_IMAGE, golden_image())] {
+            let written = String::from_utf8(encode_function(&function)).unwrap();
+            assert_eq!(written + "\n", String::from_utf8(golden.to_vec()).unwrap());
+            assert_eq!(decode_function(golden), Ok(function));
+        }
     }
 
     #[test]
@@ -158,17 +215,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said_and_not_shown() {
-        let text = String::from_utf8(GOLDEN_V1.to_vec()).unwrap();
+        let text = String::from_utf8(GOLDEN_V2.to_vec()).unwrap();
         let check = |from: &str, to: &str, expect: SchemaError| {
             let damaged = text.replacen(from, to, 1);
             assert_ne!(damaged, text, "{from} must occur");
             assert_eq!(decode_function(damaged.as_bytes()), Err(expect), "{from} -> {to}");
         };
-        check("\"v\":1", "\"v\":2", SchemaError::UnknownVersion { found: 2, known: 1 });
+        check("\"v\":2", "\"v\":3", SchemaError::UnknownVersion { found: 3, known: 2 });
         check("eu-central-1", "EU", SchemaError::IllegalValue { field: "region" });
         check("\"version\":\"7\"", "\"version\":\"live\"", SchemaError::IllegalValue { field: "version" });
         let unknown = decode_function(text.replacen("\"tags\"", "\"labels\"", 1).as_bytes()).unwrap_err();
-        assert!(matches!(unknown, SchemaError::Malformed { version: 1, .. }), "{unknown}");
+        assert!(matches!(unknown, SchemaError::Malformed { version: 2, .. }), "{unknown}");
         let secret = decode_function(text.replacen("\"orders\"", "4711", 1).as_bytes()).unwrap_err();
         assert!(!secret.to_string().contains("4711"), "{secret}");
         assert!(matches!(decode_function(b""), Err(SchemaError::NoVersion { .. })));

@@ -11,6 +11,7 @@ mod data_dir;
 mod disks;
 mod figures;
 mod full_disk;
+mod layers;
 mod ledger;
 mod logs;
 mod records;

@@ -147,7 +147,7 @@ async fn a_record_that_cannot_be_read_is_named_and_kept() {
     let bad = "WHERE name = 'bad:$LATEST'";
     check(
         &format!("UPDATE record SET value = CAST('{{\"v\":9}}' AS BLOB) {bad}"),
-        SchemaError::UnknownVersion { found: 9, known: 1 },
+        SchemaError::UnknownVersion { found: 9, known: 2 },
     )
     .await;
     check(&format!("UPDATE record SET value = x'00' {bad}"), SchemaError::NoVersion { column: 1 }).await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use model::arn::{FunctionId, Scope};
 use model::function::{
-    Architecture, Code, Environment, Function, LogFormat, Logging, Settings, State, TracingMode, UpdateStatus,
+    Architecture, Code, Environment, Function, LogFormat, Logging, Settings, Start, State, TracingMode,
+    UpdateStatus, Zip,
 };
 use model::id::{AccountId, Digest, EnvironmentId, Region, RequestId, RevisionId};
 use model::lease::{Lease, LeaseOutcome, StartReason};
@@ -31,8 +32,10 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
         id: id(name),
         version: Version::Latest,
         settings: Settings {
-            runtime: RuntimeName::new("python3.12"),
-            handler: "app.handler".to_owned(),
+            start: Start::Handler {
+                runtime: RuntimeName::new("python3.12"),
+                handler: "app.handler".to_owned(),
+            },
             role: "arn:aws:iam::000000000000:role/r".to_owned(),
             description: description.to_owned(),
             timeout_s: 3,
@@ -47,8 +50,12 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
                 system_level: None,
                 group: None,
             },
+            layers: Vec::new(),
+            file_systems: Vec::new(),
+            tenant_isolation: false,
+            capacity: None,
         },
-        code: Code { digest: Digest::from_bytes([1; 32]), size_bytes: 1 },
+        code: Code::Zip(Zip { digest: Digest::from_bytes([1; 32]), size_bytes: 1 }),
         revision: RevisionId::from_random([2; 16]),
         last_modified: Timestamp::from_millis(1),
         state: State::Active,
@@ -70,6 +77,7 @@ pub(crate) fn lease(number: u64) -> Lease {
         request: request(number),
         function: id("hello"),
         version: Version::Latest,
+        tenant: None,
         environment: EnvironmentId::from_random([9; 16]),
         started: Timestamp::from_millis(i64::try_from(number).unwrap()),
         architecture: Architecture::HOST,

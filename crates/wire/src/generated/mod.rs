@@ -3,5 +3,7 @@
 //! One module for each service whose public API model is compiled in.
 
 #![expect(missing_docs, reason = "the names are AWS's own and its API reference explains them")]
+#![expect(clippy::large_enum_variant, reason = "one input lives per request, and boxing would cost each")]
 
+pub mod ecr;
 pub mod lambda;

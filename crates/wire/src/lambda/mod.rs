@@ -3,11 +3,13 @@
 //! A server finds the operation with [`route`], reads and checks its input with [`Input::accept`], and writes the
 //! answer with [`rest_json::Output::reply`](crate::rest_json::Output::reply).
 
+mod response_event;
 #[cfg(test)]
 mod tests;
 
 pub use crate::generated::lambda::*;
-use crate::rest_json::OpenEnum as _;
+use crate::json::OpenEnum as _;
+pub use response_event::ResponseEvent;
 
 /// What Lambda says of a runtime that it does not know: unlike other enums an `InvalidParameterValueException`,
 /// raised by the operation. The value is cut where it is too long to repeat.

@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rest_json::{Call, Output, Refused, Reply, Request, Structure, from_json, to_json};
+use crate::check::Refused;
+use crate::json::{Structure, from_json, to_json};
+use crate::rest_json::{Call, Output, Reply, Request};
 
 /// What a server does with a request, up to the operation.
 fn accept(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Input, String> {
@@ -237,6 +239,55 @@ fn an_unknown_runtime_is_left_to_the_operation() {
 }
 
 #[test]
+fn layers_are_read_from_path_query_and_body() {
+    let versions = "/2018-10-31/layers/tools/versions";
+    let body =
+        br#"{"Content":{"ZipFile":"UEsFBg=="},"CompatibleRuntimes":["python3.12"],"LicenseInfo":"MIT"}"#;
+    let expected = PublishLayerVersionRequest {
+        layer_name: Some("tools".to_owned()),
+        content: Some(LayerVersionContentInput {
+            zip_file: Some(Bytes::from_static(b"PK\x05\x06")),
+            ..LayerVersionContentInput::default()
+        }),
+        compatible_runtimes: Some(vec![Runtime::Python3_12]),
+        license_info: Some("MIT".to_owned()),
+        ..PublishLayerVersionRequest::default()
+    };
+    let input = accept("POST", versions, "", &HeaderMap::new(), body);
+    assert_eq!(input, Ok(Input::PublishLayerVersion(expected)));
+
+    let get = |path: &str, query: &str| accept("GET", path, query, &HeaderMap::new(), b"");
+    let (layer_name, version_number) = (Some("tools".to_owned()), Some(7));
+    let one =
+        Input::GetLayerVersion(GetLayerVersionRequest { layer_name: layer_name.clone(), version_number });
+    assert_eq!(get(&format!("{versions}/7"), ""), Ok(one));
+    let arn = "arn:aws:lambda:eu-west-1:000000000000:layer:tools:7".to_owned();
+    let by_arn = Input::GetLayerVersionByArn(GetLayerVersionByArnRequest { arn: Some(arn.clone()) });
+    assert_eq!(get("/2018-10-31/layers", &format!("find=LayerVersion&Arn={arn}")), Ok(by_arn));
+    let list = ListLayerVersionsRequest {
+        layer_name,
+        compatible_runtime: Some(Runtime::Nodejs20X),
+        max_items: Some(5),
+        ..ListLayerVersionsRequest::default()
+    };
+    assert_eq!(get(versions, "MaxItems=5&CompatibleRuntime=nodejs20.x"), Ok(Input::ListLayerVersions(list)));
+
+    let message = "malformed: STRING_VALUE can not be converted to a Long";
+    assert_eq!(get(&format!("{versions}/latest"), ""), Err(message.to_owned()));
+    let refused = get("/2018-10-31/layers", "MaxItems=51&CompatibleRuntime=cobol74").expect_err("refused");
+    assert!(
+        refused.starts_with(
+            "invalid: 2 validation errors detected: Value 'cobol74' at 'compatibleRuntime' failed to satisfy \
+             constraint: Member must satisfy enum value set: [nodejs, "
+        ) && refused.ends_with(
+            "; Value '51' at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 50"
+        ),
+        "{refused}"
+    );
+    assert_eq!(DeleteLayerVersionRequest::HTTP.status, 204);
+}
+
+#[test]
 fn an_operation_that_is_not_served_is_known() {
     let message = accept("GET", "/2016-08-19/account-settings", "", &HeaderMap::new(), b"");
     assert_eq!(message, Err("GetAccountSettings is not served".to_owned()));
@@ -267,6 +318,20 @@ fn answers_carry_status_headers_and_body() {
     assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, &b"{}"[..]));
     assert_eq!(reply.headers["x-amz-function-error"], "Unhandled");
     assert_eq!(InvocationResponse::read(&reply), Ok(answer));
+
+    let stream = InvokeWithResponseStreamResponse {
+        status_code: Some(200),
+        executed_version: Some("3".to_owned()),
+        response_stream_content_type: None,
+    };
+    let reply = stream.reply(InvokeWithResponseStreamRequest::HTTP);
+    assert_eq!(reply.headers["content-type"], "application/vnd.amazon.eventstream");
+    assert_eq!(
+        (&reply.headers["x-amz-executed-version"], reply.body.len()),
+        (&HeaderValue::from_static("3"), 0)
+    );
+    let read = InvokeWithResponseStreamResponse::read(&reply).expect("well-formed");
+    assert_eq!(read.response_stream_content_type.as_deref(), Some("application/vnd.amazon.eventstream"));
 
     let deleted = DeleteFunctionResponse { status_code: Some(204) }.reply(DeleteFunctionRequest::HTTP);
     assert_eq!((deleted.status.as_u16(), deleted.body.len()), (204, 0));
@@ -400,6 +465,7 @@ proptest! {
             payload: blob.clone(),
             ..InvocationRequest::default()
         });
+        round_trip(&DeleteLayerVersionRequest { layer_name: function_name.clone(), version_number: Some(max_items.into()) });
         round_trip(&UpdateFunctionCodeRequest {
             function_name: function_name.clone(),
             zip_file: blob.clone(),

@@ -4,21 +4,14 @@
 //! the message's framing.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::request::{header, set_header};
-use super::{FromJson, FromText, Http, Malformed, ToJson, ToText, from_json, to_json};
+use super::{FromText, Http, Reply, ToText};
+use crate::event_stream;
+use crate::json::{Malformed, ToJson};
 
-/// An answer in HTTP's terms. A server may replace the body by a stream of the same bytes.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// The status.
-    pub status: StatusCode,
-    /// Headers that carry members, and the content type.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
+const JSON: &str = "application/json";
 
 /// An operation's output.
 pub trait Output: Sized {
@@ -42,8 +35,7 @@ impl Reply {
     /// An empty answer with the operation's own status.
     #[must_use]
     pub fn new(http: &Http) -> Self {
-        let status = StatusCode::from_u16(http.status).unwrap_or(StatusCode::OK);
-        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+        Self::of_status(http.status)
     }
 
     /// Takes the status from a member, if it is set and is one.
@@ -72,18 +64,12 @@ impl Reply {
 
     /// Sets the JSON body.
     pub fn document<T: ToJson>(&mut self, value: &T) {
-        self.json_type();
-        self.body = to_json(value).into();
-    }
-
-    /// The JSON body; an empty one has no members.
-    pub fn read_document<T: FromJson + Default>(&self) -> Result<T, Malformed> {
-        if self.body.is_empty() { Ok(T::default()) } else { from_json(&self.body) }
+        self.json(JSON, value);
     }
 
     /// Sets the raw body. Lambda's payloads are JSON, and it says so.
     pub fn payload(&mut self, payload: Option<&Bytes>) {
-        self.json_type();
+        self.content_type(JSON);
         self.body = payload.cloned().unwrap_or_default();
     }
 
@@ -93,20 +79,8 @@ impl Reply {
         (!self.body.is_empty()).then(|| self.body.clone())
     }
 
-    fn json_type(&mut self) {
-        self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    /// Announces a body of events. The server streams them; a client reads them from the body as it comes.
+    pub fn event_stream(&mut self) {
+        self.content_type(event_stream::CONTENT_TYPE);
     }
-}
-
-/// An error of the model: its code, status and the spelling of its message member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorShape {
-    /// The code, in `x-amzn-ErrorType`.
-    pub code: &'static str,
-    /// The HTTP status.
-    pub status: u16,
-    /// `Message` or `message`.
-    pub message_member: &'static str,
-    /// The caller's fault rather than the service's.
-    pub sender_fault: bool,
 }

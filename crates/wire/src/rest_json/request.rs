@@ -4,16 +4,14 @@
 //! Members are bound to the path, the query, a header, the JSON body or the raw body, as the model says; a member
 //! bound elsewhere is never taken from the body.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use model::time::Timestamp;
 
-use super::{
-    Check, FromJson, Http, Labels, Malformed, Numeral, Output, ToJson, Violations, from_json, to_json,
-};
-use crate::percent;
+use super::{ClientRequest, Http, Labels, Output};
+use crate::check::{Check, Refused, Violations};
+use crate::json::{FromJson, Malformed, Numeral, OpenEnum, ToJson, to_json};
+use crate::{message, percent};
 
 /// What a server received for one operation.
 #[derive(Debug)]
@@ -26,21 +24,6 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     /// The whole body.
     pub body: &'a Bytes,
-}
-
-/// What a client is to send.
-#[derive(Debug, Clone, Default)]
-pub struct ClientRequest {
-    /// The method, in capitals.
-    pub method: &'static str,
-    /// The encoded path.
-    pub path: String,
-    /// The encoded query, without `?`; empty if there is none.
-    pub query: String,
-    /// Headers that carry members.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
 }
 
 /// An operation's input.
@@ -61,17 +44,6 @@ pub trait Call: Check + Sized {
         Violations::of(&input).map_err(Refused::Invalid)?;
         Ok(input)
     }
-}
-
-/// Why a request does not become an input.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// Not in the form of the operation: `SerializationException`.
-    #[error(transparent)]
-    Malformed(Malformed),
-    /// In form, but against the model's constraints: `ValidationException`.
-    #[error("{0}")]
-    Invalid(Violations),
 }
 
 /// A type that travels as text in a path, query or header.
@@ -122,7 +94,7 @@ impl Request<'_> {
 
     /// The JSON body; an empty one has no members.
     pub fn document<T: FromJson + Default>(&self) -> Result<T, Malformed> {
-        if self.body.is_empty() { Ok(T::default()) } else { from_json(self.body) }
+        message::document(self.body)
     }
 
     /// The body as it is; absent if empty.
@@ -210,6 +182,18 @@ impl ToText for String {
     }
 }
 
+impl<E: OpenEnum> FromText for E {
+    fn parse_text(text: &str) -> Result<Self, Malformed> {
+        Ok(text.to_owned().into())
+    }
+}
+
+impl<E: OpenEnum> ToText for E {
+    fn to_text(&self) -> String {
+        self.as_ref().to_owned()
+    }
+}
+
 /// Scalars travel as their JSON form.
 macro_rules! scalar_text {
     ($($scalar:ty),+) => {$(
@@ -242,22 +226,5 @@ impl FromText for Timestamp {
 impl ToText for Timestamp {
     fn to_text(&self) -> String {
         crate::time::rfc3339(*self)
-    }
-}
-
-/// Stands for a sensitive member in `Debug`.
-pub struct Redacted;
-
-impl fmt::Debug for Redacted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Redacted {
-    /// Keeps only whether the member is set.
-    #[must_use]
-    pub fn of<T>(value: Option<&T>) -> Option<Redacted> {
-        value.map(|_| Redacted)
     }
 }

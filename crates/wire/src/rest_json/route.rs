@@ -3,7 +3,7 @@
 //! Labels are cut from the raw path before they are decoded, so an ARN with an encoded `/` stays one label. One
 //! trailing slash is tolerated, as AWS does for `/2015-03-31/functions/`. An empty label never matches.
 
-use super::Malformed;
+use crate::json::Malformed;
 use crate::percent;
 
 /// How an operation is called.

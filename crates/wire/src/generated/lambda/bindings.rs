@@ -4,7 +4,8 @@
 
 use super::operations::Operation;
 use super::types::*;
-use crate::rest_json::{Call, ClientRequest, Http, Malformed, Output, Reply, Request};
+use crate::json::Malformed;
+use crate::rest_json::{Call, ClientRequest, Http, Output, Reply, Request, ToText};
 
 impl Call for CreateFunctionRequest {
     type Output = FunctionConfiguration;
@@ -32,13 +33,33 @@ impl Call for DeleteFunctionRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
         });
         request.query("Qualifier", self.qualifier.as_ref());
         request
+    }
+}
+
+impl Call for DeleteLayerVersionRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteLayerVersion.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { layer_name: request.label("LayerName")?, version_number: request.label("VersionNumber")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                "VersionNumber" => self.version_number.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
     }
 }
 
@@ -53,7 +74,7 @@ impl Call for GetFunctionConfigurationRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
@@ -74,13 +95,48 @@ impl Call for GetFunctionRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
         });
         request.query("Qualifier", self.qualifier.as_ref());
         request
+    }
+}
+
+impl Call for GetLayerVersionByArnRequest {
+    type Output = GetLayerVersionResponse;
+    const HTTP: &'static Http = Operation::GetLayerVersionByArn.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { arn: request.query("Arn")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.query("Arn", self.arn.as_ref());
+        request
+    }
+}
+
+impl Call for GetLayerVersionRequest {
+    type Output = GetLayerVersionResponse;
+    const HTTP: &'static Http = Operation::GetLayerVersion.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { layer_name: request.label("LayerName")?, version_number: request.label("VersionNumber")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                "VersionNumber" => self.version_number.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
     }
 }
 
@@ -104,7 +160,7 @@ impl Call for InvocationRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
@@ -116,6 +172,40 @@ impl Call for InvocationRequest {
         request.payload(self.payload.as_ref());
         request.query("Qualifier", self.qualifier.as_ref());
         request.header("x-amz-tenant-id", self.tenant_id.as_ref());
+        request
+    }
+}
+
+impl Call for InvokeWithResponseStreamRequest {
+    type Output = InvokeWithResponseStreamResponse;
+    const HTTP: &'static Http = Operation::InvokeWithResponseStream.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            log_type: request.header("x-amz-log-type")?,
+            client_context: request.header("x-amz-client-context")?,
+            qualifier: request.query("Qualifier")?,
+            payload: request.payload(),
+            tenant_id: request.header("x-amz-tenant-id")?,
+            invocation_type: request.header("x-amz-invocation-type")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.header("x-amz-log-type", self.log_type.as_ref());
+        request.header("x-amz-client-context", self.client_context.as_ref());
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.payload(self.payload.as_ref());
+        request.header("x-amz-tenant-id", self.tenant_id.as_ref());
+        request.header("x-amz-invocation-type", self.invocation_type.as_ref());
         request
     }
 }
@@ -143,6 +233,80 @@ impl Call for ListFunctionsRequest {
     }
 }
 
+impl Call for ListLayerVersionsRequest {
+    type Output = ListLayerVersionsResponse;
+    const HTTP: &'static Http = Operation::ListLayerVersions.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            compatible_architecture: request.query("CompatibleArchitecture")?,
+            compatible_runtime: request.query("CompatibleRuntime")?,
+            layer_name: request.label("LayerName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("CompatibleArchitecture", self.compatible_architecture.as_ref());
+        request.query("CompatibleRuntime", self.compatible_runtime.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListLayersRequest {
+    type Output = ListLayersResponse;
+    const HTTP: &'static Http = Operation::ListLayers.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            compatible_architecture: request.query("CompatibleArchitecture")?,
+            compatible_runtime: request.query("CompatibleRuntime")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.query("CompatibleArchitecture", self.compatible_architecture.as_ref());
+        request.query("CompatibleRuntime", self.compatible_runtime.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for PublishLayerVersionRequest {
+    type Output = PublishLayerVersionResponse;
+    const HTTP: &'static Http = Operation::PublishLayerVersion.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { layer_name: request.label("LayerName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
 impl Call for UpdateFunctionCodeRequest {
     type Output = FunctionConfiguration;
     const HTTP: &'static Http = Operation::UpdateFunctionCode.http();
@@ -154,7 +318,7 @@ impl Call for UpdateFunctionCodeRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
@@ -175,7 +339,7 @@ impl Call for UpdateFunctionConfigurationRequest {
     fn to_request(&self) -> ClientRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
-                "FunctionName" => self.function_name.clone(),
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
@@ -221,6 +385,18 @@ impl Output for GetFunctionResponse {
     }
 }
 
+impl Output for GetLayerVersionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
 impl Output for InvocationResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
@@ -245,7 +421,62 @@ impl Output for InvocationResponse {
     }
 }
 
+impl Output for InvokeWithResponseStreamResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.event_stream();
+        reply.status_member(self.status_code);
+        reply.header("x-amz-executed-version", self.executed_version.as_ref());
+        reply.header("content-type", self.response_stream_content_type.as_ref());
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {
+            status_code: reply.read_status(),
+            executed_version: reply.read_header("x-amz-executed-version")?,
+            response_stream_content_type: reply.read_header("content-type")?,
+        })
+    }
+}
+
 impl Output for ListFunctionsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListLayerVersionsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListLayersResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PublishLayerVersionResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
         reply.document(self);

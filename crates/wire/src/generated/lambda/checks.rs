@@ -3,7 +3,8 @@
 //! The constraints of every input.
 
 use super::types::*;
-use crate::rest_json::{Check, List, Map, Number, OpenEnum, Pattern, Text, Violations};
+use crate::check::{Check, List, Map, Number, Pattern, Text, Violations};
+use crate::json::OpenEnum;
 
 static APPLICATION_LOG_LEVEL: Text = Text {
     min: None,
@@ -45,6 +46,12 @@ static CODE_SIGNING_CONFIG_ARN: Text = Text {
     values: None,
     sensitive: false,
 };
+
+static COMPATIBLE_ARCHITECTURES: List =
+    List { min: Some(0), max: Some(2), element: Some(&ARCHITECTURE), sensitive: false };
+
+static COMPATIBLE_RUNTIMES: List =
+    List { min: Some(0), max: Some(15), element: Some(&RUNTIME), sensitive: false };
 
 static DESCRIPTION: Text =
     Text { min: Some(0), max: Some(256), pattern: None, values: None, sensitive: false };
@@ -165,6 +172,17 @@ static KMS_KEY_ARN: Text = Text {
 
 static LAYER_LIST: List = List { min: None, max: None, element: Some(&LAYER_VERSION_ARN), sensitive: false };
 
+static LAYER_NAME_OR_ARN: Text = Text {
+    min: Some(1),
+    max: Some(2048),
+    pattern: Some(Pattern::new(
+        r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+        r"\A(?:(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140}))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
 static LAYER_VERSION_ARN: Text = Text {
     min: Some(1),
     max: Some(2048),
@@ -172,6 +190,14 @@ static LAYER_VERSION_ARN: Text = Text {
         r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))",
         r"\A(?:((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)))\z",
     )),
+    values: None,
+    sensitive: false,
+};
+
+static LICENSE_INFO: Text = Text {
+    min: Some(0),
+    max: Some(512),
+    pattern: Some(Pattern::new(r".*", r"\A(?:.*)\z")),
     values: None,
     sensitive: false,
 };
@@ -218,6 +244,8 @@ static MASTER_REGION: Text = Text {
     values: None,
     sensitive: false,
 };
+
+static MAX_LAYER_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
 
 static MAX_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(10000.0) };
 
@@ -266,6 +294,14 @@ static RESOURCE_ARN: Text = Text {
     sensitive: false,
 };
 
+static RESPONSE_STREAMING_INVOCATION_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<ResponseStreamingInvocationType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
 static RETENTION_PERIOD_IN_DAYS: Number = Number { min: Some(1.0), max: Some(90.0) };
 
 static ROLE_ARN: Text = Text {
@@ -276,6 +312,14 @@ static ROLE_ARN: Text = Text {
         r"\A(?:arn:(aws[a-zA-Z-]*)?:iam::[0-9]{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+)\z",
     )),
     values: None,
+    sensitive: false,
+};
+
+static RUNTIME: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<Runtime as OpenEnum>::VALUES),
     sensitive: false,
 };
 
@@ -467,6 +511,14 @@ impl Check for DeleteFunctionRequest {
     }
 }
 
+impl Check for DeleteLayerVersionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.required("versionNumber", self.version_number.as_ref());
+    }
+}
+
 impl Check for DurableConfig {
     fn check(&self, found: &mut Violations) {
         found.text("kMSKeyArn", self.kms_key_arn.as_ref(), &KMS_KEY_ARN);
@@ -537,6 +589,21 @@ impl Check for GetFunctionRequest {
     }
 }
 
+impl Check for GetLayerVersionByArnRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("arn", self.arn.as_ref());
+        found.text("arn", self.arn.as_ref(), &LAYER_VERSION_ARN);
+    }
+}
+
+impl Check for GetLayerVersionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.required("versionNumber", self.version_number.as_ref());
+    }
+}
+
 impl Check for ImageConfig {
     fn check(&self, found: &mut Violations) {
         found.list("entryPoint", self.entry_point.as_ref(), &STRING_LIST);
@@ -557,6 +624,17 @@ impl Check for InvocationRequest {
     }
 }
 
+impl Check for InvokeWithResponseStreamRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("logType", self.log_type.as_ref(), &LOG_TYPE);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.text("tenantId", self.tenant_id.as_ref(), &TENANT_ID);
+        found.text("invocationType", self.invocation_type.as_ref(), &RESPONSE_STREAMING_INVOCATION_TYPE);
+    }
+}
+
 impl Check for LambdaManagedInstancesCapacityProviderConfig {
     fn check(&self, found: &mut Violations) {
         found.required("capacityProviderArn", self.capacity_provider_arn.as_ref());
@@ -574,11 +652,38 @@ impl Check for LambdaManagedInstancesCapacityProviderConfig {
     }
 }
 
+impl Check for LayerVersionContentInput {
+    fn check(&self, found: &mut Violations) {
+        found.text("s3Bucket", self.s3_bucket.as_ref(), &S3_BUCKET);
+        found.text("s3Key", self.s3_key.as_ref(), &S3_KEY);
+        found.text("s3ObjectVersion", self.s3_object_version.as_ref(), &S3_OBJECT_VERSION);
+        found.text("s3ObjectStorageMode", self.s3_object_storage_mode.as_ref(), &S3_OBJECT_STORAGE_MODE);
+    }
+}
+
 impl Check for ListFunctionsRequest {
     fn check(&self, found: &mut Violations) {
         found.text("masterRegion", self.master_region.as_ref(), &MASTER_REGION);
         found.text("functionVersion", self.function_version.as_ref(), &FUNCTION_VERSION);
         found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Check for ListLayerVersionsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("compatibleArchitecture", self.compatible_architecture.as_ref(), &ARCHITECTURE);
+        found.text("compatibleRuntime", self.compatible_runtime.as_ref(), &RUNTIME);
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LAYER_LIST_ITEMS);
+    }
+}
+
+impl Check for ListLayersRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("compatibleArchitecture", self.compatible_architecture.as_ref(), &ARCHITECTURE);
+        found.text("compatibleRuntime", self.compatible_runtime.as_ref(), &RUNTIME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LAYER_LIST_ITEMS);
     }
 }
 
@@ -588,6 +693,23 @@ impl Check for LoggingConfig {
         found.text("applicationLogLevel", self.application_log_level.as_ref(), &APPLICATION_LOG_LEVEL);
         found.text("systemLogLevel", self.system_log_level.as_ref(), &SYSTEM_LOG_LEVEL);
         found.text("logGroup", self.log_group.as_ref(), &LOG_GROUP);
+    }
+}
+
+impl Check for PublishLayerVersionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.required("content", self.content.as_ref());
+        found.structure("content", self.content.as_ref());
+        found.list(
+            "compatibleArchitectures",
+            self.compatible_architectures.as_ref(),
+            &COMPATIBLE_ARCHITECTURES,
+        );
+        found.list("compatibleRuntimes", self.compatible_runtimes.as_ref(), &COMPATIBLE_RUNTIMES);
+        found.text("licenseInfo", self.license_info.as_ref(), &LICENSE_INFO);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every error of the service.
 
-use crate::rest_json::ErrorShape;
+use crate::error::ErrorShape;
 
 pub const ALIAS_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     code: "AliasLimitExceededException",

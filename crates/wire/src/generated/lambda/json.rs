@@ -5,7 +5,7 @@
 use serde::de::MapAccess;
 
 use super::types::*;
-use crate::rest_json::{Object, Structure, next, skip};
+use crate::json::{Object, Structure, next, skip};
 
 impl Structure for AcceleratorConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
@@ -438,6 +438,36 @@ impl Structure for GetFunctionResponse {
     }
 }
 
+impl Structure for GetLayerVersionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Content" => self.content = next(values)?,
+            "LayerArn" => self.layer_arn = next(values)?,
+            "LayerVersionArn" => self.layer_version_arn = next(values)?,
+            "Description" => self.description = next(values)?,
+            "CreatedDate" => self.created_date = next(values)?,
+            "Version" => self.version = next(values)?,
+            "CompatibleArchitectures" => self.compatible_architectures = next(values)?,
+            "CompatibleRuntimes" => self.compatible_runtimes = next(values)?,
+            "LicenseInfo" => self.license_info = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Content", self.content.as_ref());
+        out.member("LayerArn", self.layer_arn.as_ref());
+        out.member("LayerVersionArn", self.layer_version_arn.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("CreatedDate", self.created_date.as_ref());
+        out.member("Version", self.version.as_ref());
+        out.member("CompatibleArchitectures", self.compatible_architectures.as_ref());
+        out.member("CompatibleRuntimes", self.compatible_runtimes.as_ref());
+        out.member("LicenseInfo", self.license_info.as_ref());
+    }
+}
+
 impl Structure for ImageConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -485,6 +515,24 @@ impl Structure for ImageConfigResponse {
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("ImageConfig", self.image_config.as_ref());
         out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for InvokeWithResponseStreamCompleteEvent {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ErrorCode" => self.error_code = next(values)?,
+            "ErrorDetails" => self.error_details = next(values)?,
+            "LogResult" => self.log_result = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ErrorCode", self.error_code.as_ref());
+        out.member("ErrorDetails", self.error_details.as_ref());
+        out.member("LogResult", self.log_result.as_ref());
     }
 }
 
@@ -536,6 +584,96 @@ impl Structure for Layer {
     }
 }
 
+impl Structure for LayerVersionContentInput {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "S3Bucket" => self.s3_bucket = next(values)?,
+            "S3Key" => self.s3_key = next(values)?,
+            "S3ObjectVersion" => self.s3_object_version = next(values)?,
+            "S3ObjectStorageMode" => self.s3_object_storage_mode = next(values)?,
+            "ZipFile" => self.zip_file = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("S3Bucket", self.s3_bucket.as_ref());
+        out.member("S3Key", self.s3_key.as_ref());
+        out.member("S3ObjectVersion", self.s3_object_version.as_ref());
+        out.member("S3ObjectStorageMode", self.s3_object_storage_mode.as_ref());
+        out.member("ZipFile", self.zip_file.as_ref());
+    }
+}
+
+impl Structure for LayerVersionContentOutput {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Location" => self.location = next(values)?,
+            "CodeSha256" => self.code_sha256 = next(values)?,
+            "CodeSize" => self.code_size = next(values)?,
+            "SigningProfileVersionArn" => self.signing_profile_version_arn = next(values)?,
+            "SigningJobArn" => self.signing_job_arn = next(values)?,
+            "ResolvedS3Object" => self.resolved_s3_object = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Location", self.location.as_ref());
+        out.member("CodeSha256", self.code_sha256.as_ref());
+        out.member("CodeSize", self.code_size.as_ref());
+        out.member("SigningProfileVersionArn", self.signing_profile_version_arn.as_ref());
+        out.member("SigningJobArn", self.signing_job_arn.as_ref());
+        out.member("ResolvedS3Object", self.resolved_s3_object.as_ref());
+    }
+}
+
+impl Structure for LayerVersionsListItem {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "LayerVersionArn" => self.layer_version_arn = next(values)?,
+            "Version" => self.version = next(values)?,
+            "Description" => self.description = next(values)?,
+            "CreatedDate" => self.created_date = next(values)?,
+            "CompatibleArchitectures" => self.compatible_architectures = next(values)?,
+            "CompatibleRuntimes" => self.compatible_runtimes = next(values)?,
+            "LicenseInfo" => self.license_info = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("LayerVersionArn", self.layer_version_arn.as_ref());
+        out.member("Version", self.version.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("CreatedDate", self.created_date.as_ref());
+        out.member("CompatibleArchitectures", self.compatible_architectures.as_ref());
+        out.member("CompatibleRuntimes", self.compatible_runtimes.as_ref());
+        out.member("LicenseInfo", self.license_info.as_ref());
+    }
+}
+
+impl Structure for LayersListItem {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "LayerName" => self.layer_name = next(values)?,
+            "LayerArn" => self.layer_arn = next(values)?,
+            "LatestMatchingVersion" => self.latest_matching_version = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("LayerName", self.layer_name.as_ref());
+        out.member("LayerArn", self.layer_arn.as_ref());
+        out.member("LatestMatchingVersion", self.latest_matching_version.as_ref());
+    }
+}
+
 impl Structure for ListFunctionsResponse {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -549,6 +687,38 @@ impl Structure for ListFunctionsResponse {
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("NextMarker", self.next_marker.as_ref());
         out.member("Functions", self.functions.as_ref());
+    }
+}
+
+impl Structure for ListLayerVersionsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "LayerVersions" => self.layer_versions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("LayerVersions", self.layer_versions.as_ref());
+    }
+}
+
+impl Structure for ListLayersResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "Layers" => self.layers = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("Layers", self.layers.as_ref());
     }
 }
 
@@ -569,6 +739,58 @@ impl Structure for LoggingConfig {
         out.member("ApplicationLogLevel", self.application_log_level.as_ref());
         out.member("SystemLogLevel", self.system_log_level.as_ref());
         out.member("LogGroup", self.log_group.as_ref());
+    }
+}
+
+impl Structure for PublishLayerVersionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Description" => self.description = next(values)?,
+            "Content" => self.content = next(values)?,
+            "CompatibleArchitectures" => self.compatible_architectures = next(values)?,
+            "CompatibleRuntimes" => self.compatible_runtimes = next(values)?,
+            "LicenseInfo" => self.license_info = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Description", self.description.as_ref());
+        out.member("Content", self.content.as_ref());
+        out.member("CompatibleArchitectures", self.compatible_architectures.as_ref());
+        out.member("CompatibleRuntimes", self.compatible_runtimes.as_ref());
+        out.member("LicenseInfo", self.license_info.as_ref());
+    }
+}
+
+impl Structure for PublishLayerVersionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Content" => self.content = next(values)?,
+            "LayerArn" => self.layer_arn = next(values)?,
+            "LayerVersionArn" => self.layer_version_arn = next(values)?,
+            "Description" => self.description = next(values)?,
+            "CreatedDate" => self.created_date = next(values)?,
+            "Version" => self.version = next(values)?,
+            "CompatibleArchitectures" => self.compatible_architectures = next(values)?,
+            "CompatibleRuntimes" => self.compatible_runtimes = next(values)?,
+            "LicenseInfo" => self.license_info = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Content", self.content.as_ref());
+        out.member("LayerArn", self.layer_arn.as_ref());
+        out.member("LayerVersionArn", self.layer_version_arn.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("CreatedDate", self.created_date.as_ref());
+        out.member("Version", self.version.as_ref());
+        out.member("CompatibleArchitectures", self.compatible_architectures.as_ref());
+        out.member("CompatibleRuntimes", self.compatible_runtimes.as_ref());
+        out.member("LicenseInfo", self.license_info.as_ref());
     }
 }
 

@@ -3,7 +3,8 @@
 //! Every operation of the service and its route.
 
 use super::types::*;
-use crate::rest_json::{Call, Http, Labels, Refused, Request, Segment, Template, match_templates};
+use crate::check::Refused;
+use crate::rest_json::{Call, Http, Labels, Request, Segment, Template, match_templates};
 
 /// Every operation of the service, served or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -218,15 +219,21 @@ pub fn route<'p>(method: &str, path: &'p str, query: &str) -> Option<(Operation,
 }
 
 /// The input of a served operation.
-#[expect(clippy::large_enum_variant, reason = "one lives per request, and boxing would cost each of them")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     CreateFunction(CreateFunctionRequest),
     DeleteFunction(DeleteFunctionRequest),
+    DeleteLayerVersion(DeleteLayerVersionRequest),
     GetFunctionConfiguration(GetFunctionConfigurationRequest),
     GetFunction(GetFunctionRequest),
+    GetLayerVersionByArn(GetLayerVersionByArnRequest),
+    GetLayerVersion(GetLayerVersionRequest),
     Invoke(InvocationRequest),
+    InvokeWithResponseStream(InvokeWithResponseStreamRequest),
     ListFunctions(ListFunctionsRequest),
+    ListLayerVersions(ListLayerVersionsRequest),
+    ListLayers(ListLayersRequest),
+    PublishLayerVersion(PublishLayerVersionRequest),
     UpdateFunctionCode(UpdateFunctionCodeRequest),
     UpdateFunctionConfiguration(UpdateFunctionConfigurationRequest),
 }
@@ -238,12 +245,29 @@ impl Input {
         Some(match operation {
             Operation::CreateFunction => CreateFunctionRequest::accept(request).map(Input::CreateFunction),
             Operation::DeleteFunction => DeleteFunctionRequest::accept(request).map(Input::DeleteFunction),
+            Operation::DeleteLayerVersion => {
+                DeleteLayerVersionRequest::accept(request).map(Input::DeleteLayerVersion)
+            }
             Operation::GetFunctionConfiguration => {
                 GetFunctionConfigurationRequest::accept(request).map(Input::GetFunctionConfiguration)
             }
             Operation::GetFunction => GetFunctionRequest::accept(request).map(Input::GetFunction),
+            Operation::GetLayerVersionByArn => {
+                GetLayerVersionByArnRequest::accept(request).map(Input::GetLayerVersionByArn)
+            }
+            Operation::GetLayerVersion => GetLayerVersionRequest::accept(request).map(Input::GetLayerVersion),
             Operation::Invoke => InvocationRequest::accept(request).map(Input::Invoke),
+            Operation::InvokeWithResponseStream => {
+                InvokeWithResponseStreamRequest::accept(request).map(Input::InvokeWithResponseStream)
+            }
             Operation::ListFunctions => ListFunctionsRequest::accept(request).map(Input::ListFunctions),
+            Operation::ListLayerVersions => {
+                ListLayerVersionsRequest::accept(request).map(Input::ListLayerVersions)
+            }
+            Operation::ListLayers => ListLayersRequest::accept(request).map(Input::ListLayers),
+            Operation::PublishLayerVersion => {
+                PublishLayerVersionRequest::accept(request).map(Input::PublishLayerVersion)
+            }
             Operation::UpdateFunctionCode => {
                 UpdateFunctionCodeRequest::accept(request).map(Input::UpdateFunctionCode)
             }

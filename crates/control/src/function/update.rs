@@ -1,0 +1,181 @@
+//! Changes of functions that exist: new code, new settings.
+//!
+//! A change is checked as far as possible without a claim, made under one, and answered as soon as it is durable; until
+//! it is prepared, the previous snapshot keeps serving. What was checked against a snapshot is made only to that one.
+
+use std::sync::Arc;
+
+use model::arn::{FunctionId, Scope};
+use model::error::ServiceError;
+use model::function::{Architecture, Code, Function, State, UpdateStatus};
+use model::name::FunctionReference;
+
+use super::intake::Fit;
+use super::reference::own_latest;
+use super::refusal::{in_progress, in_state, not_found};
+use super::registry::ClaimError;
+use super::{Change, Functions, Inner, Source};
+use crate::durable::to_the_end;
+
+/// New code for a function.
+#[derive(Debug, Clone)]
+pub struct UpdateCode {
+    /// The function.
+    pub reference: FunctionReference,
+    /// The code.
+    pub source: Source,
+    /// The instruction set, if it changes.
+    pub architecture: Option<Architecture>,
+    /// Refuse unless the function is at this revision.
+    pub revision: Option<String>,
+    /// Check everything and change nothing.
+    pub dry_run: bool,
+}
+
+/// New settings for a function.
+#[derive(Debug, Clone)]
+pub struct UpdateSettings {
+    /// The function.
+    pub reference: FunctionReference,
+    /// What changes.
+    pub settings: Change,
+    /// Refuse unless the function is at this revision.
+    pub revision: Option<String>,
+}
+
+impl Functions {
+    /// Replaces the code; under `dry_run` only says what would be.
+    ///
+    /// # Errors
+    /// As [`Functions::create`], and `PreconditionFailed`, `ResourceNotFound`.
+    pub async fn update_code(
+        &self,
+        caller: &Scope,
+        request: UpdateCode,
+    ) -> Result<Arc<Function>, ServiceError> {
+        let (functions, caller) = (self.clone(), caller.clone());
+        to_the_end(async move { functions.update_code_now(&caller, request).await }).await
+    }
+
+    async fn update_code_now(
+        &self,
+        caller: &Scope,
+        request: UpdateCode,
+    ) -> Result<Arc<Function>, ServiceError> {
+        let Inner { registry, .. } = &*self.0;
+        let id = own_latest(caller, &request.reference, None)?;
+        let current = registry.get(&id).ok_or_else(|| not_found(&id, None))?.current;
+        check_changeable(&current, request.revision.as_deref())?;
+        match (&current.code, &request.source) {
+            (Code::Zip(_), Source::Image(_)) => {
+                return invalid(
+                    "Please don't provide ImageUri when updating a function with packageType Zip.",
+                );
+            }
+            (Code::Image(_), Source::Zip(_)) => {
+                return invalid("Please provide ImageUri when updating a function with packageType Image.");
+            }
+            _ => {}
+        }
+        let architecture = request.architecture.unwrap_or(current.settings.architecture);
+        self.check_runtime(&current.settings.start, architecture)?;
+        let fit = Fit {
+            scope: &id.scope,
+            architecture,
+            layers: &current.settings.layers,
+            replaced_bytes: current.code.stored_bytes(),
+            dry_run: request.dry_run,
+        };
+        let arrived = self.take_in(request.source, fit).await?;
+        if request.dry_run {
+            let mut would_be = Function::clone(&current);
+            (would_be.code, would_be.settings.architecture) = (arrived.code(), architecture);
+            return Ok(Arc::new(would_be));
+        }
+        let edit = |function: &mut Function| {
+            if function.settings.layers != current.settings.layers {
+                // Changed meanwhile: the new code was measured together with others.
+                return Err(in_progress(&function.id));
+            }
+            function.code = arrived.code();
+            function.settings.architecture = architecture;
+            Ok(())
+        };
+        self.change(&id, request.revision.as_deref(), edit).await
+    }
+
+    /// Changes settings.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue`, `PreconditionFailed`, `ResourceConflict`, `ResourceNotFound`.
+    pub async fn update_settings(
+        &self,
+        caller: &Scope,
+        request: UpdateSettings,
+    ) -> Result<Arc<Function>, ServiceError> {
+        let (functions, id) = (self.clone(), own_latest(caller, &request.reference, None)?);
+        to_the_end(async move { functions.update_settings_now(id, request).await }).await
+    }
+
+    async fn update_settings_now(
+        &self,
+        id: FunctionId,
+        request: UpdateSettings,
+    ) -> Result<Arc<Function>, ServiceError> {
+        if let Some(arns) = request.settings.layers.as_ref().filter(|arns| !arns.is_empty()) {
+            let current = self.0.registry.get(&id).ok_or_else(|| not_found(&id, None))?.current;
+            let layers = self.surroundings(&id.scope).layers(arns)?;
+            self.check_with_layers(&current.code, &layers).await?;
+        }
+        let edit = |function: &mut Function| {
+            let surroundings = self.surroundings(&function.id.scope);
+            function.settings = request.settings.apply(function.settings.clone(), &surroundings)?;
+            self.check_runtime(&function.settings.start, function.settings.architecture)
+        };
+        self.change(&id, request.revision.as_deref(), edit).await
+    }
+
+    /// Makes one change of settings or code durable and visible, and has it prepared.
+    async fn change(
+        &self,
+        id: &FunctionId,
+        revision: Option<&str>,
+        edit: impl FnOnce(&mut Function) -> Result<(), ServiceError>,
+    ) -> Result<Arc<Function>, ServiceError> {
+        let Inner { parts, registry, .. } = &*self.0;
+        let claim = registry.claim(id).map_err(|error| match error {
+            ClaimError::Missing => not_found(id, None),
+            ClaimError::Busy => in_progress(id),
+        })?;
+        check_changeable(&claim.live.current, revision)?;
+        let mut function = Function::clone(&claim.live.current);
+        edit(&mut function)?;
+        function.revision = self.new_revision();
+        function.last_modified = parts.clock.now();
+        function.last_update = UpdateStatus::InProgress;
+        let function = self.write(claim, function, |live| live.serving.clone()).await?;
+        self.prepare_soon(&function);
+        Ok(function)
+    }
+}
+
+fn check_changeable(function: &Function, revision: Option<&str>) -> Result<(), ServiceError> {
+    if function.state == State::Pending {
+        return Err(in_state(&function.state));
+    }
+    if function.last_update == UpdateStatus::InProgress {
+        return Err(in_progress(&function.id));
+    }
+    match revision {
+        Some(revision) if revision != function.revision.to_string() => Err(ServiceError::PreconditionFailed(
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API \
+             to retrieve the latest Revision Id"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn invalid<T>(message: &str) -> Result<T, ServiceError> {
+    Err(ServiceError::InvalidParameterValue(message.to_owned()))
+}

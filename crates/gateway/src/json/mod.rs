@@ -1,0 +1,123 @@
+//! The services that speak AWS's JSON protocols: a POST to `/` whose header names the operation.
+//!
+//! What all of them share is here: finding the service, reading within its bound, authenticating, authorizing
+//! `SERVICE:OPERATION`, and writing failures as that protocol writes them. A further service is one more
+//! [`JsonService`] in [`JsonServices::of`].
+
+mod ecr;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use model::error::ServiceError;
+use model::port::Pending;
+use wire::json_rpc::{self, Reply, Service, TARGET};
+
+use crate::app::{self, Answered, App, Call};
+use crate::auth::Authenticated;
+use crate::respond::{Failure, whole};
+
+/// Bodies from this size on are hashed off the async threads.
+const HEAVY_BYTES_MIN: usize = 512 * 1024;
+
+/// One service.
+pub trait JsonService: Send + Sync {
+    /// Its protocol: targets, operations, errors.
+    fn protocol(&self) -> &'static Service;
+
+    /// The name that requests are signed for, and the prefix of its actions in policies.
+    fn signing_name(&self) -> &'static str;
+
+    /// The largest body of a request.
+    fn body_bytes_max(&self) -> usize;
+
+    /// Performs the operation that `target` names, for a caller who may.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    fn perform<'a>(
+        &'a self,
+        who: &'a Authenticated,
+        target: &'a str,
+        body: &'a [u8],
+    ) -> Pending<'a, Result<Reply, ServiceError>>;
+}
+
+/// All services of this kind.
+pub struct JsonServices(Vec<Box<dyn JsonService>>);
+
+impl JsonServices {
+    /// Those that the parts allow.
+    pub fn of(parts: &app::Parts) -> Self {
+        let ecr = parts.registry.as_ref().map(|door| Box::new(ecr::Ecr::at(door)) as Box<dyn JsonService>);
+        Self(ecr.into_iter().collect())
+    }
+
+    /// The service that a request names: by the name that it is signed for, or by its target.
+    pub fn find(&self, name: &str, head: &Parts) -> Option<&dyn JsonService> {
+        let target = target(head);
+        let is_meant =
+            |service: &dyn JsonService| service.signing_name() == name || service.protocol().owns(target);
+        self.0.iter().map(AsRef::as_ref).find(|service| is_meant(*service))
+    }
+}
+
+/// Answers a request to a service.
+pub async fn answer(app: &Arc<App>, service: &dyn JsonService, call: Call) -> Answered {
+    let protocol = service.protocol();
+    let operation = protocol.find(target(&call.head)).map(|place| protocol.operations[place]);
+    let answered = perform(app, service, operation, call).await;
+    let response = answered.unwrap_or_else(|failure| {
+        whole(match &failure {
+            Failure::Auth(error) => json_rpc::auth_reply(protocol, error),
+            Failure::Service(error) => json_rpc::error_reply(protocol, error),
+        })
+    });
+    (operation.unwrap_or("unknown"), Ok(response))
+}
+
+async fn perform(
+    app: &Arc<App>,
+    service: &dyn JsonService,
+    operation: Option<&'static str>,
+    call: Call,
+) -> Result<http::Response<crate::respond::Body>, Failure> {
+    let Call { head, body, entry, .. } = call;
+    let named = operation.unwrap_or("unknown");
+    let held = app.read(&head, body, entry, service.body_bytes_max(), named).await?;
+    let (who, head) = authenticate(app, service.signing_name(), head, held.bytes.clone()).await?;
+    let target = target(&head);
+    let Some(operation) = operation else {
+        let shown: String = target.chars().take(100).collect();
+        let message = format!("No operation of {:?} answers to {shown:?}.", service.signing_name());
+        return Err(ServiceError::UnknownOperation(message).into());
+    };
+    who.caller.authorize(&format!("{}:{operation}", service.signing_name()), "*")?;
+    Ok(whole(service.perform(&who, target, &held.bytes).await?))
+}
+
+async fn authenticate(
+    app: &Arc<App>,
+    signing_name: &'static str,
+    head: Parts,
+    body: Bytes,
+) -> Result<(Authenticated, Parts), Failure> {
+    if body.len() < HEAVY_BYTES_MIN {
+        let who = app.authenticator.authenticate(&head, &body, signing_name)?;
+        return Ok((who, head));
+    }
+    let app = Arc::clone(app);
+    let authenticated = tokio::task::spawn_blocking(move || {
+        let who = app.authenticator.authenticate(&head, &body, signing_name)?;
+        Ok((who, head))
+    });
+    authenticated.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "reading a request broke off");
+        Err(ServiceError::Internal("The request could not be read.".to_owned()).into())
+    })
+}
+
+fn target(head: &Parts) -> &str {
+    head.headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default()
+}

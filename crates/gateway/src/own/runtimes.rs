@@ -1,0 +1,137 @@
+//! The runtimes of this server: who wants to know sees them, the owner adds and removes some.
+//!
+//! What adding one takes is behind [`RuntimeAdmin`]. Its JSON is stable, as that of [`super::status`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use control::identity::Principal;
+use http::{Method, Response, StatusCode};
+use model::error::ServiceError;
+use model::port::{Pending, ReadyRuntime};
+use model::runtime::RuntimeName;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::{App, Call};
+use crate::respond::{Body, Failure, content};
+
+/// A body says where one runtime is.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+/// The longest identifier of a runtime that is looked up.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Adds and removes runtimes for good. Implemented where the server is composed.
+pub trait RuntimeAdmin: Send + Sync {
+    /// Adds a runtime, in place of an earlier one of that name.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` when there is none, or it cannot serve that name.
+    fn add(
+        &self,
+        name: RuntimeName,
+        source: RuntimeSource,
+    ) -> Pending<'_, Result<RuntimeEffect, ServiceError>>;
+
+    /// Forgets an added runtime.
+    ///
+    /// # Errors
+    /// `ResourceNotFound` if none was added under that name.
+    fn remove(&self, name: RuntimeName) -> Pending<'_, Result<(), ServiceError>>;
+}
+
+/// Where a runtime comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeSource {
+    /// A directory of this machine that holds the interpreter.
+    Path(PathBuf),
+    /// A container image that holds interpreter and runtime client.
+    Image(String),
+}
+
+/// From when on functions can use what was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuntimeEffect {
+    /// At once.
+    Now,
+    /// When the server is started again.
+    NextStart,
+}
+
+/// The body of a request that adds a runtime: exactly one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    path: Option<PathBuf>,
+    image: Option<String>,
+}
+
+/// All runtimes that functions can use here.
+pub fn list(app: &App) -> Response<Body> {
+    let runtimes: Vec<_> = app.parts.runtimes.ready().iter().map(shown).collect();
+    content("application/json", json!({ "runtimes": runtimes }).to_string())
+}
+
+/// One of them.
+pub fn get(app: &App, name: &str) -> Result<Response<Body>, Failure> {
+    let ready = app.parts.runtimes.ready();
+    let found = ready.iter().find(|runtime| runtime.name.as_str() == name);
+    let runtime = found.ok_or_else(|| {
+        let name: String = name.chars().take(NAME_BYTES_MAX).collect();
+        ServiceError::ResourceNotFound(format!("The runtime {name:?} is not ready here."))
+    })?;
+    Ok(content("application/json", shown(runtime).to_string()))
+}
+
+/// Adds or removes a runtime, if it is the owner who asks.
+pub async fn change(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Body>, Failure> {
+    let held = app.read(&call.head, call.body, call.entry, BODY_BYTES_MAX, "ChangeRuntimes").await?;
+    let who = app.authenticator.authenticate(&call.head, &held.bytes, "lambda")?;
+    if let Principal::Role { arn } = &who.caller.principal {
+        let message = format!("User: {arn} is not authorized to change the runtimes of this server.");
+        return Err(ServiceError::AccessDenied(message).into());
+    }
+    let name = parse(name)?;
+    if call.head.method == Method::DELETE {
+        app.parts.runtime_admin.remove(name).await?;
+        let mut response = content("application/json", "");
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(response);
+    }
+    let effect = app.parts.runtime_admin.add(name.clone(), source(&held.bytes)?).await?;
+    let effect = match effect {
+        RuntimeEffect::Now => "now",
+        RuntimeEffect::NextStart => "next-start",
+    };
+    Ok(content("application/json", json!({ "name": name.as_str(), "effect": effect }).to_string()))
+}
+
+fn shown(runtime: &ReadyRuntime) -> serde_json::Value {
+    let interpreter = runtime.interpreter.as_ref().map(|path| path.to_string_lossy());
+    json!({ "name": runtime.name.as_str(), "interpreter": interpreter })
+}
+
+fn parse(name: &str) -> Result<RuntimeName, ServiceError> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(legal) {
+        return Err(ServiceError::InvalidParameterValue(
+            "A runtime is named by letters, digits, dots and hyphens, such as ruby3.3.".to_owned(),
+        ));
+    }
+    Ok(RuntimeName::new(name))
+}
+
+fn source(body: &[u8]) -> Result<RuntimeSource, ServiceError> {
+    let refused = |why: String| {
+        ServiceError::InvalidParameterValue(format!(
+            "The body says where the runtime is, as {{\"path\": DIRECTORY}} or {{\"image\": REFERENCE}}: {why}."
+        ))
+    };
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| refused(error.to_string()))?;
+    match (wanted.path, wanted.image) {
+        (Some(path), None) if path.is_absolute() => Ok(RuntimeSource::Path(path)),
+        (Some(_), None) => Err(refused("the directory must be absolute".to_owned())),
+        (None, Some(image)) if !image.is_empty() => Ok(RuntimeSource::Image(image)),
+        _ => Err(refused("exactly one of the two is wanted".to_owned())),
+    }
+}

@@ -1,0 +1,21 @@
+//! The services that functions need beside them: an OCI registry, ECR's API in front of it, and container images
+//! for functions.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`registry`] | `Registry::open`, `Registry::handle(Caller, http::Request) -> http::Response` for `/v2/`; `registry::token` for login; `Registry::collect` and `Registry::pin` |
+//! | [`ecr`] | ECR's operations on the same repositories, on plain types |
+//! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
+//! | [`objects`] | code in buckets of an S3-compatible endpoint |
+//! | [`layout`] | the registry's files: blobs and resumable uploads |
+//! | [`oci`] | digests, names, manifests, configurations: pure |
+//!
+//! Who may do what is decided by the callers of this crate. It knows no sockets that listen, and no engine.
+
+pub mod ecr;
+mod https;
+pub mod image;
+pub mod layout;
+pub mod objects;
+pub mod oci;
+pub mod registry;

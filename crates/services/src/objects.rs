@@ -1,0 +1,189 @@
+//! Objects of buckets, for code that is uploaded there rather than sent along: a client of one S3-compatible
+//! endpoint that the owner names.
+//!
+//! It sends one kind of request, a signed `GET`, path-style, and follows no redirects. What the endpoint refuses is told in
+//! Lambda's words with S3's own code; what it does not answer is told as a failure of the endpoint.
+//!
+//! Source: Lambda API reference, `FunctionCode`; Amazon S3 API reference, `GetObject`, error responses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use model::arn::Scope;
+use model::error::ServiceError;
+use model::port::{Clock, Objects, Pending};
+use wire::percent::encode;
+use wire::sigv4::{Credentials, Outgoing, Rules, Target, sign};
+
+use crate::https::{Client, TransportError};
+
+/// How long an answer may take to begin, and how long it may then stand still.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// What is read of an answer that refuses: an error document is a few hundred bytes.
+const REFUSAL_BYTES_MAX: usize = 16 * 1024;
+
+/// Where buckets are, and as whom they are read.
+#[derive(Debug, Clone)]
+pub struct ObjectsOptions {
+    /// Such as `http://127.0.0.1:9000`: scheme, host and port, without a path.
+    pub endpoint: Uri,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+/// Reads objects from an S3-compatible endpoint.
+pub struct RemoteObjects {
+    options: ObjectsOptions,
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl RemoteObjects {
+    /// A client of the endpoint; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(options: ObjectsOptions, clock: Arc<dyn Clock>) -> Result<Self, TransportError> {
+        Ok(Self { options, client: crate::https::client(None)?, clock })
+    }
+
+    async fn read(
+        &self,
+        scope: &Scope,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        bytes_max: u64,
+    ) -> Result<Bytes, ServiceError> {
+        let request = self.request(scope, bucket, key, version)?;
+        let answer = tokio::time::timeout(ANSWER_MAX, self.client.request(request)).await;
+        let response = match answer {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(unreachable(&crate::https::root_cause(&error))),
+            Err(_) => return Err(unreachable("it did not answer in time")),
+        };
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        body(response, bytes_max).await
+    }
+
+    fn request(
+        &self,
+        scope: &Scope,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Request<Empty<Bytes>>, ServiceError> {
+        let key: Vec<_> = key.split('/').map(encode).collect();
+        let path = format!("/{}/{}", encode(bucket), key.join("/"));
+        let query = version.map(|version| format!("versionId={}", encode(version))).unwrap_or_default();
+        let endpoint = &self.options.endpoint;
+        let authority = endpoint.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        if let Ok(host) = HeaderValue::from_str(authority) {
+            headers.insert(header::HOST, host);
+        }
+        let mut outgoing =
+            Outgoing { method: "GET", path: &path, query: &query, headers: &mut headers, body: b"" };
+        let target = Target { region: scope.region.as_str(), service: "s3", rules: Rules::S3 };
+        sign(&mut outgoing, target, &self.options.credentials, self.clock.now());
+        let mark = if query.is_empty() { "" } else { "?" };
+        let scheme = endpoint.scheme_str().unwrap_or("https");
+        let mut request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("{scheme}://{authority}{path}{mark}{query}"))
+            .body(Empty::new())
+            .map_err(|_| unreachable("its address is malformed"))?;
+        request.headers_mut().extend(headers);
+        Ok(request)
+    }
+}
+
+impl Objects for RemoteObjects {
+    fn get<'a>(
+        &'a self,
+        scope: &'a Scope,
+        bucket: &'a str,
+        key: &'a str,
+        version: Option<&'a str>,
+        bytes_max: u64,
+    ) -> Pending<'a, Result<Bytes, ServiceError>> {
+        Box::pin(self.read(scope, bucket, key, version, bytes_max))
+    }
+}
+
+async fn body(response: Response<Incoming>, bytes_max: u64) -> Result<Bytes, ServiceError> {
+    let too_large = || {
+        ServiceError::InvalidParameterValue(format!(
+            "The object is larger than the allowed size of {bytes_max} bytes."
+        ))
+    };
+    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if length.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let (mut incoming, mut whole) = (response.into_body(), BytesMut::new());
+    loop {
+        let frame = match tokio::time::timeout(ANSWER_MAX, incoming.frame()).await {
+            Ok(None) => return Ok(whole.freeze()),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => return Err(unreachable(&crate::https::root_cause(&error))),
+            Err(_) => return Err(unreachable("it stopped in the middle of the object")),
+        };
+        if let Ok(data) = frame.into_data() {
+            if (whole.len() + data.len()) as u64 > bytes_max {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+}
+
+/// Lambda's words for what S3 answers.
+async fn refusal(response: Response<Incoming>) -> ServiceError {
+    let status = response.status();
+    let limited = http_body_util::Limited::new(response.into_body(), REFUSAL_BYTES_MAX);
+    let document = match tokio::time::timeout(ANSWER_MAX, limited.collect()).await {
+        Ok(Ok(collected)) => String::from_utf8_lossy(&collected.to_bytes()).into_owned(),
+        _ => String::new(),
+    };
+    let code = element(&document, "Code").unwrap_or_else(|| status.as_u16().to_string());
+    let message = element(&document, "Message")
+        .unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
+    ServiceError::InvalidParameterValue(format!(
+        "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+    ))
+}
+
+/// The text of the first element of this name; S3's error documents are flat.
+fn element(document: &str, name: &str) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(text.chars().filter(|c| !c.is_control()).take(300).collect())
+}
+
+fn unreachable(reason: &str) -> ServiceError {
+    ServiceError::InvalidParameterValue(format!(
+        "The code could not be read from the bucket endpoint of this server: {reason}."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_documents_are_read() {
+        let document = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>The specified key does not \
+                        exist.</Message><Key>x</Key></Error>";
+        assert_eq!(element(document, "Code").as_deref(), Some("NoSuchKey"));
+        assert_eq!(element(document, "Message").as_deref(), Some("The specified key does not exist."));
+        assert_eq!(element("", "Code"), None);
+        assert_eq!(element("<Code>cut", "Code"), None);
+    }
+}

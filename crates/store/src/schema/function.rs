@@ -1,0 +1,249 @@
+//! Between what a function is and the newest form in which it is stored.
+//!
+//! Writing cannot fail. Reading parses every id and name again, because a file can hold anything; an illegal value
+//! is named by its field and never shown.
+
+use model::arn::{FunctionId, Scope};
+use model::function as domain;
+use model::id::{AccountId, Digest, Region, RevisionId};
+use model::name::{self, FunctionName, Qualifier};
+use model::runtime::RuntimeName;
+use model::time::Timestamp;
+
+use super::SchemaError;
+use super::v2 as stored;
+
+impl From<&domain::Function> for stored::Function {
+    fn from(function: &domain::Function) -> Self {
+        let FunctionId { scope, name } = &function.id;
+        Self {
+            v: stored::VERSION,
+            account: scope.account.to_string(),
+            region: scope.region.to_string(),
+            name: name.to_string(),
+            version: function.version.to_string(),
+            revision: function.revision.to_string(),
+            last_modified_ms: function.last_modified.as_millis(),
+            state: match &function.state {
+                domain::State::Pending => stored::State::Pending,
+                domain::State::Active => stored::State::Active,
+                domain::State::Failed { reason } => stored::State::Failed { reason: reason.clone() },
+            },
+            last_update: match &function.last_update {
+                domain::UpdateStatus::Successful => stored::UpdateStatus::Successful,
+                domain::UpdateStatus::InProgress => stored::UpdateStatus::InProgress,
+                domain::UpdateStatus::Failed { reason } => {
+                    stored::UpdateStatus::Failed { reason: reason.clone() }
+                }
+            },
+            code: match &function.code {
+                domain::Code::Zip(zip) => stored::Code::Zip((*zip).into()),
+                domain::Code::Image(image) => stored::Code::Image(stored::Image {
+                    uri: image.uri.clone(),
+                    resolved_uri: image.resolved_uri.clone(),
+                    digest: image.digest.to_string(),
+                    size_bytes: image.size_bytes,
+                }),
+            },
+            settings: stored::Settings::from(&function.settings),
+            tags: function.tags.clone(),
+        }
+    }
+}
+
+impl From<domain::Zip> for stored::Zip {
+    fn from(zip: domain::Zip) -> Self {
+        Self { digest: zip.digest.to_string(), size_bytes: zip.size_bytes }
+    }
+}
+
+impl From<domain::Architecture> for stored::Architecture {
+    fn from(architecture: domain::Architecture) -> Self {
+        match architecture {
+            domain::Architecture::X86_64 => Self::X86_64,
+            domain::Architecture::Arm64 => Self::Arm64,
+        }
+    }
+}
+
+impl From<stored::Architecture> for domain::Architecture {
+    fn from(architecture: stored::Architecture) -> Self {
+        match architecture {
+            stored::Architecture::X86_64 => Self::X86_64,
+            stored::Architecture::Arm64 => Self::Arm64,
+        }
+    }
+}
+
+impl From<&domain::Settings> for stored::Settings {
+    fn from(settings: &domain::Settings) -> Self {
+        let layer = |layer: &domain::Layer| stored::Layer { arn: layer.arn.clone(), zip: layer.zip.into() };
+        let file_system = |mount: &domain::FileSystem| stored::FileSystem {
+            arn: mount.arn.clone(),
+            local_path: mount.local_path.clone(),
+        };
+        let capacity = |provider: &domain::CapacityProvider| stored::Capacity {
+            arn: provider.arn.clone(),
+            concurrency: provider.concurrency,
+            memory_gib_per_vcpu: provider.memory_gib_per_vcpu,
+        };
+        Self {
+            start: stored::Start::from(&settings.start),
+            role: settings.role.clone(),
+            description: settings.description.clone(),
+            timeout_s: settings.timeout_s,
+            memory_mb: settings.memory_mb,
+            ephemeral_mb: settings.ephemeral_mb,
+            environment: settings.environment.0.clone(),
+            architecture: settings.architecture.into(),
+            tracing: match settings.tracing {
+                domain::TracingMode::Active => stored::TracingMode::Active,
+                domain::TracingMode::PassThrough => stored::TracingMode::PassThrough,
+            },
+            logging: stored::Logging {
+                format: match settings.logging.format {
+                    domain::LogFormat::Text => stored::LogFormat::Text,
+                    domain::LogFormat::Json => stored::LogFormat::Json,
+                },
+                application_level: settings.logging.application_level.clone(),
+                system_level: settings.logging.system_level.clone(),
+                group: settings.logging.group.clone(),
+            },
+            layers: settings.layers.iter().map(layer).collect(),
+            file_systems: settings.file_systems.iter().map(file_system).collect(),
+            tenant_isolation: settings.tenant_isolation,
+            capacity: settings.capacity.as_ref().map(capacity),
+        }
+    }
+}
+
+impl From<&domain::Start> for stored::Start {
+    fn from(start: &domain::Start) -> Self {
+        match start {
+            domain::Start::Handler { runtime, handler } => {
+                Self::Handler(stored::Handler { runtime: runtime.to_string(), handler: handler.clone() })
+            }
+            domain::Start::Image(config) => Self::Image(stored::ImageConfig {
+                entry_point: config.entry_point.clone(),
+                command: config.command.clone(),
+                working_directory: config.working_directory.clone(),
+            }),
+        }
+    }
+}
+
+fn illegal<E>(field: &'static str) -> impl FnOnce(E) -> SchemaError {
+    move |_| SchemaError::IllegalValue { field }
+}
+
+impl TryFrom<stored::Function> for domain::Function {
+    type Error = SchemaError;
+
+    fn try_from(function: stored::Function) -> Result<Self, SchemaError> {
+        let scope = Scope {
+            account: AccountId::parse(&function.account).map_err(illegal("account"))?,
+            region: Region::parse(&function.region).map_err(illegal("region"))?,
+        };
+        let name = FunctionName::parse(&function.name).map_err(illegal("name"))?;
+        Ok(Self {
+            id: FunctionId { scope, name },
+            version: parse_version(&function.version)
+                .ok_or(SchemaError::IllegalValue { field: "version" })?,
+            revision: RevisionId::parse(&function.revision).map_err(illegal("revision"))?,
+            last_modified: Timestamp::from_millis(function.last_modified_ms),
+            state: match function.state {
+                stored::State::Pending => domain::State::Pending,
+                stored::State::Active => domain::State::Active,
+                stored::State::Failed { reason } => domain::State::Failed { reason },
+            },
+            last_update: match function.last_update {
+                stored::UpdateStatus::Successful => domain::UpdateStatus::Successful,
+                stored::UpdateStatus::InProgress => domain::UpdateStatus::InProgress,
+                stored::UpdateStatus::Failed { reason } => domain::UpdateStatus::Failed { reason },
+            },
+            code: match function.code {
+                stored::Code::Zip(zip) => domain::Code::Zip(read_zip(&zip, "code.zip.digest")?),
+                stored::Code::Image(image) => domain::Code::Image(domain::Image {
+                    uri: image.uri,
+                    resolved_uri: image.resolved_uri,
+                    digest: Digest::parse(&image.digest).map_err(illegal("code.image.digest"))?,
+                    size_bytes: image.size_bytes,
+                }),
+            },
+            settings: function.settings.try_into()?,
+            tags: function.tags,
+        })
+    }
+}
+
+impl TryFrom<stored::Settings> for domain::Settings {
+    type Error = SchemaError;
+
+    fn try_from(settings: stored::Settings) -> Result<Self, SchemaError> {
+        let layer = |layer: stored::Layer| {
+            let zip = read_zip(&layer.zip, "settings.layers.zip.digest")?;
+            Ok(domain::Layer { arn: layer.arn, zip })
+        };
+        let file_system =
+            |mount: stored::FileSystem| domain::FileSystem { arn: mount.arn, local_path: mount.local_path };
+        Ok(Self {
+            start: settings.start.into(),
+            role: settings.role,
+            description: settings.description,
+            timeout_s: settings.timeout_s,
+            memory_mb: settings.memory_mb,
+            ephemeral_mb: settings.ephemeral_mb,
+            environment: domain::Environment(settings.environment),
+            architecture: settings.architecture.into(),
+            tracing: match settings.tracing {
+                stored::TracingMode::Active => domain::TracingMode::Active,
+                stored::TracingMode::PassThrough => domain::TracingMode::PassThrough,
+            },
+            logging: domain::Logging {
+                format: match settings.logging.format {
+                    stored::LogFormat::Text => domain::LogFormat::Text,
+                    stored::LogFormat::Json => domain::LogFormat::Json,
+                },
+                application_level: settings.logging.application_level,
+                system_level: settings.logging.system_level,
+                group: settings.logging.group,
+            },
+            layers: settings.layers.into_iter().map(layer).collect::<Result<_, _>>()?,
+            file_systems: settings.file_systems.into_iter().map(file_system).collect(),
+            tenant_isolation: settings.tenant_isolation,
+            capacity: settings.capacity.map(|capacity| domain::CapacityProvider {
+                arn: capacity.arn,
+                concurrency: capacity.concurrency,
+                memory_gib_per_vcpu: capacity.memory_gib_per_vcpu,
+            }),
+        })
+    }
+}
+
+impl From<stored::Start> for domain::Start {
+    fn from(start: stored::Start) -> Self {
+        match start {
+            stored::Start::Handler(start) => {
+                Self::Handler { runtime: RuntimeName::new(&start.runtime), handler: start.handler }
+            }
+            stored::Start::Image(config) => Self::Image(domain::ImageConfig {
+                entry_point: config.entry_point,
+                command: config.command,
+                working_directory: config.working_directory,
+            }),
+        }
+    }
+}
+
+fn read_zip(zip: &stored::Zip, field: &'static str) -> Result<domain::Zip, SchemaError> {
+    let digest = Digest::parse(&zip.digest).map_err(illegal(field))?;
+    Ok(domain::Zip { digest, size_bytes: zip.size_bytes })
+}
+
+/// `$LATEST` or a number; an alias is no version.
+fn parse_version(text: &str) -> Option<name::Version> {
+    match Qualifier::parse(text) {
+        Ok(Qualifier::Version(version)) => Some(version),
+        _ => None,
+    }
+}

@@ -1,0 +1,3 @@
+module dormouse/examples/secrets
+
+go 1.19
