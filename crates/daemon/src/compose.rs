@@ -91,6 +91,7 @@ pub(crate) async fn compose(
             images_dir,
             address,
             store: &store,
+            keeper: &keeper,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         })

@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 use gateway::RegistryDoor;
 use model::limits;
 use model::port::{Clock, Entropy, Objects};
-use services::image::{GRACE, ImageOptions, ImageStore, InProcess, TransportOptions};
+use sandbox::Keeper;
+use services::image::{GRACE, ImageOptions, ImageStore, TransportOptions};
 use services::objects::{ObjectsOptions, RemoteObjects};
 use services::registry::address::{Address, Style};
 use services::registry::token::TokenKey;
@@ -20,6 +21,7 @@ use store::Store;
 use wire::sigv4::{Credentials, Secret};
 
 use crate::config::{Config, S3_VARIABLES};
+use crate::porter::KeeperUnpacker;
 
 /// Folder of the registry in the data directory.
 const REGISTRY_DIR: &str = "registry";
@@ -63,6 +65,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) images_dir: PathBuf,
     pub(crate) address: SocketAddr,
     pub(crate) store: &'a Store,
+    pub(crate) keeper: &'a Keeper,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -94,7 +97,7 @@ impl Warehouse {
                 credentials: credentials.is_file().then_some(credentials),
                 ..TransportOptions::default()
             },
-            unpacker: Arc::new(InProcess),
+            unpacker: Arc::new(KeeperUnpacker::new(ground.keeper.clone())),
             image_bytes_max: limits::IMAGE_BYTES_MAX,
             grace: GRACE,
         };
@@ -121,13 +124,13 @@ impl Warehouse {
     /// Removes what nobody uses, again and again.
     pub(crate) async fn maintain(&self) {
         loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
             if let Err(error) = self.registry.collect().await {
                 tracing::warn!(%error, "cannot collect what the registry does not need");
             }
             if let Err(error) = self.store.collect().await {
                 tracing::warn!(%error, "cannot collect images that nobody uses");
             }
+            tokio::time::sleep(SWEEP_EVERY).await;
         }
     }
 }

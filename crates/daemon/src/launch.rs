@@ -19,10 +19,11 @@ use anyhow::{Context as _, bail};
 use engine::Catalogue;
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
-use sandbox::{KeeperConfig, KeeperLink, privilege};
+use sandbox::{KeeperConfig, KeeperLink, PorterConfig, privilege};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, Mode};
+use crate::porter;
 
 /// Where the Runtime API and AWS's API answer inside every sandbox.
 const INSIDE: [SocketAddrV4; 2] =
@@ -99,7 +100,7 @@ pub(crate) fn launch(config: &Config, mode: Mode) -> anyhow::Result<Launched> {
     let catalogue = Catalogue::prepare(&data_dir.join(RUNTIMES_DIR), &places, mode == Mode::Dev)?;
     let keeper = fork_keeper(config, &data_dir, &catalogue, &block)?;
     if drops {
-        privilege::own_tree(&data_dir, block.uid_base, block.uid_base)?;
+        privilege::own_tree(&data_dir, |id| block.owner(id))?;
         privilege::drop_to(block.uid_base, block.uid_base)?;
     }
     Ok(Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim })
@@ -123,7 +124,11 @@ fn fork_keeper(
         work_dir: data_dir.join(WORK_DIR),
         allowed_sources,
         writable_sources: config.file_systems.values().cloned().collect(),
-        porter: None,
+        porter: Some(PorterConfig {
+            directories: vec![data_dir.join(IMAGES_DIR)],
+            image_uid_base: block.image_uid_base(),
+            unpack: porter::unpack,
+        }),
         listeners: INSIDE.to_vec(),
         uid_base: block.uid_base,
         blanks: config.blanks,
@@ -191,6 +196,20 @@ impl Block {
         let number = u32::from_be_bytes([hash[6], hash[7], hash[8], hash[9]]) % UID_BLOCKS;
         Self { instance, uid_base: UID_BASE + number * UID_BLOCK + IMAGE_UIDS }
     }
+
+    /// User 0 of images' files.
+    fn image_uid_base(&self) -> u32 {
+        self.uid_base - IMAGE_UIDS
+    }
+
+    /// Whom a file in the data directory belongs to that now belongs to `id`: files of images keep their user within
+    /// the image, also when the directory comes from another place and so another block; all else is the server's.
+    fn owner(&self, id: u32) -> u32 {
+        match id.checked_sub(UID_BASE).filter(|above| *above < UID_BLOCKS * UID_BLOCK) {
+            Some(above) if above % UID_BLOCK < IMAGE_UIDS => self.image_uid_base() + above % UID_BLOCK,
+            _ => self.uid_base,
+        }
+    }
 }
 
 fn runtime_places(config: &Config, mode: Mode) -> Vec<PathBuf> {
@@ -224,6 +243,19 @@ mod tests {
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(held);
         claim(&path).expect("free again");
+    }
+
+    #[test]
+    fn files_of_images_keep_their_user() {
+        let (here, there) = (Block::of(Path::new("/a")), Block::of(Path::new("/b")));
+        assert_eq!(here.owner(0), here.uid_base);
+        assert_eq!(here.owner(there.uid_base), here.uid_base, "another server's");
+        assert_eq!(here.owner(there.uid_base + 7), here.uid_base, "a sandbox's");
+        for user in [0, 1_000, 65_534] {
+            let expect = here.image_uid_base() + user;
+            assert_eq!(here.owner(there.image_uid_base() + user), expect);
+            assert_eq!(here.owner(expect), expect);
+        }
     }
 
     #[test]

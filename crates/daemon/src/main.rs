@@ -11,6 +11,7 @@ mod config;
 mod dev;
 mod images;
 mod launch;
+mod porter;
 mod root_key;
 mod runtime_images;
 mod server;

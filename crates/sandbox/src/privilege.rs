@@ -84,15 +84,19 @@ pub fn enter_private_mounts(data_dir: &Path) -> Result<PathBuf, PrivilegeError> 
     show().map_err(|source| PrivilegeError::Show { path: data_dir.to_owned(), source })
 }
 
-/// Gives a directory and everything beneath it to `uid` and `gid`.
+/// Gives a directory and everything beneath it to whom `owner` says: it is given the present user (or group) id and
+/// returns the one that is right.
 ///
-/// A directory that already belongs to them is taken as proof that its content does too, so the second
+/// A directory that already has the right owner is taken as proof that its content does too, so the second
 /// start costs one look at each entry of the top. Links are given, never followed.
-pub fn own_tree(top: &Path, uid: u32, gid: u32) -> Result<(), PrivilegeError> {
+pub fn own_tree(top: &Path, owner: impl Fn(u32) -> u32) -> Result<(), PrivilegeError> {
     let mut pending = vec![top.to_owned()];
     while let Some(path) = pending.pop() {
+        let metadata = fs::symlink_metadata(&path);
+        let uid = metadata.as_ref().map_or(0, |metadata| owner(metadata.uid()));
         let failed = |source: io::Error| PrivilegeError::Own { path: path.clone(), uid, source };
-        let metadata = fs::symlink_metadata(&path).map_err(failed)?;
+        let metadata = metadata.map_err(failed)?;
+        let gid = owner(metadata.gid());
         let owned = metadata.uid() == uid && metadata.gid() == gid;
         if metadata.is_dir() && (!owned || path == top) {
             for entry in fs::read_dir(&path).map_err(failed)? {

@@ -1,4 +1,6 @@
 //! The HTTP client for other hosts: TLS with the machine's certificates and the owner's, bounded connections.
+//!
+//! Whom it may speak to, and with which credentials, is decided by its users.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

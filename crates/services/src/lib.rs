@@ -4,13 +4,15 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`registry`] | `Registry::open`, `Registry::handle(Caller, http::Request) -> http::Response` for `/v2/`; `registry::token` for login; `Registry::collect` and `Registry::pin` |
-//! | [`ecr`] | ECR's operations on the same repositories, on plain types |
+//! | [`ecr`] | `Ecr::answer(caller, target, body)`: ECR's operations on the same repositories |
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
 //! | [`oci`] | digests, names, manifests, configurations: pure |
 //!
-//! Who may do what is decided by the callers of this crate. It knows no sockets that listen, and no engine.
+//! Who may do what is decided by the callers of this crate. It knows no sockets that listen, and no engine. Nothing
+//! here runs by itself: whoever composes the server calls `Registry::collect` and `ImageStore::collect` at start and
+//! every hour or so.
 
 pub mod ecr;
 mod https;

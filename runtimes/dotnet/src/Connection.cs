@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Net;
 using System.Net.Sockets;
@@ -97,7 +98,7 @@ namespace Dormouse.Runtime
             {
                 var colon = address.LastIndexOf(':');
                 socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-                socket.Connect(IPAddress.Parse(address.Substring(0, colon)), int.Parse(address.Substring(colon + 1)));
+                socket.Connect(IPAddress.Parse(address.Substring(0, colon)), Number(address.Substring(colon + 1)));
                 socket.NoDelay = true;
                 start = end = 0;
             }
@@ -137,7 +138,7 @@ namespace Dormouse.Runtime
 
         private int ReceiveStatus()
         {
-            return int.Parse(Line().Split(' ')[1]);
+            return Number(Line().Split(' ')[1]);
         }
 
         /// <summary>Takes headers and body of the response; headers go to the invocation if there is one.</summary>
@@ -152,7 +153,7 @@ namespace Dormouse.Runtime
                 var value = line.Substring(colon + 1).Trim();
                 if (name == "content-length")
                 {
-                    length = int.Parse(value);
+                    length = Number(value);
                 }
                 else if (name == "transfer-encoding")
                 {
@@ -242,6 +243,12 @@ namespace Dormouse.Runtime
             var count = socket.Receive(buffer, end, buffer.Length - end, SocketFlags.None);
             end += count;
             return count > 0;
+        }
+
+        /// <summary>Without the culture of the process: to find out which it is takes .NET 15 ms.</summary>
+        private static int Number(string text)
+        {
+            return int.Parse(text, CultureInfo.InvariantCulture);
         }
 
         private static byte[] Ascii(string text)

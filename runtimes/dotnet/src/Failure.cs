@@ -74,7 +74,7 @@ namespace Dormouse.Runtime
             foreach (var line in (exception.StackTrace ?? "").Split('\n'))
             {
                 var frame = line.Trim();
-                if (frame.StartsWith("at Dormouse.Runtime.") || frame.StartsWith("at System.RuntimeMethodHandle.Invoke"))
+                if (Begins(frame, "at Dormouse.Runtime.") || Begins(frame, "at System.RuntimeMethodHandle.Invoke"))
                 {
                     break;
                 }
@@ -83,13 +83,18 @@ namespace Dormouse.Runtime
                     frames.Add(frame);
                 }
             }
-            while (frames.Count > 0 && (frames[frames.Count - 1].StartsWith("---")
-                || frames[frames.Count - 1].StartsWith("at System.Reflection.")
-                || frames[frames.Count - 1].StartsWith("at InvokeStub_")))
+            while (frames.Count > 0 && (Begins(frames[frames.Count - 1], "---")
+                || Begins(frames[frames.Count - 1], "at System.Reflection.")
+                || Begins(frames[frames.Count - 1], "at InvokeStub_")))
             {
                 frames.RemoveAt(frames.Count - 1);
             }
             return frames;
+        }
+
+        private static bool Begins(string frame, string text)
+        {
+            return frame.StartsWith(text, StringComparison.Ordinal);
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Dormouse.Runtime
 {
     /// <summary>One event with what the platform says about it; what it does not say is null.</summary>
@@ -21,7 +23,7 @@ namespace Dormouse.Runtime
                     RequestId = value;
                     break;
                 case "lambda-runtime-deadline-ms":
-                    DeadlineMs = long.Parse(value);
+                    DeadlineMs = long.Parse(value, CultureInfo.InvariantCulture);
                     break;
                 case "lambda-runtime-invoked-function-arn":
                     FunctionArn = value;

@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Text;
 using System.Threading;
@@ -25,7 +26,8 @@ namespace Dormouse.Runtime
         {
             Log.Open();
             Assemblies.Open(Environment.GetEnvironmentVariable("LAMBDA_TASK_ROOT") ?? "/var/task");
-            int.TryParse(Environment.GetEnvironmentVariable("AWS_LAMBDA_MAX_CONCURRENCY"), out concurrency);
+            int.TryParse(
+                Environment.GetEnvironmentVariable("AWS_LAMBDA_MAX_CONCURRENCY"), NumberStyles.None, CultureInfo.InvariantCulture, out concurrency);
             Function function;
             try
             {

@@ -89,10 +89,10 @@ namespace Dormouse.Runtime
             var colon = inside.IndexOf(':');
             var hole = new Hole { Name = colon < 0 ? inside : inside.Substring(0, colon) };
             hole.Format = colon < 0 ? null : inside.Substring(colon + 1);
-            hole.IsJson = hole.Name.StartsWith("@");
+            hole.IsJson = inside[0] == '@';
             hole.Name = hole.Name.TrimStart('@').Trim();
             int index;
-            if (!int.TryParse(hole.Name, out index))
+            if (!int.TryParse(hole.Name, NumberStyles.None, CultureInfo.InvariantCulture, out index))
             {
                 index = holes.Count;
             }

@@ -274,19 +274,13 @@ test('up to 22 the next event waits for an empty event loop', async () => {
     await serving('streaming.waitsForLoop', [event], async (api, runtime) => {
       await api.idle();
       assert.equal(runtime.log.includes('loop empty'), !early, runtime.log);
-    });
+    }, { version: 22 });
   }
 });
 
 test('a slow platform holds the writer back', async () => {
   const pieces = 512;
   await serving('streaming.pressed', [{ pieces }], async (api, runtime) => {
-    let request;
-    api.intercept = (incoming) => {
-      request = incoming;
-      return false;
-    };
-    await api.until(() => request ?? (setImmediate(() => api.changed()), false));
     const [reply] = await api.posted(1);
     await api.idle();
     assert.equal(reply.body.length, pieces * 64 * 1024);

@@ -72,14 +72,11 @@ impl Environment {
             instance_id: None,
             instance_max_memory: None,
         };
-        let line = runtime.map_or_else(
-            || "INIT_START ".to_owned(),
-            |runtime| {
-                format!("INIT_START Runtime Version: {}\tRuntime Version ARN: {}", runtime.name, runtime.arn)
-            },
-        );
+        let line = runtime.map(|runtime| {
+            format!("INIT_START Runtime Version: {}\tRuntime Version ARN: {}", runtime.name, runtime.arn)
+        });
         let level = if runtime.is_some() { Level::Info } else { Level::Debug };
-        self.platform(inner, level, &record, || Some(line));
+        self.platform(inner, level, &record, || line);
     }
 
     pub(super) fn log_init_runtime_done(&self, inner: &mut Inner, phase: InitPhase, fault: Option<&Fault>) {

@@ -22,7 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use model::error::ServiceError;
 use model::function::{Architecture, Function, Image};
 use model::port::{ReadyRuntime, Runtimes};
-use model::runtime::{Added, AddedFrom, Effect, Family, LanguageVersion, Offer, Origin, RuntimeName};
+use model::runtime::{AddedFrom, Family, LanguageVersion, Origin, RuntimeName};
 
 use bootstrap::Bootstrap;
 use find::Interpreter;

@@ -139,8 +139,7 @@ impl Catalogue {
                 language.manifest.find.executables.join(", "),
             )
         })?;
-        // Functions see the whole directory.
-        if interpreter.mounts.iter().any(|mount| mount.components().count() <= 2) {
+        if interpreter.mounts.iter().any(|mount| is_broad(mount)) {
             return Err(format!("The directory {} is more than an interpreter.", real.display()));
         }
         Ok(interpreter)
@@ -172,4 +171,21 @@ fn stored_by(dir: &Path) -> Option<User> {
     let metadata = fs::metadata(dir).ok()?;
     let other = rustix::process::geteuid().is_root() && metadata.uid() != 0;
     other.then(|| User { uid: metadata.uid(), gid: metadata.gid() })
+}
+
+/// Whether a directory is the root or stands right below it: functions see all of what is added.
+fn is_broad(directory: &Path) -> bool {
+    directory.components().count() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_parts_of_the_system_are_no_interpreters() {
+        for (directory, expect) in [("/", true), ("/srv", true), ("/opt/ruby", false)] {
+            assert_eq!(is_broad(Path::new(directory)), expect, "{directory}");
+        }
+    }
 }

@@ -9,9 +9,9 @@ use control::identity::Principal;
 use http::{Method, Response, StatusCode};
 use model::error::ServiceError;
 use model::port::{Pending, ReadyRuntime};
-use model::runtime::RuntimeName;
+use model::runtime::{Offer, Origin, RuntimeName};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{App, Call};
 use crate::respond::{Body, Failure, content};
@@ -23,6 +23,12 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Adds and removes runtimes for good. Implemented where the server is composed.
 pub trait RuntimeAdmin: Send + Sync {
+    /// What is behind each runtime, those that wait for the next start included. What is ready is also known without
+    /// it, by name and interpreter alone.
+    fn offers(&self) -> Vec<Offer> {
+        Vec::new()
+    }
+
     /// Adds a runtime, in place of an earlier one of that name.
     ///
     /// # Errors
@@ -68,19 +74,16 @@ struct Wanted {
 
 /// All runtimes that functions can use here.
 pub fn list(app: &App) -> Response<Body> {
-    let runtimes: Vec<_> = app.parts.runtimes.ready().iter().map(shown).collect();
-    content("application/json", json!({ "runtimes": runtimes }).to_string())
+    content("application/json", json!({ "runtimes": all(app) }).to_string())
 }
 
 /// One of them.
 pub fn get(app: &App, name: &str) -> Result<Response<Body>, Failure> {
-    let ready = app.parts.runtimes.ready();
-    let found = ready.iter().find(|runtime| runtime.name.as_str() == name);
-    let runtime = found.ok_or_else(|| {
+    let runtime = all(app).into_iter().find(|runtime| runtime["name"] == name).ok_or_else(|| {
         let name: String = name.chars().take(NAME_BYTES_MAX).collect();
         ServiceError::ResourceNotFound(format!("The runtime {name:?} is not ready here."))
     })?;
-    Ok(content("application/json", shown(runtime).to_string()))
+    Ok(content("application/json", runtime.to_string()))
 }
 
 /// Adds or removes a runtime, if it is the owner who asks.
@@ -106,9 +109,38 @@ pub async fn change(app: &Arc<App>, call: Call, name: &str) -> Result<Response<B
     Ok(content("application/json", json!({ "name": name.as_str(), "effect": effect }).to_string()))
 }
 
-fn shown(runtime: &ReadyRuntime) -> serde_json::Value {
+/// Every runtime as JSON, by name.
+fn all(app: &App) -> Vec<Value> {
+    let offers = app.parts.runtime_admin.offers();
+    if offers.is_empty() {
+        return app.parts.runtimes.ready().iter().map(ready).collect();
+    }
+    offers.iter().map(offered).collect()
+}
+
+fn ready(runtime: &ReadyRuntime) -> Value {
     let interpreter = runtime.interpreter.as_ref().map(|path| path.to_string_lossy());
     json!({ "name": runtime.name.as_str(), "interpreter": interpreter })
+}
+
+fn offered(offer: &Offer) -> Value {
+    let (directory, interpreter, image, is_ready) = match &offer.origin {
+        Origin::Host { interpreter } => (None, Some(interpreter), None, true),
+        Origin::Added { directory, interpreter } => {
+            (Some(directory), interpreter.as_ref(), None, interpreter.is_some())
+        }
+        Origin::Image { uri } => (None, None, Some(uri), true),
+        Origin::Package => (None, None, None, true),
+    };
+    let path = |path: Option<&PathBuf>| path.map(|path| path.to_string_lossy().into_owned());
+    json!({
+        "name": offer.name.as_str(),
+        "version": offer.version,
+        "interpreter": path(interpreter),
+        "directory": path(directory),
+        "image": image,
+        "ready": is_ready,
+    })
 }
 
 fn parse(name: &str) -> Result<RuntimeName, ServiceError> {
@@ -133,5 +165,38 @@ fn source(body: &[u8]) -> Result<RuntimeSource, ServiceError> {
         (Some(_), None) => Err(refused("the directory must be absolute".to_owned())),
         (None, Some(image)) if !image.is_empty() => Ok(RuntimeSource::Image(image)),
         _ => Err(refused("exactly one of the two is wanted".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(origin: Origin, expect: Value) {
+        let offer = Offer { name: RuntimeName::new("ruby3.3"), version: Some("3.1.2".to_owned()), origin };
+        let seen = offered(&offer);
+        for (member, value) in expect.as_object().expect("an object") {
+            assert_eq!(seen[member], *value, "{offer:?}: {member}");
+        }
+        assert_eq!((&seen["name"], &seen["version"]), (&json!("ruby3.3"), &json!("3.1.2")));
+    }
+
+    #[test]
+    fn a_runtime_says_what_is_behind_it() {
+        let (directory, ruby) = (PathBuf::from("/opt/ruby"), PathBuf::from("/opt/ruby/bin/ruby"));
+        check(
+            Origin::Host { interpreter: ruby.clone() },
+            json!({ "interpreter": "/opt/ruby/bin/ruby", "directory": null, "image": null, "ready": true }),
+        );
+        check(
+            Origin::Added { directory: directory.clone(), interpreter: Some(ruby) },
+            json!({ "interpreter": "/opt/ruby/bin/ruby", "directory": "/opt/ruby", "ready": true }),
+        );
+        check(
+            Origin::Added { directory, interpreter: None },
+            json!({ "interpreter": null, "directory": "/opt/ruby", "ready": false }),
+        );
+        check(Origin::Image { uri: "a/b:1".to_owned() }, json!({ "image": "a/b:1", "ready": true }));
+        check(Origin::Package, json!({ "interpreter": null, "image": null, "ready": true }));
     }
 }

@@ -20,8 +20,8 @@ impl Keeper {
     /// The directory is beneath one of [`PorterConfig::directories`](crate::PorterConfig::directories), and either
     /// missing in an existing parent, or empty. Its files belong to users of the image, so the server can read and
     /// rename the directory, but neither change nor remove it: that is [`remove_tree`](Self::remove_tree)'s. After
-    /// an error, and after this future was dropped, nothing of it is left; after the death of the keeper a part may
-    /// be.
+    /// an error nothing of it is left. If this future is dropped, the same happens a moment later, unless the tree was
+    /// whole by then; and the death of the keeper may leave a part.
     ///
     /// # Errors
     /// [`SandboxError::Unpack`] with what the porter said.

@@ -158,7 +158,7 @@ fn dropped() -> ExitCode {
     let outside = PathBuf::from(variable("SANDBOX_TESTS_DIR")).join("data");
     let data = privilege::enter_private_mounts(&outside).unwrap();
     let link = world::fork(&variable("SANDBOX_TESTS_INSTANCE"), &data);
-    privilege::own_tree(&data, UID_BASE_DEFAULT, UID_BASE_DEFAULT).unwrap();
+    privilege::own_tree(&data, |_| UID_BASE_DEFAULT).unwrap();
     privilege::drop_to(UID_BASE_DEFAULT, UID_BASE_DEFAULT).unwrap();
     assert!(!privilege::is_root());
     assert_eq!(rustix::process::getgid().as_raw(), UID_BASE_DEFAULT);

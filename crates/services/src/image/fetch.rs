@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -233,8 +234,7 @@ impl Inner {
         layer: &Descriptor,
         diff_id: Digest,
     ) -> Result<u64, ImageError> {
-        let flight = self.layers.flight(diff_id);
-        let _one = flight.lock().await;
+        let _one = self.layers.flights.alone(diff_id).await;
         let proof = Proof { account, digest: layer.digest()? };
         let here = self.layers.size(diff_id).await;
         if let Some(size) = here
@@ -250,7 +250,17 @@ impl Inner {
             return Err(ImageError::TooLarge { limit_bytes });
         }
         let bounds = Bounds { bytes_max: limit_bytes, ..Bounds::default() };
-        let file = self.blob_file(source, proof.digest, layer.size_bytes).await?;
+        // Held until the file is not needed any more.
+        let download = match source {
+            Source::Remote(remote) => Some(remote.download_name(account, proof.digest)),
+            Source::Own(_) | Source::Disk(_) => None,
+        };
+        let _only = match download {
+            Some(name) => Some(self.downloads_flights.alone(name).await),
+            None => None,
+        };
+        let path = download.map(|name| self.downloads.join(name.to_string()));
+        let file = self.blob_file(source, proof.digest, layer.size_bytes, path.as_deref()).await?;
         let size = match here {
             Some(size) => {
                 self.layers.prove(file, compression, diff_id, bounds, proof).await?;
@@ -258,9 +268,9 @@ impl Inner {
             }
             None => self.layers.unpack(file, compression, diff_id, bounds, proof).await?,
         };
-        if matches!(source, Source::Remote(_)) {
+        if let Some(path) = path {
             // It can be had again, and would only take space.
-            let _ = std::fs::remove_file(self.downloads.join(proof.digest.to_string()));
+            let _ = std::fs::remove_file(path);
         }
         Ok(size)
     }
@@ -270,14 +280,16 @@ impl Inner {
         source: &Source<'_>,
         digest: Digest,
         size_bytes: u64,
+        path: Option<&Path>,
     ) -> Result<File, ImageError> {
-        match source {
-            Source::Own(_) => Ok(self.registry.layout().open_blob(digest).await?.0),
-            Source::Remote(remote) => {
+        match (source, path) {
+            (Source::Own(_), _) => Ok(self.registry.layout().open_blob(digest).await?.0),
+            (Source::Remote(remote), Some(path)) => {
                 let _permit = self.downloading.acquire().await.map_err(|_| ImageError::Stopping)?;
-                remote.download(digest, size_bytes, &self.downloads.join(digest.to_string())).await
+                remote.download(digest, size_bytes, path).await
             }
-            Source::Disk(image) => image.blob(digest),
+            (Source::Remote(_), None) => Err(ImageError::Missing),
+            (Source::Disk(image), _) => image.blob(digest),
         }
     }
 }

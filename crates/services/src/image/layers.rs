@@ -4,19 +4,19 @@
 //! unpacks it, whoever asks meanwhile waits. How unpacking is done is the [`Unpacker`]'s: in this process, or in
 //! one that may give files to other users.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use model::id::{AccountId, Digest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::error::ImageError;
+use super::flights::Flights;
 use super::unpack::{Bounds, UnpackError, Unpacked, unpack_layer, verify_layer};
 use crate::layout::{create_private, create_private_dir, sync_dir};
 use crate::oci::media_type::Compression;
@@ -124,8 +124,8 @@ pub(super) struct Layers {
     temporary: PathBuf,
     unpacker: Arc<dyn Unpacker>,
     unpacking: Arc<Semaphore>,
-    /// One lock for each layer that somebody is looking for.
-    flights: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
+    /// By `diff_id`: held while a layer is looked for and made.
+    pub(super) flights: Flights,
 }
 
 impl Layers {
@@ -137,19 +137,7 @@ impl Layers {
         create_private_dir(dir).map_err(ImageError::io("create", dir))?;
         let unpacking = Arc::new(Semaphore::new(UNPACKING_MAX));
         let (dir, temporary) = (dir.to_owned(), temporary.to_owned());
-        Ok(Self { dir, temporary, unpacker, unpacking, flights: Mutex::default() })
-    }
-
-    /// The lock under which a layer is looked for and made.
-    pub(super) fn flight(&self, diff_id: Digest) -> Arc<tokio::sync::Mutex<()>> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&diff_id).and_then(Weak::upgrade) {
-            return flight;
-        }
-        flights.retain(|_, flight| flight.strong_count() > 0);
-        let flight = Arc::new(tokio::sync::Mutex::new(()));
-        flights.insert(diff_id, Arc::downgrade(&flight));
-        flight
+        Ok(Self { dir, temporary, unpacker, unpacking, flights: Flights::default() })
     }
 
     /// The folder that is mounted.

@@ -5,7 +5,7 @@
 //! DIR/layers/DIFFID/fs           an unpacked layer, shared by all images that have it
 //! DIR/layers/DIFFID/layer.json   its size
 //! DIR/layers/DIFFID/proofs/      which accounts have shown it, in which packing
-//! DIR/downloads/DIGEST           a compressed layer on its way; resumed, and removed once unpacked
+//! DIR/downloads/NAME             a compressed layer on its way; resumed, and removed once unpacked
 //! DIR/tmp                        whatever is being made; emptied at start
 //! ```
 //!
@@ -15,6 +15,7 @@
 mod disk;
 mod error;
 mod fetch;
+mod flights;
 mod kept;
 mod layers;
 mod pull;
@@ -38,6 +39,7 @@ use model::time::Timestamp;
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::registry::Registry;
+use flights::Flights;
 use kept::Kept;
 use layers::Layers;
 
@@ -98,6 +100,8 @@ struct Inner {
     temporary: PathBuf,
     downloads: PathBuf,
     downloading: Semaphore,
+    /// By a download's name.
+    downloads_flights: Flights,
     /// Fetches that are going on; one for each image, however many ask.
     flights: Mutex<HashMap<FlightKey, Flight>>,
     /// Read while an image is on its way, written while images are collected.
@@ -151,6 +155,7 @@ impl ImageStore {
             temporary,
             downloads,
             downloading: Semaphore::new(DOWNLOADS_MAX),
+            downloads_flights: Flights::default(),
             flights: Mutex::default(),
             collecting: RwLock::new(()),
             uses: Mutex::default(),

@@ -1,4 +1,6 @@
 //! One case: a function is created, invoked, and compared with what the table expects of its answers and its log.
+//! It knows the API, and neither files nor languages. What differs is told as text, so that one run of a table shows
+//! every case that fails.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,6 @@
 //! What a table may expect of an answer and of a log; `runtimes/README.md` has the list.
+//! Pure: an answer or a log, and the expectation, go in; the first difference comes out. A key that the list does not
+//! have is not looked at.
 
 use serde_json::Value;
 

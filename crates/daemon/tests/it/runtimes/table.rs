@@ -1,4 +1,6 @@
 //! A table on the disk: its cases, what they are built from, and the packages that are made for them.
+//! Sources stay as they are: what commands make goes to a directory that ends with the table. A tool that is missing
+//! or fails ends the test, with what it said.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -70,11 +70,10 @@ struct Porter {
 }
 
 enum Task {
-    Unpack,
+    /// `given_up`: nobody waits for the tree any more.
+    Unpack { given_up: bool },
     /// `because`: what failed before, when a tree goes because it could not be made.
-    Remove {
-        because: Option<String>,
-    },
+    Remove { because: Option<String> },
 }
 
 /// A request that came to an end: with a report, or with the reason why it failed.
@@ -117,8 +116,12 @@ impl Porters {
     /// Nobody waits for a request any more: a tree that was being made goes, one that was going goes on.
     pub(super) fn cancel(&mut self, request: u32) {
         self.waiting.retain(|(other, order)| *other != request || matches!(order, Order::Remove { .. }));
-        let given_up = |porter: &&Porter| porter.request == request && matches!(porter.task, Task::Unpack);
-        self.running.iter().filter(given_up).for_each(Porter::kill);
+        for porter in self.running.iter_mut().filter(|porter| porter.request == request) {
+            if let Task::Unpack { given_up } = &mut porter.task {
+                *given_up = true;
+                porter.kill();
+            }
+        }
     }
 
     /// Deals with porters that have ended and starts the next ones; returns what thereby came to an end.
@@ -168,7 +171,8 @@ impl Porters {
 
     fn unpack(&mut self, request: u32, place: Place, stream: OwnedFd, order: &str) -> io::Result<()> {
         let unpack = self.unpack;
-        self.fork(request, place, Task::Unpack, Some(stream), |stream, directory| {
+        let task = Task::Unpack { given_up: false };
+        self.fork(request, place, task, Some(stream), |stream, directory| {
             let stream = stream.ok_or(io::ErrorKind::InvalidInput)?;
             unpack(stream, directory, order)
         })
@@ -196,7 +200,7 @@ impl Porters {
                 Ok(())
             }
             Err(error) => {
-                if matches!(task, Task::Unpack) {
+                if matches!(task, Task::Unpack { .. }) {
                     // Empty still; the error to tell is the first one.
                     drop(place.remove());
                 }
@@ -244,11 +248,14 @@ impl Porters {
         let also =
             |reason: String, second: &str| format!("{reason}; and its remains cannot be removed: {second}");
         let result = match (task, said) {
-            (Task::Unpack, Ok(report)) => Ok(report),
-            (Task::Unpack, Err(reason)) => match self.remove(request, place, Some(reason.clone())) {
-                Ok(()) => return None,
-                Err(error) => Err(also(reason, &error.to_string())),
-            },
+            (Task::Unpack { given_up: false }, Ok(report)) => Ok(report),
+            (Task::Unpack { .. }, said) => {
+                let reason = said.err().unwrap_or_else(|| "nobody waits for it".into());
+                match self.remove(request, place, Some(reason.clone())) {
+                    Ok(()) => return None,
+                    Err(error) => Err(also(reason, &error.to_string())),
+                }
+            }
             (Task::Remove { because }, emptied) => {
                 let removed = emptied.and_then(|_| place.remove().map_err(|error| error.to_string()));
                 match (because, removed) {

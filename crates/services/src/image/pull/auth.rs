@@ -53,6 +53,10 @@ impl<'t> Session<'t> {
         }
     }
 
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Asks for a path, authenticating when the registry wants it.
     pub(super) async fn get(
         &self,
@@ -61,14 +65,14 @@ impl<'t> Session<'t> {
     ) -> Result<Response<Incoming>, ImageError> {
         let url = format!("{}{path}", self.base);
         let known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let response = self.transport.get(&url, known.as_deref(), headers).await?;
+        let response = self.transport.get(&self.host, &url, known.as_deref(), headers).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         let challenges = response.headers().get_all(h::WWW_AUTHENTICATE).iter();
         let challenge = challenges.filter_map(|value| Challenge::parse(value.to_str().ok()?)).next();
         let Some(authorization) = self.answer(challenge).await? else { return Ok(response) };
-        let response = self.transport.get(&url, Some(&authorization), headers).await?;
+        let response = self.transport.get(&self.host, &url, Some(&authorization), headers).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization);
         }
@@ -132,7 +136,7 @@ impl<'t> Session<'t> {
         if let Some(service) = service {
             url.push_str(&format!("&service={}", encoded(&service)));
         }
-        let response = self.transport.get(&url, basic.as_deref(), &[]).await?;
+        let response = self.transport.get(&self.host, &url, basic.as_deref(), &[]).await?;
         match response.status() {
             StatusCode::OK => {}
             status => return Err(self.refused(status)),

@@ -2,7 +2,8 @@
 //!
 //! Speaks the pull part of the OCI Distribution Specification, with Docker's token authentication and basic
 //! authentication. TLS by the machine's trusted certificates and the owner's; plain HTTP for loopback names and
-//! for hosts that the owner lists. Credentials never leave for another host than the one they are for.
+//! for hosts that the owner lists. Credentials are the owner's, for all accounts alike; they go to the registry that
+//! they are for and to the token server that it names, and nowhere else.
 
 mod auth;
 mod credentials;
@@ -11,7 +12,7 @@ mod transport;
 
 use bytes::Bytes;
 use http::{StatusCode, header as h};
-use model::id::Digest;
+use model::id::{AccountId, Digest};
 
 use super::error::ImageError;
 use crate::oci::manifest::MANIFEST_BYTES_MAX;
@@ -63,6 +64,13 @@ impl<'t> Remote<'t> {
         }
         let bytes = self.session.whole(response, limit_bytes).await?;
         if digest_of(&bytes) == digest { Ok(bytes) } else { Err(ImageError::WrongDigest(digest)) }
+    }
+
+    /// Under what name a blob is downloaded: one account's half of a blob is not another's to finish, nor is what
+    /// one registry sent to be taken for what another would send.
+    pub(super) fn download_name(&self, account: AccountId, digest: Digest) -> Digest {
+        let source = format!("{account} {} {} {digest}", self.session.host(), self.repository);
+        digest_of(source.as_bytes())
     }
 
     fn blob_path(&self, digest: Digest) -> String {

@@ -69,9 +69,13 @@ impl Transport {
         loopback || self.plain_http.iter().any(|listed| listed == host)
     }
 
-    /// Sends a GET and follows redirects.
+    /// Sends a GET for a registry and follows redirects.
+    ///
+    /// A registry elsewhere can send us to encrypted addresses only, so it cannot make this server talk to what
+    /// listens on its own loopback.
     pub(super) async fn get(
         &self,
+        registry: &str,
         url: &str,
         authorization: Option<&str>,
         headers: &[(HeaderName, String)],
@@ -80,7 +84,8 @@ impl Transport {
         let mut at = first.clone();
         for _ in 0..=REDIRECTS_MAX {
             let same = (at.scheme(), at.authority()) == (first.scheme(), first.authority());
-            let response = self.send(&at, authorization.filter(|_| same), headers).await?;
+            let plain = self.may_be_plain(registry);
+            let response = self.send(&at, plain, authorization.filter(|_| same), headers).await?;
             if !response.status().is_redirection() {
                 return Ok(response);
             }
@@ -94,12 +99,14 @@ impl Transport {
     async fn send(
         &self,
         uri: &Uri,
+        plain: bool,
         authorization: Option<&str>,
         headers: &[(HeaderName, String)],
     ) -> Result<Response<Incoming>, ImageError> {
         let host = uri.authority().map(Authority::as_str).unwrap_or_default();
         let is_encrypted = uri.scheme() == Some(&Scheme::HTTPS);
-        if !is_encrypted && !self.may_be_plain(host) {
+        let allowed = is_encrypted || (plain && self.may_be_plain(host));
+        if !allowed {
             return Err(failed(
                 host,
                 "it leads to an unencrypted address, which the configuration does not allow",

@@ -43,6 +43,14 @@ pub enum UnpackError {
         /// As computed.
         found: Digest,
     },
+    /// What a process of its own said, which unpacks in place of this one.
+    #[error("{reason}")]
+    Elsewhere {
+        /// Its words: those of another of these errors.
+        reason: String,
+        /// Whether the fault is the machine's.
+        is_local: bool,
+    },
     /// The file system did not do it.
     #[error("could not {operation} {path:?} of the layer")]
     Write {
@@ -67,7 +75,7 @@ impl UnpackError {
     /// Whether the fault is the machine's, so that another attempt may succeed.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(self, Self::Write { .. })
+        matches!(self, Self::Write { .. } | Self::Elsewhere { is_local: true, .. })
     }
 }
 

@@ -1,0 +1,3 @@
+module dormouse.example/go-hello
+
+go 1.19
