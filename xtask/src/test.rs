@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,14 +19,18 @@ const VM_TEST: (&str, &str) = ("dormouse-sandbox", "it");
 /// For all of that machine's life. Emulation is some ten times slower than the real processor.
 const VM_TIME_LIMIT: Duration = Duration::from_secs(600);
 
+/// Debian's own, not a version manager's shim.
+const PYTHON: &str = "/usr/bin/python3";
+
 type Step = fn() -> Result<()>;
 
 /// Runs the steps, or those alone that are named.
 pub fn run(args: &[String]) -> Result<()> {
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 7] = [
         ("fmt", || repo::run(&mut repo::cargo(&["fmt", "--all", "--check"]))),
         ("tidy", || tidy::run(&[])),
         ("codegen", || codegen::run(&["--check".to_owned()])),
+        ("bootstraps", bootstraps),
         ("clippy", || {
             let scope = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet"];
             repo::run(repo::cargo(&scope).args(["--", "--deny", "warnings"]))
@@ -54,6 +58,17 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     println!("── all steps passed\n{table}  {:<20} {:>7.1} s", "together", start.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// The language side by itself: what is shipped compiled is what its sources compile to, and the bootstraps say on the
+/// wire what they should.
+fn bootstraps() -> Result<()> {
+    let runtimes = repo::root().join("runtimes");
+    for language in ["java", "dotnet"] {
+        repo::run(Command::new(PYTHON).arg(runtimes.join(language).join("build.py")).arg("--check"))?;
+    }
+    repo::run(Command::new("node").arg("--test").arg(runtimes.join("nodejs/tests/wire.test.js")))?;
+    repo::run(Command::new(PYTHON).arg("-B").arg(runtimes.join("python/tests/test_wire.py")))
 }
 
 /// All tests of the workspace. Cargo's output passes through; its `test result` lines are added up, so that

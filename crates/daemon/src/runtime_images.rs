@@ -5,13 +5,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::Catalogue;
-use gateway::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
+use gateway::{RuntimeAdmin, RuntimeSource};
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::function::{Architecture, Image};
 use model::id::{AccountId, Digest, Region};
 use model::port::{ImageRoot, Images, Pending};
-use model::runtime::{Added, AddedFrom, Effect, RuntimeName};
+use model::runtime::{Added, AddedFrom, Effect, Offer, RuntimeName};
 
 /// The image store as functions see it: what runtimes use is retained besides.
 pub(crate) struct RetainedImages {
@@ -75,20 +75,21 @@ impl Runtimes {
 }
 
 impl RuntimeAdmin for Runtimes {
+    fn offers(&self) -> Vec<Offer> {
+        self.catalogue.offers()
+    }
+
     fn add(
         &self,
         name: RuntimeName,
         source: RuntimeSource,
-    ) -> Pending<'_, Result<RuntimeEffect, ServiceError>> {
+    ) -> Pending<'_, Result<Effect, ServiceError>> {
         Box::pin(async move {
             let added = self.added(name, source).await?;
             let catalogue = Arc::clone(&self.catalogue);
             let effect = blocking(move || catalogue.add(&added)).await?;
             self.images.refresh();
-            Ok(match effect {
-                Effect::Now => RuntimeEffect::Now,
-                Effect::NextStart => RuntimeEffect::NextStart,
-            })
+            Ok(effect)
         })
     }
 

@@ -20,5 +20,5 @@ mod service;
 mod site;
 
 pub use app::{About, Gauge, Parts, RegistryDoor};
-pub use own::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
+pub use own::{RuntimeAdmin, RuntimeSource};
 pub use server::Gateway;

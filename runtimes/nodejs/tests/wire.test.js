@@ -296,7 +296,8 @@ test('a refused stream costs one invocation, not the environment', async () => {
       response.writeHead(413, { Connection: 'close' }).end('{"errorType":"RequestEntityTooLarge"}');
       return true;
     };
-    const reply = await api.until(() => api.posts.find((post) => post.path === 'invocation/id-2/response' && post.done));
+    const second = (post) => post.path === 'invocation/id-2/response' && post.done;
+    const reply = await api.until(() => api.posts.find(second));
     assert.equal(reply.body.length, 64 * 1024);
     assert.match(runtime.log, /The platform has ended the response/);
   });

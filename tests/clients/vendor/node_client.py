@@ -69,7 +69,8 @@ def errors(functions):
 def logs(functions):
     name = deploy(functions, "client_app.logs")
     answer = invoke(client, name)
-    for level, text in {"INFO": "one line", "WARN": "first line[\r\n]+second line", "ERROR": "TypeError: logged"}.items():
+    wanted = {"INFO": "one line", "WARN": "first line[\r\n]+second line", "ERROR": "TypeError: logged"}
+    for level, text in wanted.items():
         record = rf"\d\d\.\d{{3}}Z\t{answer.request_id}\t{level}\t{text}"
         checks.holds(f"text log: {level}", re.search(record, answer.log), answer.log, f"a record of level {level}")
     name = deploy(functions, "client_app.large")

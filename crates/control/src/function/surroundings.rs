@@ -72,7 +72,7 @@ impl Surroundings<'_> {
             if !self.file_systems.contains_key(arn) {
                 return invalid(format!(
                     "The file system {} is mapped to no directory of this machine. Its owner maps it in the setting \
-                     file_systems of the server's configuration.",
+                     file-systems in the server's configuration.",
                     shown(arn)
                 ));
             }

@@ -59,6 +59,31 @@ fn the_aws_cli_does_the_whole_life_of_a_function() {
 }
 
 #[test]
+fn layers_are_published_merged_and_kept_for_who_uses_them() {
+    check("layers.py");
+}
+
+#[test]
+fn the_vendors_python_client_runs_unmodified() {
+    check("vendor/python_client.py");
+}
+
+#[test]
+fn the_vendors_node_client_runs_unmodified() {
+    check("vendor/node_client.py");
+}
+
+#[test]
+fn powertools_run_unmodified() {
+    check("vendor/powertools.py");
+}
+
+#[test]
+fn a_web_framework_runs_behind_its_adapter() {
+    check("vendor/web_framework.py");
+}
+
+#[test]
 fn hostile_input_is_refused_and_leaves_nothing() {
     check("bad_input.py");
 }

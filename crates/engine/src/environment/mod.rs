@@ -270,7 +270,11 @@ impl Environment {
         match inner.state {
             _ if inner.draining => 0,
             State::Reset => 1,
-            State::Idle | State::Frozen | State::Running if self.is_shared() => inner.seats.len(),
+            // A runtime may ask for more than it was granted.
+            State::Idle | State::Frozen | State::Running if self.is_shared() => {
+                let granted = self.function.concurrency_per_environment() as usize;
+                inner.seats.len().min(granted.saturating_sub(inner.leases.len()))
+            }
             State::Idle | State::Frozen => 1,
             _ => 0,
         }

@@ -253,9 +253,11 @@ impl Environment {
         }
         let lease = inner.leases.swap_remove(index);
         self.close(&mut inner, lease);
-        if inner.leases.is_empty() && self.advance(&mut inner, Event::Done).is_ok() {
-            self.offer(inner);
+        if inner.leases.is_empty() {
+            // Refused only if the environment is ending.
+            let _ = self.advance(&mut inner, Event::Done);
         }
+        self.offer(inner);
     }
 
     /// One of several open invocations runs out of time. The others may finish; after them it ends, since what the

@@ -7,7 +7,7 @@ mod logs;
 mod runtimes;
 mod status;
 
-pub use runtimes::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
+pub use runtimes::{RuntimeAdmin, RuntimeSource};
 
 use std::sync::Arc;
 

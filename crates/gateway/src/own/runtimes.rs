@@ -9,7 +9,7 @@ use control::identity::Principal;
 use http::{Method, Response, StatusCode};
 use model::error::ServiceError;
 use model::port::{Pending, ReadyRuntime};
-use model::runtime::{Offer, Origin, RuntimeName};
+use model::runtime::{Effect, Offer, Origin, RuntimeName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ pub trait RuntimeAdmin: Send + Sync {
         &self,
         name: RuntimeName,
         source: RuntimeSource,
-    ) -> Pending<'_, Result<RuntimeEffect, ServiceError>>;
+    ) -> Pending<'_, Result<Effect, ServiceError>>;
 
     /// Forgets an added runtime.
     ///
@@ -53,15 +53,6 @@ pub enum RuntimeSource {
     Path(PathBuf),
     /// A container image that holds interpreter and runtime client.
     Image(String),
-}
-
-/// From when on functions can use what was added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuntimeEffect {
-    /// At once.
-    Now,
-    /// When the server is started again.
-    NextStart,
 }
 
 /// The body of a request that adds a runtime: exactly one of the two.
@@ -103,8 +94,8 @@ pub async fn change(app: &Arc<App>, call: Call, name: &str) -> Result<Response<B
     }
     let effect = app.parts.runtime_admin.add(name.clone(), source(&held.bytes)?).await?;
     let effect = match effect {
-        RuntimeEffect::Now => "now",
-        RuntimeEffect::NextStart => "next-start",
+        Effect::Now => "now",
+        Effect::NextStart => "next-start",
     };
     Ok(content("application/json", json!({ "name": name.as_str(), "effect": effect }).to_string()))
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use gateway::{RuntimeAdmin, RuntimeEffect, RuntimeSource};
+use gateway::{RuntimeAdmin, RuntimeSource};
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::function::{Architecture, Image};
 use model::id::Digest;
 use model::port::{ImageRoot, Images, Objects, Pending};
-use model::runtime::RuntimeName;
+use model::runtime::{Effect, RuntimeName};
 
 /// The image that there is.
 pub const IMAGE: &str = "registry.localhost/conformance:1";
@@ -79,11 +79,11 @@ impl RuntimeAdmin for Outside {
         &self,
         name: RuntimeName,
         source: RuntimeSource,
-    ) -> Pending<'_, Result<RuntimeEffect, ServiceError>> {
+    ) -> Pending<'_, Result<Effect, ServiceError>> {
         Box::pin(async move {
             let effect = match &source {
-                RuntimeSource::Image(_) => RuntimeEffect::Now,
-                RuntimeSource::Path(_) => RuntimeEffect::NextStart,
+                RuntimeSource::Image(_) => Effect::Now,
+                RuntimeSource::Path(_) => Effect::NextStart,
             };
             self.added.lock().expect("not poisoned").push((name.to_string(), source));
             Ok(effect)

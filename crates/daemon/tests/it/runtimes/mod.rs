@@ -27,11 +27,12 @@ const LANGUAGES: [(&str, &str); 5] =
     [("dotnet", "dotnet"), ("java", "java"), ("nodejs", "nodejs"), ("python", "python"), ("ruby", "ruby")];
 
 /// Interpreters of the usual machine whose version is not one of Lambda's, or that stand in no usual place: folder, the
-/// runtime that each is taken for, and directories where it may be, relative ones in the repository.
-const STAND_INS: [(&str, &str, &[&str]); 2] = [
+/// runtime that each is taken for, and where it may be. `{packages}` is what `./x` installs for Python.
+const STAND_INS: [(&str, &str, &str); 2] = [
     // Debian 12 has 3.1.
-    ("ruby", "ruby3.3", &["/usr"]),
-    ("dotnet", "dotnet8", &[".venv/dotnet", "/usr/share/dotnet", "/usr/lib/dotnet"]),
+    ("ruby", "ruby3.3", "/usr"),
+    // Debian has none; a package of PyPI does.
+    ("dotnet", "dotnet8", "{packages}/dnv/net/runtime/.net"),
 ];
 
 #[test]
@@ -72,32 +73,40 @@ fn every_language_with_a_table_is_run() {
 fn run(folder: &str) {
     let dir = repository().join("runtimes").join(folder).join("tests");
     let table = Table::open(&dir);
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let (server, runtimes) = serving(folder, data.path());
+    let (_data, server, runtimes) = serving(folder);
     for runtime in runtimes {
         run_all(&server, &table, &runtime);
     }
 }
 
-/// A server that has runtimes of the language, and their names.
-fn serving(folder: &str, data: &Path) -> (Server, Vec<String>) {
-    let server = Server::start(data);
+/// A server that has runtimes of the language, the directory of its data, and the runtimes' names.
+fn serving(folder: &str) -> (tempfile::TempDir, Server, Vec<String>) {
+    let (data, server) = start(|_| ());
     let names = ready(&server, folder);
     if !names.is_empty() {
-        return (server, names);
+        return (data, server, names);
     }
-    assert!(server.stop().success(), "the server stops");
+    drop(server);
     let Some((runtime, directory)) = stand_in(folder) else {
         panic!("{folder}: not run, its interpreter is not installed; ./x installs it");
     };
     // As an owner would write it by hand.
     let text = format!("version = 1\n[path]\ndirectory = {:?}\n", directory.to_str().expect("text"));
-    std::fs::write(data.join("runtimes").join(format!("{runtime}.toml")), text).expect("written");
-    let server = Server::start(data);
+    let file = format!("runtimes/{runtime}.toml");
+    let (data, server) = start(|data| crate::harness::write(data, &[(&file, &text)]));
     let names = ready(&server, folder);
-    assert!(!names.is_empty(), "{folder}: not run, there is no interpreter in {}", directory.display());
+    let said = server.said();
+    assert!(!names.is_empty(), "{folder}: not run, no interpreter in {}: {said}", directory.display());
     eprintln!("{folder}: {} stands in for {runtime}", directory.display());
-    (server, names)
+    (data, server, names)
+}
+
+/// A server on a directory that was prepared for it.
+fn start(prepare: impl FnOnce(&Path)) -> (tempfile::TempDir, Server) {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    prepare(data.path());
+    let server = Server::start(data.path());
+    (data, server)
 }
 
 fn ready(server: &Server, folder: &str) -> Vec<String> {
@@ -109,9 +118,11 @@ fn ready(server: &Server, folder: &str) -> Vec<String> {
 }
 
 fn stand_in(folder: &str) -> Option<(&'static str, PathBuf)> {
-    let (_, runtime, places) = STAND_INS.iter().find(|(name, ..)| *name == folder)?;
-    let mut places = places.iter().map(|place| repository().join(place));
-    Some((runtime, places.find(|place| place.is_dir())?))
+    let (_, runtime, place) = STAND_INS.iter().find(|(name, ..)| *name == folder)?;
+    let Some(inside) = place.strip_prefix("{packages}/") else { return Some((runtime, place.into())) };
+    let versions = std::fs::read_dir(repository().join(".venv/lib")).into_iter().flatten().flatten();
+    let mut packages = versions.map(|entry| entry.path().join("site-packages").join(inside));
+    Some((runtime, packages.find(|path| path.is_dir())?))
 }
 
 fn run_all(server: &Server, table: &Table, runtime: &str) {
