@@ -286,7 +286,8 @@ def successor(functions):
 
 
 def bomb(functions):
-    name = python(functions, "bomb", "faulty.bombs", Timeout=3, MemorySize=512)
+    # A thousand children need half a gigabyte by themselves, and this is not about memory.
+    name = python(functions, "bomb", "faulty.bombs", Timeout=3, MemorySize=1024)
     for _ in range(2):
         checks.equal("bomb: timeout", invoke(client, name, {"go": True}).payload.get("errorType"), "Sandbox.Timedout")
         after = invoke(client, name)

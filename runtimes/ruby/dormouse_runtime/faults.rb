@@ -61,8 +61,8 @@ module DormouseRuntime
     private
 
     def trace(error)
-      frames = error.backtrace || []
-      frames.first(TRACE_FRAMES_MAX).map { |frame| Fault.text { frame } }.reject { |frame| frame.start_with?(OWN_FOLDER) }
+      frames = (error.backtrace || []).first(TRACE_FRAMES_MAX).map { |frame| Fault.text { frame } }
+      frames.reject { |frame| frame.start_with?(OWN_FOLDER) }
     rescue StandardError
       []
     end

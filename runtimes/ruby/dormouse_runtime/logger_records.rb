@@ -43,7 +43,8 @@ module DormouseRuntime
 
     def exception_fields(error)
       trace = Array(error.backtrace).map { |line| utf8(line) }
-      { errorType: error.class.to_s, errorMessage: utf8(error.message), stackTrace: trace, location: location(trace.first) }
+      { errorType: error.class.to_s, errorMessage: utf8(error.message), stackTrace: trace,
+        location: location(trace.first) }
     end
 
     # `file:method:line` of where it was raised.
@@ -60,7 +61,8 @@ module DormouseRuntime
   # Where loggers on the standard streams write.
   class Device
     def write(message)
-      Records.write(message, message.is_a?(Record) ? message.level : nil, json: message.is_a?(Record) && Records.json?)
+      ours = message.is_a?(Record)
+      Records.write(message, ours ? message.level : nil, json: ours && Records.json?)
     end
 
     def close; end

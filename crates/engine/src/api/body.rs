@@ -26,6 +26,9 @@ impl Unreadable {
     }
 }
 
+/// A body that nobody needs is read up to here, so that its connection stays usable.
+const DISCARDED_BYTES_MAX: usize = 256 * 1024;
+
 /// A body and its trailers.
 pub(super) struct Whole {
     pub bytes: Bytes,
@@ -59,4 +62,10 @@ pub(super) async fn read_small(request: Request<Incoming>, bytes_max: usize) -> 
         Err(error) if error.is::<LengthLimitError>() => Err(Unreadable::TooLarge),
         Err(_) => Err(Unreadable::Broken),
     }
+}
+
+/// Reads and forgets the body of a request that is refused. A greater one costs its sender the connection.
+pub(super) async fn discard(request: Request<Incoming>) {
+    let mut body = Limited::new(request.into_body(), DISCARDED_BYTES_MAX);
+    while let Some(Ok(_)) = body.frame().await {}
 }

@@ -96,8 +96,10 @@ async fn handle(caller: &Caller, request: Request<Incoming>) -> Reply {
             extensions::subscribe(caller, Api::Telemetry, request).await
         }
         ("2020-08-15", Method::PUT, ["logs"]) => extensions::subscribe(caller, Api::Logs, request).await,
-        (version, _, route) if is_route(version, route) => wrong_method(),
-        _ => not_found(),
+        (version, _, route) => {
+            body::discard(request).await;
+            if is_route(version, route) { wrong_method() } else { not_found() }
+        }
     }
 }
 

@@ -65,10 +65,13 @@ fn event(delivery: &Delivery) -> Reply {
 }
 
 pub(super) async fn response(caller: &Caller, id: &str, request: Request<Incoming>) -> Reply {
-    let Ok(id) = RequestId::parse(id) else { return refused(RuntimeRefusal::InvalidRequestId) };
-    if let Err(refusal) = caller.environment.expects(caller.generation, id, RuntimeStep::Response) {
-        return refused(refusal);
-    }
+    let id = match expected(caller, id, RuntimeStep::Response) {
+        Ok(id) => id,
+        Err(refusal) => {
+            body::discard(request).await;
+            return refused(refusal);
+        }
+    };
     match request.headers().get(RESPONSE_MODE).map(HeaderValue::as_bytes) {
         None => whole(caller, id, request).await,
         Some(mode) if mode.eq_ignore_ascii_case(b"streaming") => streamed(caller, id, request).await,
@@ -81,6 +84,13 @@ pub(super) async fn response(caller: &Caller, id: &str, request: Request<Incomin
             }
         }
     }
+}
+
+/// The id, if the runtime may answer this invocation now.
+fn expected(caller: &Caller, id: &str, step: RuntimeStep) -> Result<RequestId, RuntimeRefusal> {
+    let id = RequestId::parse(id).map_err(|_| RuntimeRefusal::InvalidRequestId)?;
+    caller.environment.expects(caller.generation, id, step)?;
+    Ok(id)
 }
 
 /// A response that is collected before the caller gets it.
@@ -194,12 +204,15 @@ fn stream_too_large(bytes_max: u64) -> StreamError {
 }
 
 pub(super) async fn error(caller: &Caller, id: &str, request: Request<Incoming>) -> Reply {
-    let Ok(id) = RequestId::parse(id) else { return refused(RuntimeRefusal::InvalidRequestId) };
     let Caller { environment, generation } = caller;
+    let id = match expected(caller, id, RuntimeStep::ErrorResponse) {
+        Ok(id) => id,
+        Err(refusal) => {
+            body::discard(request).await;
+            return refused(refusal);
+        }
+    };
     let error_type = error_type(request.headers());
-    if let Err(refusal) = environment.expects(*generation, id, RuntimeStep::ErrorResponse) {
-        return refused(refusal);
-    }
     match body::read(environment, request, ERROR_BYTES_MAX).await {
         Ok(whole) => {
             let payload = or_default(whole.bytes, &error_type);
@@ -213,6 +226,7 @@ pub(super) async fn init_error(caller: &Caller, request: Request<Incoming>) -> R
     let Caller { environment, generation } = caller;
     let error_type = error_type(request.headers());
     if let Err(refusal) = environment.expects_init(*generation) {
+        body::discard(request).await;
         return refused(refusal);
     }
     match body::read(environment, request, ERROR_BYTES_MAX).await {

@@ -103,6 +103,11 @@ impl Output {
         self.pipes.iter().filter_map(|pipe| pipe.source.clone()).collect()
     }
 
+    /// How many pipes are still open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.pipes.iter().filter(|pipe| pipe.source.is_some()).count()
+    }
+
     /// Adds one of the platform's own lines to the tail.
     pub(crate) fn note(&mut self, line: &str) {
         self.tail.push(line);

@@ -53,8 +53,10 @@ impl Run<'_> {
             body["LoggingConfig"] = json!({"LogFormat": "JSON", "ApplicationLogLevel": level});
         }
         // What Lambda reserves comes from the function itself.
-        let own = |name: &str| !name.starts_with("AWS_") || name == "AWS_LAMBDA_EXEC_WRAPPER";
-        let own: Map<String, Value> = environment.into_iter().filter(|(name, _)| own(name)).collect();
+        let reserved = |name: &str| {
+            ["AWS_LAMBDA_FUNCTION_", "AWS_LAMBDA_LOG_"].iter().any(|kind| name.starts_with(kind))
+        };
+        let own: Map<String, Value> = environment.into_iter().filter(|(name, _)| !reserved(name)).collect();
         body["Environment"] = json!({"Variables": own});
         body
     }

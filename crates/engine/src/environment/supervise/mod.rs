@@ -92,12 +92,9 @@ impl Environment {
         }
     }
 
-    /// Reads what the processes wrote; says whether a pipe was closed.
-    fn drain(&self) -> bool {
-        let mut inner = self.lock();
-        let before = inner.output.open().len();
-        self.log_output(&mut inner, false);
-        inner.output.open().len() < before
+    /// Reads what the processes wrote.
+    fn drain(&self) {
+        self.log_output(&mut self.lock(), false);
     }
 
     /// The runtime process of this generation ended by itself.
@@ -187,9 +184,10 @@ impl Supervisor {
                     self.look_at_shutdown().await;
                 }
                 (index, status) = exit_of(&mut self.processes) => self.exited(index, status).await,
-                () = readable(&self.pipes) => if environment.drain() {
-                    self.pipes = environment.lock().output.open();
-                },
+                () = readable(&self.pipes) => {
+                    environment.drain();
+                    self.forget_closed_pipes();
+                }
                 () = environment.rearm.notified() => {}
                 accepted = self.runtime_api.accept(), if accepting => {
                     if let Ok((stream, _)) = accepted {
@@ -206,6 +204,15 @@ impl Supervisor {
         }
         environment.telemetry.reset();
         environment.warn_if(environment.cell.kill(), "kill");
+    }
+
+    /// Whoever reads may find a pipe closed, here or at the end of an invocation. One that is watched nevertheless
+    /// would be readable forever.
+    fn forget_closed_pipes(&mut self) {
+        let inner = self.environment.lock();
+        if inner.output.open_count() != self.pipes.len() {
+            self.pipes = inner.output.open();
+        }
     }
 
     async fn exited(&mut self, index: usize, status: ExitStatus) {
