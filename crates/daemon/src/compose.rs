@@ -261,7 +261,7 @@ impl Composed {
 }
 
 fn megabytes(number: u32) -> usize {
-    (u64::from(number) * limits::MB) as usize
+    usize::try_from(u64::from(number) * limits::MB).unwrap_or(usize::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

@@ -2,10 +2,12 @@
 //!
 //! 1. bind the port, which may need privileges;
 //! 2. take the data directory, because what follows removes what an earlier run left in the system;
-//! 3. as root, make it reachable for an unprivileged user without opening its parents;
-//! 4. find interpreters, and fork the keeper, which keeps the privileges and first waits until the keeper of an
-//!    earlier run, if that was killed just now, has removed what it made;
-//! 5. as root, give the data directory to the server's own user and become that user for good.
+//! 3. as root, make it reachable for an unprivileged user without opening its parents, and give it to the server's
+//!    own user;
+//! 4. as that user, find interpreters and write out their bootstraps;
+//! 5. fork the keeper, which keeps the privileges and first waits until the keeper of an earlier run, if that was
+//!    killed just now, has removed what it made;
+//! 6. as root, become the server's own user for good.
 //!
 //! Credentials and namespaces belong to threads, so none of this can be done later.
 
@@ -96,11 +98,17 @@ pub(crate) fn launch(config: &Config, mode: Mode) -> anyhow::Result<Launched> {
     let drops = config.drop_user && privilege::is_root();
     let data_dir =
         if drops { privilege::enter_private_mounts(&shown_data_dir)? } else { shown_data_dir.clone() };
-    let places = runtime_places(config, mode);
-    let catalogue = Catalogue::prepare(&data_dir.join(RUNTIMES_DIR), &places, mode == Mode::Dev)?;
+    let (places, runtimes_dir) = (runtime_places(config, mode), data_dir.join(RUNTIMES_DIR));
+    let prepare = || Catalogue::prepare(&runtimes_dir, &places, mode == Mode::Dev);
+    let catalogue = if drops {
+        privilege::own_tree(&data_dir, |id| block.owner(id))?;
+        // A server that was led astray could have left anything there: root neither writes nor runs it.
+        privilege::as_user(block.uid_base, block.uid_base, prepare)??
+    } else {
+        prepare()?
+    };
     let keeper = fork_keeper(config, &data_dir, &catalogue, &block)?;
     if drops {
-        privilege::own_tree(&data_dir, |id| block.owner(id))?;
         privilege::drop_to(block.uid_base, block.uid_base)?;
     }
     Ok(Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim })
@@ -145,6 +153,10 @@ fn make_data_dir(dir: &Path) -> anyhow::Result<PathBuf> {
         || format!("cannot use the data directory {}; choose another with --data-dir", dir.display());
     for part in ["", CODE_DIR, RUNTIMES_DIR, IMAGES_DIR, WORK_DIR] {
         fs::create_dir_all(dir.join(part)).with_context(failed)?;
+        // The server's user owns them; what the keeper shows to sandboxes must not lead elsewhere.
+        if !part.is_empty() && dir.join(part).is_symlink() {
+            bail!("{} is a link; put a directory in its place", dir.join(part).display());
+        }
     }
     let dir = fs::canonicalize(dir).with_context(failed)?;
     privilege::close_to_others(&dir)?;

@@ -1,8 +1,9 @@
 //! How the server itself gives up root, once the keeper has been forked.
 //!
 //! Order for the caller: [`enter_private_mounts`] so that an ordinary user can reach the data directory
-//! wherever it lies, then [`fork_keeper`](crate::fork_keeper) with paths beneath the returned one, then
-//! [`drop_to`]. All before any thread exists: credentials and namespaces belong to threads. A server
+//! wherever it lies, [`own_tree`] and [`as_user`] for what is done with its files, then
+//! [`fork_keeper`](crate::fork_keeper) with paths beneath the returned one, then
+//! [`drop_to`]. All before any other thread exists: credentials and namespaces belong to threads. A server
 //! that was not started as root needs none of this.
 
 use std::fs;
@@ -116,6 +117,26 @@ pub fn own_tree(top: &Path, owner: impl Fn(u32) -> u32) -> Result<(), PrivilegeE
 pub fn close_to_others(directory: &Path) -> Result<(), PrivilegeError> {
     rustix::fs::chmod(directory, Mode::from_raw_mode(0o700))
         .map_err(|error| PrivilegeError::Show { path: directory.to_owned(), source: error.into() })
+}
+
+/// Does something as another user and comes back as root: for work on files that this user could have led elsewhere.
+///
+/// Credentials belong to threads, so the work is done by a thread that ends with it; the process has one thread before
+/// and after. A panic of the work goes on in the caller.
+pub fn as_user<T: Send>(uid: u32, gid: u32, work: impl FnOnce() -> T + Send) -> Result<T, PrivilegeError> {
+    let change = || -> rustix::io::Result<()> {
+        let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::thread::set_thread_groups(&[])?;
+        rustix::thread::set_thread_res_gid(group, group, group)?;
+        // Gives up every effective capability, too.
+        rustix::thread::set_thread_res_uid(user, user, user)
+    };
+    let as_other = || match change() {
+        Ok(()) => Ok(work()),
+        Err(error) => Err(PrivilegeError::Become { uid, source: error.into() }),
+    };
+    let done = std::thread::scope(|scope| scope.spawn(as_other).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Becomes `uid` and `gid` for good: no groups, no capabilities, no way to gain any, no core files, and

@@ -37,17 +37,17 @@ struct Registration {
 
 pub(super) async fn register(caller: &Caller, request: Request<Incoming>) -> Reply {
     let Caller { environment, generation } = caller;
-    let name = text(request.headers(), NAME).unwrap_or_default();
+    let (headers, body) = match taken(request).await {
+        Ok(taken) => taken,
+        Err(reply) => return *reply,
+    };
+    let name = text(&headers, NAME).unwrap_or_default();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
         return forbidden("Empty extension name", "Extension.InvalidExtensionName");
     }
-    let features = text(request.headers(), ACCEPT_FEATURE).unwrap_or_default();
+    let features = text(&headers, ACCEPT_FEATURE).unwrap_or_default();
     let with_account = features.split(',').any(|feature| feature.trim() == "accountId");
-    let whole = match body::read_small(request, REQUEST_BYTES_MAX).await {
-        Ok(whole) => whole,
-        Err(unreadable) => return unreadable.into_reply(REQUEST_BYTES_MAX),
-    };
-    let Ok(registration) = serde_json::from_slice::<Registration>(&whole.bytes) else {
+    let Ok(registration) = serde_json::from_slice::<Registration>(&body) else {
         return forbidden("The registration is not JSON of the documented form.", "InvalidRequestFormat");
     };
     let interests =
@@ -132,20 +132,21 @@ pub(super) async fn exit_error(caller: &Caller, request: Request<Incoming>) -> R
 
 async fn failed(caller: &Caller, request: Request<Incoming>, failure: ExtensionFailure) -> Reply {
     let Caller { environment, generation } = caller;
-    let id = match identifier(request.headers()) {
+    // What it says in detail is read, so that the connection stays usable, and is not needed.
+    let headers = match taken(request).await {
+        Ok((headers, _)) => headers,
+        Err(reply) => return *reply,
+    };
+    let id = match identifier(&headers) {
         Ok(id) => id,
         Err(reply) => return *reply,
     };
     let wanted = if failure == ExtensionFailure::Init { "InitError" } else { "Exited" };
-    let Some(error_type) = text(request.headers(), ERROR_TYPE).filter(|text| !text.is_empty()) else {
+    let Some(error_type) = text(&headers, ERROR_TYPE).filter(|text| !text.is_empty()) else {
         let message = "Lambda-Extension-Function-Error-Type not found";
         return forbidden(message, "Extension.MissingHeader");
     };
     let error_type: String = error_type.chars().take(256).collect();
-    // What it says in detail is read, so that the connection stays usable, and is not needed.
-    if let Err(unreadable) = body::read_small(request, REQUEST_BYTES_MAX).await {
-        return unreadable.into_reply(REQUEST_BYTES_MAX);
-    }
     match environment.extension_failed(*generation, id, failure, &error_type) {
         Ok(()) => done(StatusCode::ACCEPTED),
         Err(ExtensionRefusal::Unknown) => {
@@ -158,7 +159,11 @@ async fn failed(caller: &Caller, request: Request<Incoming>, failure: ExtensionF
 /// The Telemetry API and the Logs API.
 pub(super) async fn subscribe(caller: &Caller, api: Api, request: Request<Incoming>) -> Reply {
     let Caller { environment, generation } = caller;
-    let id = match identifier(request.headers()) {
+    let (headers, body) = match taken(request).await {
+        Ok(taken) => taken,
+        Err(reply) => return *reply,
+    };
+    let id = match identifier(&headers) {
         Ok(id) => id,
         Err(reply) => return *reply,
     };
@@ -166,14 +171,18 @@ pub(super) async fn subscribe(caller: &Caller, api: Api, request: Request<Incomi
         Ok(name) => name,
         Err(refusal) => return refused(&refusal, &id.to_string(), ""),
     };
-    let whole = match body::read_small(request, REQUEST_BYTES_MAX).await {
-        Ok(whole) => whole,
-        Err(unreadable) => return unreadable.into_reply(REQUEST_BYTES_MAX),
-    };
-    match environment.subscribe(&name, api, &whole.bytes) {
+    match environment.subscribe(&name, api, &body) {
         Ok(()) => json(StatusCode::OK, Bytes::from_static(b"\"OK\"")),
         Err(rejected) => problem(rejected.status, &rejected.message, rejected.error_type),
     }
+}
+
+/// A request's headers and its whole body: one that is refused must be read, too, or its connection is lost.
+async fn taken(request: Request<Incoming>) -> Result<(HeaderMap, Bytes), Box<Reply>> {
+    let headers = request.headers().clone();
+    let whole = body::read_small(request, REQUEST_BYTES_MAX).await;
+    let whole = whole.map_err(|unreadable| Box::new(unreadable.into_reply(REQUEST_BYTES_MAX)))?;
+    Ok((headers, whole.bytes))
 }
 
 fn identifier(headers: &HeaderMap) -> Result<RequestId, Box<Reply>> {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,8 +46,7 @@ impl Bootstrap {
     /// Runs the language's preparation once for an interpreter: a sandbox could not keep its result. A failure
     /// only costs time at each cold start.
     pub(super) fn prepare_for(&self, interpreter: &Interpreter) {
-        let name = interpreter.path.to_string_lossy().replace('/', "-");
-        let stamp = self.dir.join(format!(".prepared{name}"));
+        let stamp = self.dir.join(stamp_of(&interpreter.path));
         if self.manifest.start.prepare.is_empty() || stamp.exists() {
             return;
         }
@@ -60,6 +60,13 @@ impl Bootstrap {
             }
         }
     }
+}
+
+/// Names an interpreter as it is now: after an upgrade in its place it is prepared for anew.
+fn stamp_of(interpreter: &Path) -> String {
+    let name = interpreter.to_string_lossy().replace('/', "-");
+    let changed = fs::metadata(interpreter).map_or(0, |metadata| metadata.mtime());
+    format!(".prepared{name}-{changed}")
 }
 
 fn write(path: &Path, contents: &[u8]) -> Result<(), CatalogueError> {
