@@ -63,7 +63,9 @@ pub(super) async fn run(args: &RuntimesArgs, client: &Client, output: &Output) -
         None => list(client, output).await,
         Some(Action::Add(add)) => {
             let place = match (&add.place.path, &add.place.image) {
-                (Some(path), _) => RuntimePlace::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+                (Some(path), _) => {
+                    RuntimePlace::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+                }
                 (None, image) => RuntimePlace::Image(image.clone().unwrap_or_default()),
             };
             let effect = client.add_runtime(&add.name, &place).await?;
@@ -95,7 +97,11 @@ async fn list(client: &Client, output: &Output) -> Result<(), CliError> {
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["NAME", "VERSION", "FROM"]);
     for runtime in &runtimes {
-        table.add_row([runtime.name.clone(), runtime.version.clone().unwrap_or_else(|| "-".to_owned()), from(runtime)]);
+        table.add_row([
+            runtime.name.clone(),
+            runtime.version.clone().unwrap_or_else(|| "-".to_owned()),
+            from(runtime),
+        ]);
     }
     output.line(&table.trim_fmt())
 }

@@ -16,6 +16,8 @@ pub enum Language {
     Python,
     /// Node.js.
     Node,
+    /// Ruby.
+    Ruby,
     /// An executable `bootstrap`.
     Provided,
 }
@@ -31,6 +33,8 @@ pub struct Entrypoint {
 
 const PYTHON_FILES: [&str; 4] = ["lambda_function", "app", "main", "handler"];
 const PYTHON_NAMES: [&str; 2] = ["lambda_handler", "handler"];
+const RUBY_FILES: [&str; 4] = PYTHON_FILES;
+const RUBY_NAMES: [&str; 2] = PYTHON_NAMES;
 const NODE_FILES: [&str; 4] = ["index", "app", "main", "handler"];
 const NODE_SUFFIXES: [&str; 3] = ["mjs", "js", "cjs"];
 
@@ -41,6 +45,7 @@ impl Language {
         match runtime {
             _ if runtime.starts_with("python") => Some(Self::Python),
             _ if runtime.starts_with("nodejs") => Some(Self::Node),
+            _ if runtime.starts_with("ruby") => Some(Self::Ruby),
             _ if runtime.starts_with("provided") => Some(Self::Provided),
             _ => None,
         }
@@ -61,6 +66,7 @@ impl Language {
         match self {
             Self::Python => "Python",
             Self::Node => "Node.js",
+            Self::Ruby => "Ruby",
             Self::Provided => "native",
         }
     }
@@ -78,7 +84,8 @@ pub(super) fn find(dir: &Path, language: Option<Language>) -> Result<Entrypoint,
         .then(|| bootstrap(dir))
         .flatten()
         .or_else(|| wanted(Language::Python).then(|| python(dir)).flatten())
-        .or_else(|| wanted(Language::Node).then(|| node(dir)).flatten());
+        .or_else(|| wanted(Language::Node).then(|| node(dir)).flatten())
+        .or_else(|| wanted(Language::Ruby).then(|| ruby(dir)).flatten());
     found.ok_or_else(|| PackageError::NoEntrypoint { path: dir.to_owned(), looked_for: looked_for(language) })
 }
 
@@ -101,10 +108,15 @@ pub(super) fn of_handler(
     if NODE_SUFFIXES.iter().any(|suffix| dir.join(format!("{module}.{suffix}")).is_file()) {
         return Ok(entered(Language::Node));
     }
+    // Ruby's notation goes on with classes: `file.Class.method`.
+    let file = handler.split('.').next().unwrap_or(handler);
+    if dir.join(format!("{file}.rb")).is_file() {
+        return Ok(entered(Language::Ruby));
+    }
     if is_executable(&dir.join("bootstrap")) {
         return Ok(entered(Language::Provided));
     }
-    let looked_for = format!("{handler:?} names no .py, .mjs, .js or .cjs file in it");
+    let looked_for = format!("{handler:?} names no .py, .mjs, .js, .cjs or .rb file in it");
     Err(PackageError::NoEntrypoint { path: dir.to_owned(), looked_for })
 }
 
@@ -112,11 +124,13 @@ fn looked_for(language: Option<Language>) -> String {
     let bootstrap = "an executable `bootstrap`";
     let python = "lambda_function.py, app.py, main.py or handler.py with `lambda_handler` or `handler`";
     let node = "index, app, main or handler with .mjs, .js or .cjs that exports `handler`";
+    let ruby = "lambda_function.rb, app.rb, main.rb or handler.rb with `lambda_handler` or `handler`";
     match language {
         Some(Language::Provided) => format!("looked for {bootstrap}"),
         Some(Language::Python) => format!("looked for {python}"),
         Some(Language::Node) => format!("looked for {node}"),
-        None => format!("looked for {bootstrap}; {python}; {node}"),
+        Some(Language::Ruby) => format!("looked for {ruby}"),
+        None => format!("looked for {bootstrap}; {python}; {node}; {ruby}"),
     }
 }
 
@@ -144,6 +158,24 @@ fn defines_python(line: &str, name: &str) -> bool {
     let after_name = line.strip_prefix(name).map(str::trim_start);
     after_def.is_some_and(|rest| rest.trim_start().starts_with('('))
         || after_name.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
+}
+
+/// A `def` at the top level; handlers in classes are named with `--handler`.
+fn ruby(dir: &Path) -> Option<Entrypoint> {
+    RUBY_FILES.iter().find_map(|file| {
+        let text = std::fs::read_to_string(dir.join(format!("{file}.rb"))).ok()?;
+        let defines = |name: &str| {
+            text.lines()
+                .any(|line| line.strip_prefix("def ").is_some_and(|rest| starts_with_word(rest, name)))
+        };
+        let name = RUBY_NAMES.into_iter().find(|name| defines(name))?;
+        Some(Entrypoint { language: Language::Ruby, handler: format!("{file}.{name}") })
+    })
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    let rest = text.trim_start().strip_prefix(word);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 fn node(dir: &Path) -> Option<Entrypoint> {
@@ -216,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn ruby_by_convention() {
+        let ruby = |handler| Some((Language::Ruby, handler));
+        check(
+            "lambda_function.rb",
+            "require 'json'\ndef lambda_handler(event:, context:)\n",
+            ruby("lambda_function.lambda_handler"),
+        );
+        check("app.rb", "def handler event:, context:", ruby("app.handler"));
+        check("app.rb", "def handlers(event:)", None);
+        check("app.rb", "  def handler(event:, context:)", None);
+    }
+
+    #[test]
     fn bootstrap_must_be_executable_and_comes_first() {
         let provided = Some((Language::Provided, "bootstrap".to_owned()));
         let python = ("app.py", "def handler(e, c): pass", 0o644);
@@ -232,10 +277,12 @@ mod tests {
         std::fs::create_dir(dir.path().join("src")).expect("made");
         std::fs::write(dir.path().join("src/jobs.py"), "").expect("written");
         std::fs::write(dir.path().join("worker.mjs"), "").expect("written");
+        std::fs::write(dir.path().join("tasks.rb"), "").expect("written");
         let language = |handler| of_handler(dir.path(), None, handler).ok().map(|found| found.language);
         assert_eq!(language("src/jobs.run"), Some(Language::Python));
         assert_eq!(language("src.jobs.run"), Some(Language::Python));
         assert_eq!(language("worker.run"), Some(Language::Node));
+        assert_eq!(language("tasks.Tasks.run"), Some(Language::Ruby));
         assert_eq!(language("absent.run"), None);
     }
 
