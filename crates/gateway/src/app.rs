@@ -127,7 +127,8 @@ impl App {
         }
     }
 
-    /// Answers a request, whatever it is.
+    /// Answers a request, whatever it is. What is not an invocation has its future kept apart: the future of each call
+    /// is as large as that of the largest branch, and is moved about.
     pub async fn answer(self: Arc<Self>, request: Request<Incoming>, entry: Entry) -> Response<Body> {
         let id = self.new_request_id();
         let (head, body) = request.into_parts();
@@ -135,16 +136,16 @@ impl App {
         let (operation, answered) = if let Err(error) = self.authenticator.admit(&call.head) {
             ("other", Err(error.into()))
         } else if own::is_own(call.head.uri.path()) {
-            own::answer(&self, call).await
+            Box::pin(own::answer(&self, call)).await
         } else if let Some(door) = self.parts.registry.as_ref().filter(|_| is_registry(call.head.uri.path()))
         {
-            let (operation, response) = registry::answer(&self, door, call).await;
+            let (operation, response) = Box::pin(registry::answer(&self, door, call)).await;
             (operation, Ok(response))
         } else {
             match Service::of(&call.head) {
                 Service::Lambda => lambda::answer(&self, call).await,
                 Service::Other(name) => match self.json.find(&name, &call.head) {
-                    Some(service) => json::answer(&self, service, call).await,
+                    Some(service) => Box::pin(json::answer(&self, service, call)).await,
                     None => ("other", Err(not_served(&name).into())),
                 },
                 Service::Unknown => ("other", Err(unknown(&call).into())),

@@ -178,19 +178,20 @@ impl Gate {
     pub fn invoke(&mut self) -> Vec<Seat> {
         self.init_over = true;
         self.runtime_waiting = false;
-        self.tell(Interest::Invoke)
+        self.tell(Interest::Invoke, &[Standing::Waiting])
     }
 
-    /// The shutdown phase begins for these; nothing is expected of the others.
+    /// The shutdown phase begins for these, also for who is still busy with something else and hears of it when it
+    /// asks next; nothing is expected of the others.
     pub fn shutdown(&mut self) -> Vec<Seat> {
         self.init_over = true;
-        self.tell(Interest::Shutdown)
+        self.tell(Interest::Shutdown, &[Standing::Registered, Standing::Waiting, Standing::Working])
     }
 
-    fn tell(&mut self, interest: Interest) -> Vec<Seat> {
+    fn tell(&mut self, interest: Interest, who: &[Standing]) -> Vec<Seat> {
         let mut told = Vec::new();
         for (index, member) in self.members.iter_mut().enumerate() {
-            if member.standing == Standing::Waiting && member.interests.contains(&interest) {
+            if who.contains(&member.standing) && member.interests.contains(&interest) {
                 member.standing = Standing::Working;
                 told.push(Seat(index));
             }
@@ -241,6 +242,21 @@ mod tests {
         assert_eq!(gate.leave(a), Standing::Working);
         assert!(gate.all_waiting(), "nobody waits for one that is over");
         assert_eq!(gate.shutdown(), [inner]);
+    }
+
+    #[test]
+    fn the_end_is_told_to_the_busy_as_well() {
+        let mut gate = gate(&["busy", "early", "quiet", "dead"]);
+        let seats = ["busy", "early", "quiet", "dead"].map(|name| {
+            let interests = if name == "quiet" { vec![Invoke] } else { vec![Invoke, Shutdown] };
+            gate.register(name, interests).expect("launched")
+        });
+        let [busy, early, _, dead] = seats;
+        gate.wait(busy).expect("registered");
+        assert_eq!(gate.invoke(), [busy]);
+        gate.leave(dead);
+        assert_eq!(gate.shutdown(), [busy, early]);
+        assert_eq!(gate.member(early).standing, Standing::Working);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub(super) async fn response(caller: &Caller, id: &str, request: Request<Incomin
         None => whole(caller, id, request).await,
         Some(mode) if mode.eq_ignore_ascii_case(b"streaming") => streamed(caller, id, request).await,
         Some(_) => {
+            body::discard(request).await;
             // The caller is answered, too: nothing better will come.
             let answer = Answer::Reported(or_default(Bytes::new(), "Runtime.InvalidResponseModeHeader"));
             match caller.environment.answer(caller.generation, id, answer) {
