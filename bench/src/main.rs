@@ -6,6 +6,7 @@
 mod client;
 mod cold;
 mod floor;
+mod image;
 mod parallel;
 mod server;
 mod soak;
@@ -22,7 +23,7 @@ struct Options {
     /// The binary to measure.
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
-    /// Run only this measurement: warm, cold, parallel or soak.
+    /// Run only this measurement: warm, cold, image, parallel or soak.
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]
@@ -37,6 +38,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("cold") {
         cold::measure(&options.binary)?;
+    }
+    if wanted("image") {
+        image::measure(&options.binary)?;
     }
     if wanted("parallel") {
         parallel::measure(&options.binary)?;

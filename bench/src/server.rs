@@ -1,6 +1,7 @@
 //! A server under measurement: the real binary on a temporary data directory, stopped when dropped, and the
 //! functions that are put on it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -44,10 +45,16 @@ pub struct Function<'a> {
 impl Server {
     /// Starts the binary and waits until it is ready.
     pub fn start(binary: &Path) -> anyhow::Result<Self> {
+        Self::start_with(binary, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with(binary: &Path, flags: &[&OsStr]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let mut process = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path().join("data"))
+            .args(flags)
             .env("DORMOUSE_ROOT_ACCESS_KEY_ID", KEY_ID)
             .env("DORMOUSE_ROOT_SECRET_ACCESS_KEY", SECRET)
             .stderr(Stdio::piped())
@@ -81,6 +88,7 @@ impl Server {
     /// Creates a function and waits until it is active.
     pub fn create(&self, function: &Function<'_>) -> anyhow::Result<()> {
         let mut client = self.client()?;
+        let (file, source) = function.file;
         let body = serde_json::json!({
             "FunctionName": function.name,
             "Runtime": function.runtime,
@@ -88,23 +96,31 @@ impl Server {
             "Role": "arn:aws:iam::000000000000:role/bench",
             "MemorySize": function.memory_mb,
             "Timeout": function.timeout_s,
-            "Code": { "ZipFile": STANDARD.encode(zip(function.file)?) },
+            "Code": { "ZipFile": STANDARD.encode(zip_of(file, source.as_bytes(), 0o644)?) },
             "Tags": {
                 "dormouse:idle-seconds": function.idle_s.to_string(),
                 "dormouse:freeze": function.freeze.to_string(),
             },
         });
         client.call("POST", "/2015-03-31/functions", body.to_string().as_bytes())?;
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let path = format!("/2015-03-31/functions/{}/configuration", function.name);
+        self.await_active(function.name, Duration::from_secs(10))
+    }
+
+    /// Waits until a function can be invoked.
+    pub fn await_active(&self, name: &str, patience: Duration) -> anyhow::Result<()> {
+        let mut client = self.client()?;
+        let deadline = Instant::now() + patience;
+        let path = format!("/2015-03-31/functions/{name}/configuration");
         while Instant::now() < deadline {
             let answer = client.call("GET", &path, b"")?;
             let value: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            if value["State"] == "Active" {
-                return Ok(());
+            match value["State"].as_str() {
+                Some("Active") => return Ok(()),
+                Some("Failed") => bail!("{name} failed: {}", value["StateReason"]),
+                _ => {}
             }
         }
-        bail!("{} did not become active", function.name)
+        bail!("{name} did not become active")
     }
 }
 
@@ -120,9 +136,10 @@ pub fn invoke_path(name: &str) -> String {
     format!("/2015-03-31/functions/{name}/invocations")
 }
 
-fn zip((name, source): (&str, &str)) -> anyhow::Result<Vec<u8>> {
+/// A zip of one file.
+pub fn zip_of(name: &str, content: &[u8], mode: u32) -> anyhow::Result<Vec<u8>> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    writer.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(0o644))?;
-    writer.write_all(source.as_bytes())?;
+    writer.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(mode))?;
+    writer.write_all(content)?;
     Ok(writer.finish()?.into_inner())
 }

@@ -118,13 +118,13 @@ def runtime_of(language):
 
 
 def package(files):
-    """A zip of these files (path to text or bytes). `bootstrap` and scripts can be executed."""
+    """A zip of these files (path to text or bytes). `bootstrap`, scripts and programs can be executed."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
             entry = zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            executable = path == "bootstrap" or content[:2] in ("#!", b"#!")
+            executable = path == "bootstrap" or content[:2] in ("#!", b"#!") or content[:4] == b"\x7fELF"
             entry.external_attr = (0o100755 if executable else 0o100644) << 16
             archive.writestr(entry, content)
     return out.getvalue()

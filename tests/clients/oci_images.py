@@ -164,5 +164,5 @@ def skopeo(*arguments):
     """Runs skopeo; gives what it printed."""
     done = subprocess.run(["skopeo", *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"skopeo {arguments[0]} failed with {done.returncode}: {done.stderr.strip()[-600:]}")
+        raise RuntimeError(f"skopeo {arguments[0]} failed with {done.returncode}: {done.stderr.strip()[:4000]}")
     return done.stdout

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use control::function::{Functions, Parts as FunctionParts};
-use control::layer::Layers;
 use control::identity::{Access, Identity};
+use control::layer::Layers;
 use control::link::CodeLinks;
 use control::logs::FunctionLogs;
 use control::package::Packages;
@@ -199,7 +199,12 @@ impl Ground {
         Functions::open(parts).await.context("cannot load the functions")
     }
 
-    fn gateway(&self, config: &Config, engine: &Engine, functions: &Functions) -> anyhow::Result<Arc<Gateway>> {
+    fn gateway(
+        &self,
+        config: &Config,
+        engine: &Engine,
+        functions: &Functions,
+    ) -> anyhow::Result<Arc<Gateway>> {
         let counted = engine.clone();
         let about = About {
             version: env!("CARGO_PKG_VERSION"),

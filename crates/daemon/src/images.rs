@@ -117,7 +117,8 @@ impl Warehouse {
             entropy.fill(&mut bytes);
             bytes
         };
-        let secret = store.secrets().get_or_create(TOKEN_SECRET, make).context("cannot make the registry's key")?;
+        let secret =
+            store.secrets().get_or_create(TOKEN_SECRET, make).context("cannot make the registry's key")?;
         Ok(RegistryDoor { registry: Arc::clone(&self.registry), tokens: TokenKey::new(secret.expose()) })
     }
 

@@ -124,7 +124,10 @@ fn fork_keeper(
     allowed_sources.extend([data_dir.join(CODE_DIR), data_dir.join(IMAGES_DIR)]);
     for (arn, dir) in &config.file_systems {
         if !dir.is_dir() {
-            bail!("{} is to be shared as {arn}, but is no directory; make it, or change file-systems", dir.display());
+            bail!(
+                "{} is to be shared as {arn}, but is no directory; make it, or change file-systems",
+                dir.display()
+            );
         }
     }
     sandbox::fork_keeper(KeeperConfig {

@@ -54,7 +54,8 @@ pub(crate) fn unpack(stream: OwnedFd, directory: BorrowedFd<'_>, order: &str) ->
     };
     let diff_id = Digest::parse(&order.diff_id).map_err(io::Error::other)?;
     let bounds = Bounds { bytes_max: order.bytes_max, entries_max: order.entries_max };
-    let unpacked = unpack_layer(File::from(stream), compression, diff_id, directory, &bounds).map_err(told)?;
+    let unpacked =
+        unpack_layer(File::from(stream), compression, diff_id, directory, &bounds).map_err(told)?;
     let report = Report {
         bytes: unpacked.bytes,
         entries: unpacked.entries,
@@ -126,7 +127,8 @@ impl Unpacker for KeeperUnpacker {
             },
             other => failed(other.to_string(), true),
         })?;
-        let report: Report = serde_json::from_str(&report).map_err(|error| failed(error.to_string(), true))?;
+        let report: Report =
+            serde_json::from_str(&report).map_err(|error| failed(error.to_string(), true))?;
         Ok(Unpacked {
             bytes: report.bytes,
             entries: report.entries,

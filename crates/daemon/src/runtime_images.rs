@@ -79,11 +79,7 @@ impl RuntimeAdmin for Runtimes {
         self.catalogue.offers()
     }
 
-    fn add(
-        &self,
-        name: RuntimeName,
-        source: RuntimeSource,
-    ) -> Pending<'_, Result<Effect, ServiceError>> {
+    fn add(&self, name: RuntimeName, source: RuntimeSource) -> Pending<'_, Result<Effect, ServiceError>> {
         Box::pin(async move {
             let added = self.added(name, source).await?;
             let catalogue = Arc::clone(&self.catalogue);

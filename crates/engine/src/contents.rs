@@ -23,6 +23,8 @@ pub(crate) const TASK: &str = "/var/task";
 const LAYERS: &str = "/opt";
 /// Where external extensions stand, below `/opt`.
 const EXTENSIONS: &str = "extensions";
+/// Marks a directory that hides what merged directories below it have at its place.
+const OPAQUE: &str = "user.overlay.opaque";
 
 /// All that an environment is made of.
 pub(crate) struct Contents {
@@ -100,7 +102,12 @@ fn shared_directories(
 fn extensions_in(directories: &[PathBuf], place: &Path) -> Vec<String> {
     let (mut found, mut hidden) = (BTreeSet::new(), BTreeSet::new());
     for directory in directories {
-        let entries = fs::read_dir(directory.join(place)).into_iter().flatten().flatten();
+        let (folder, is_opaque) = match folder_at(directory, place) {
+            Folder::Here { path, is_opaque } => (path, is_opaque),
+            Folder::Absent => continue,
+            Folder::Hidden => break,
+        };
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         for entry in entries {
             let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else {
                 continue;
@@ -112,8 +119,39 @@ fn extensions_in(directories: &[PathBuf], place: &Path) -> Vec<String> {
                 found.insert(name);
             }
         }
+        if is_opaque {
+            break;
+        }
     }
     found.into_iter().collect()
+}
+
+/// What one of several merged directories has at a place.
+enum Folder {
+    Here {
+        path: PathBuf,
+        /// Whether it hides what the directories below have there.
+        is_opaque: bool,
+    },
+    Absent,
+    /// Something else, which also hides what the directories below have there.
+    Hidden,
+}
+
+/// Looks at each step of the way, so that no link is followed: it would lead to the server's own files.
+fn folder_at(directory: &Path, place: &Path) -> Folder {
+    let (mut path, mut is_opaque) = (directory.to_owned(), false);
+    for step in place.components() {
+        path.push(step);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Folder::Hidden,
+            Err(_) => return Folder::Absent,
+        }
+        let mut mark = [0; 1];
+        is_opaque |= matches!(rustix::fs::lgetxattr(&path, OPAQUE, &mut mark), Ok(1) if mark == *b"y");
+    }
+    Folder::Here { path, is_opaque }
 }
 
 /// Whether a path stands in one of an image's layers.
@@ -139,6 +177,27 @@ mod tests {
         assert_eq!(extensions_in(&layers, Path::new(EXTENSIONS)), ["a", "b"]);
         assert!(extensions_in(&[], Path::new(EXTENSIONS)).is_empty());
         assert!(extensions_in(&layers, Path::new("absent")).is_empty());
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_hides_what_is_below() {
+        let (top, below) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+        let elsewhere = tempfile::tempdir().expect("made");
+        let place = Path::new("opt").join(EXTENSIONS);
+        for (root, name) in [(below.path().join(&place), "a"), (elsewhere.path().join(EXTENSIONS), "secret")]
+        {
+            fs::create_dir_all(&root).expect("made");
+            fs::write(root.join(name), "").expect("written");
+        }
+        let layers = [top.path().to_owned(), below.path().to_owned()];
+        assert_eq!(extensions_in(&layers, &place), ["a"]);
+        std::os::unix::fs::symlink(elsewhere.path(), top.path().join("opt")).expect("linked");
+        assert!(extensions_in(&layers, &place).is_empty());
+        fs::remove_file(top.path().join("opt")).expect("removed");
+        fs::create_dir(top.path().join("opt")).expect("made");
+        let link = top.path().join(&place);
+        std::os::unix::fs::symlink(elsewhere.path().join(EXTENSIONS), link).expect("linked");
+        assert!(extensions_in(&layers, &place).is_empty());
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub(crate) struct Shared {
     /// Turns to initialise.
     pub turns: Arc<Semaphore>,
     pub environments_max: usize,
+    /// Rooms for that many; one is taken until the sandbox is gone.
+    pub rooms: Arc<Semaphore>,
     pub response_bytes_max: usize,
     pub stream_bytes_max: u64,
     pub file_systems: BTreeMap<String, PathBuf>,
@@ -137,6 +139,7 @@ impl Engine {
                 freeze_delay,
                 turns: Arc::new(Semaphore::new(config.starts_max)),
                 environments_max: config.environments_max,
+                rooms: Arc::new(Semaphore::new(config.environments_max)),
                 response_bytes_max: config.response_bytes_max,
                 stream_bytes_max: config.stream_bytes_max,
                 file_systems: config.file_systems.clone(),

@@ -71,11 +71,6 @@ impl<E, W> Line<E, W> {
         std::mem::take(&mut self.idle)
     }
 
-    /// Idle environments.
-    pub(crate) fn idle_count(&self) -> usize {
-        self.idle.len()
-    }
-
     /// Whether nothing is idle, waiting or starting.
     pub(crate) fn is_empty(&self) -> bool {
         self.idle.is_empty() && self.waiting.is_empty() && self.starting == 0

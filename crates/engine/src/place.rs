@@ -1,11 +1,11 @@
-//! Placing: making one environment for unmet demand. Waits for its turn, makes room if there is none, makes the
+//! Placing: making one environment for unmet demand. Makes room if there is none, waits for its turn, makes the
 //! sandbox with the function's code in it, and starts its processes. Whatever fails is told to the one who has
 //! waited longest, and is logged.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::error::ServiceError;
 use model::function::Function;
@@ -16,6 +16,7 @@ use model::time::Timestamp;
 use sandbox::{Command, SandboxSpec};
 use tokio::net::TcpListener;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::contents::{self, Contents};
 use crate::engine::Shared;
@@ -24,8 +25,8 @@ use crate::host::Cell;
 use crate::pool::Pool;
 use crate::variables;
 
-/// How often room is made for one new environment before giving up.
-const EVICTIONS_MAX: usize = 8;
+/// How long an environment that gives way may take to go: its shutdown phase and a little.
+const EVICTION_MAX: Duration = limits::SHUTDOWN_EXTERNAL_MAX.saturating_add(Duration::from_secs(1));
 /// Where external extensions stand.
 const EXTENSIONS: &str = "/opt/extensions";
 
@@ -38,12 +39,13 @@ pub(crate) async fn start(shared: Arc<Shared>, pool: Arc<Pool>) {
 }
 
 async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceError> {
+    let function = &pool.function;
+    // Before the turn: unpacking what is missing takes long, and must not hold up the starts of others.
+    let mut contents = contents::of(shared, function).await?;
+    let room = make_room(shared).await?;
     let turn = Arc::clone(&shared.turns).acquire_owned().await;
     let turn = turn.map_err(|_| internal("no turn to start"))?;
-    make_room(shared)?;
     let began = Instant::now();
-    let function = &pool.function;
-    let mut contents = contents::of(shared, function).await?;
     let mut mounts = std::mem::take(&mut contents.plan.mounts);
     mounts.append(&mut contents.mounts);
     let spec = SandboxSpec {
@@ -58,17 +60,21 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
         tracing::error!(function = %function.id.name, %error, "cannot make a sandbox");
         internal("the sandbox could not be made")
     })?;
-    launch(shared, pool, cell, began, turn, contents)
+    launch(shared, pool, (cell, room), began, turn, contents)
 }
 
-/// Below the limit on environments, ending the longest idle ones if need be.
-fn make_room(shared: &Shared) -> Result<(), ServiceError> {
-    for _ in 0..EVICTIONS_MAX {
-        if shared.registry.census().live < shared.environments_max {
-            return Ok(());
-        }
-        if !shared.registry.evict_one() {
-            break;
+/// Room for one environment, ending the longest idle one if need be. What ends needs its room until its sandbox is
+/// gone.
+async fn make_room(shared: &Shared) -> Result<OwnedSemaphorePermit, ServiceError> {
+    let rooms = &shared.rooms;
+    if let Ok(room) = Arc::clone(rooms).try_acquire_owned() {
+        return Ok(room);
+    }
+    let others_end = || shared.registry.census().live < shared.environments_max;
+    if shared.registry.evict_one() || others_end() {
+        let freed = timeout(EVICTION_MAX, Arc::clone(rooms).acquire_owned()).await;
+        if let Ok(Ok(room)) = freed {
+            return Ok(room);
         }
     }
     Err(ServiceError::Unavailable(
@@ -79,7 +85,7 @@ fn make_room(shared: &Shared) -> Result<(), ServiceError> {
 fn launch(
     shared: &Arc<Shared>,
     pool: &Arc<Pool>,
-    mut cell: Box<dyn Cell>,
+    (mut cell, room): (Box<dyn Cell>, OwnedSemaphorePermit),
     began: Instant,
     turn: OwnedSemaphorePermit,
     contents: Contents,
@@ -106,6 +112,7 @@ fn launch(
         platform: listener(platform)?,
         sandbox_time: began.elapsed(),
         turn,
+        room,
         log_group: Arc::new(LogGroup { scope: function.id.scope.clone(), name: function.log_group() }),
         log_stream: log_stream.into(),
     };

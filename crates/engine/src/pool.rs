@@ -8,7 +8,7 @@
 //!
 //! Lock order: an environment's lock may be held while a pool's is taken, never the other way round.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -179,7 +179,7 @@ pub(crate) struct Registry {
 pub struct Census {
     /// All that exist.
     pub live: usize,
-    /// Waiting for an invocation, most of them frozen.
+    /// With a free place that nobody waits for; most of them are frozen.
     pub idle: usize,
 }
 
@@ -249,7 +249,7 @@ impl Registry {
     pub(crate) fn census(&self) -> Census {
         self.lock().values().fold(Census::default(), |sum, pool| {
             let state = pool.lock();
-            Census { live: sum.live + state.live.len(), idle: sum.idle + state.line.idle_count() }
+            Census { live: sum.live + state.live.len(), idle: sum.idle + distinct(state.line.idle()) }
         })
     }
 
@@ -259,5 +259,22 @@ impl Registry {
         if state.live.is_empty() && state.line.is_empty() {
             pools.remove(&pool.key());
         }
+    }
+}
+
+/// How many things these places belong to.
+fn distinct<T>(places: &[Arc<T>]) -> usize {
+    places.iter().map(Arc::as_ptr).collect::<HashSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_with_several_places_counts_once() {
+        let (one, other) = (Arc::new(1), Arc::new(1));
+        assert_eq!(distinct::<i32>(&[]), 0);
+        assert_eq!(distinct(&[Arc::clone(&one), Arc::clone(&other), Arc::clone(&one), one]), 2);
     }
 }

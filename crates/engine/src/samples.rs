@@ -1,4 +1,5 @@
-//! Values for tests.
+//! Values for tests: a function with nothing special about it, and an invocation of it. Tests change what they are
+//! about and leave the rest. Compiled for tests only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! `dormouse runtimes`: which languages the server can run, and with what; adding and removing them.
+//!
+//! What adding means is the server's business; this file only says where the runtime is, and shows what came of it.
 
 use std::path::PathBuf;
 

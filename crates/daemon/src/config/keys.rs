@@ -121,9 +121,7 @@ pub(crate) const KEYS: &[Key] = &[
         help: "Largest event and largest response of a synchronous invocation, in MB",
         default_help: "6, as at AWS",
         default: |_| "6".to_owned(),
-        apply: |config, text| {
-            set(&mut config.payload_mb, positive(text, 1_024), "a number from 1 to 1024")
-        },
+        apply: |config, text| set(&mut config.payload_mb, positive(text, 1_024), "a number from 1 to 1024"),
     },
     Key {
         name: "stream-mb",

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use http::Uri;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use http::Uri;
 use tracing::level_filters::LevelFilter;
 
 pub(crate) use file::FileError;
@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn file_systems_are_pairs() {
         let arn = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-1";
-        let config = load(&[("file-systems", &format!("{arn}=/srv/a,arn:b=/srv/b"))], &[], None).expect("valid");
+        let config =
+            load(&[("file-systems", &format!("{arn}=/srv/a,arn:b=/srv/b"))], &[], None).expect("valid");
         assert_eq!(config.file_systems[arn], PathBuf::from("/srv/a"));
         assert_eq!(config.file_systems["arn:b"], PathBuf::from("/srv/b"));
         for wrong in ["/srv/a", "arn:a=relative", "a=/srv"] {

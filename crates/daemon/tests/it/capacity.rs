@@ -26,6 +26,21 @@ fn beyond_the_account_limit_callers_are_throttled_as_aws_throttles() {
 }
 
 #[test]
+fn the_longest_idle_environment_gives_way_to_a_new_one() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let mut command = serve(data.path());
+    command.args(["--environments-max", "1"]);
+    let server = Server::spawn(data.path(), command);
+    for name in ["one", "other"] {
+        create(&server, &creation(name, "def handler(event, context):\n    pass\n"));
+    }
+    for name in ["one", "other", "one", "other"] {
+        let answer = invoke(&server, name, "{}");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+#[test]
 fn metrics_count_requests_and_environments() {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(data.path());

@@ -4,9 +4,10 @@
 //! one that fails, and ends with a sum; it knows the server by environment variables alone, so it can be run by
 //! hand against any server as well.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::harness::leftovers::Belongings;
 use crate::harness::{DORMOUSE, Server, repository, told};
 use crate::native::bootstrap;
 
@@ -18,16 +19,35 @@ fn check(script: &str) {
 fn check_with(script: &str, prepare: impl FnOnce(&mut Command)) {
     let data = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(data.path());
+    run(script, &server, data.path(), prepare);
+}
+
+/// Runs a script, and stops its server: nothing that it made may be left on the machine.
+fn check_leaving_nothing(script: &str) {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    run(script, &server, data.path(), |_| ());
+    let belongings = Belongings::of(&server);
+    assert_eq!(server.stop().code(), Some(0));
+    belongings.are_gone();
+}
+
+fn run(script: &str, server: &Server, data: &Path, prepare: impl FnOnce(&mut Command)) {
     let mut command = Command::new(python());
     // Its compiled modules would stay behind in the repository.
     command.arg("-B").arg(repository().join("tests/clients").join(script));
     server.introduce(&mut command);
-    command.env("DORMOUSE_DATA_DIR", data.path()).env("DORMOUSE_PID", server.pid().to_string());
+    command.env("DORMOUSE_DATA_DIR", data).env("DORMOUSE_PID", server.pid().to_string());
     prepare(&mut command);
     let output = command.output().expect("Python starts");
     // Shown where a test is run with `--nocapture`, for the times that some scripts tell.
     println!("{script}: {}", told(&output));
     assert!(output.status.success(), "{script}: {}", failed(&String::from_utf8_lossy(&output.stdout)));
+}
+
+/// For scripts that start servers of their own.
+fn with_binary(command: &mut Command) {
+    command.env("DORMOUSE_BINARY", DORMOUSE);
 }
 
 /// The interpreter of the virtual environment that `./x` makes.
@@ -94,6 +114,31 @@ fn every_way_to_fail_is_told_as_lambda_tells_it() {
 }
 
 #[test]
+fn processes_that_break_the_rules_or_are_killed_harm_nobody() {
+    check_leaving_nothing("process_faults.py");
+}
+
+#[test]
+fn the_apis_inside_answer_as_the_tables_say() {
+    check("inside.py");
+}
+
+#[test]
+fn environments_live_as_documented() {
+    check_leaving_nothing("environments.py");
+}
+
+#[test]
+fn the_examples_of_extensions_work_as_layers() {
+    check_leaving_nothing("extensions.py");
+}
+
+#[test]
+fn responses_are_streamed_as_they_are_written() {
+    check("streaming.py");
+}
+
+#[test]
 fn a_native_function_runs_on_both_custom_runtimes() {
     let program = bootstrap();
     check_with("native.py", |command| {
@@ -106,10 +151,39 @@ fn fifty_invokes_at_once_take_little_longer_than_one() {
     check("parallel.py");
 }
 
+#[test]
+fn functions_run_from_container_images() {
+    check("images.py");
+}
+
+#[test]
+fn hostile_images_are_refused_and_leave_nothing() {
+    check("hostile_images.py");
+}
+
+/// The script starts servers of its own; the one beside it is the other registry.
+#[test]
+fn images_come_from_disks_and_other_registries_and_stay() {
+    check_with("image_sources.py", with_binary);
+}
+
+#[test]
+fn boto3_manages_repositories() {
+    check("ecr_api.py");
+}
+
+#[test]
+fn code_comes_from_buckets() {
+    check_with("s3_code.py", with_binary);
+}
+
+#[test]
+fn functions_share_the_directories_that_the_owner_allows() {
+    check_with("shared_files.py", with_binary);
+}
+
 /// The script starts servers of its own; the one beside it shows that two of them do not disturb each other.
 #[test]
 fn what_was_acknowledged_survives_every_rude_end() {
-    check_with("durability.py", |command| {
-        command.env("DORMOUSE_BINARY", DORMOUSE);
-    });
+    check_with("durability.py", with_binary);
 }

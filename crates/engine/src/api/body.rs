@@ -1,4 +1,7 @@
 //! Request bodies from inside, read whole and within bounds.
+//!
+//! A body is read to its end also where it is not needed: a connection is lost if the rest of one is still to come when
+//! the answer goes out, and the next request of its sender with it. What a body means is not known here.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};

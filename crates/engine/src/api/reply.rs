@@ -1,4 +1,7 @@
 //! Answers to processes inside: JSON, short, in the forms that AWS documents.
+//!
+//! The words of each refusal belong to the API that gives it; only what all of them share stands here. An answer is
+//! always whole: nothing that is sent inside is streamed.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};

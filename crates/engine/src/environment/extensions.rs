@@ -11,6 +11,7 @@ use model::fault::{ExtensionFailure, Fault};
 use model::gate::{Closed, Interest, Seat, Standing};
 use model::id::RequestId;
 use model::lifecycle::{Event, State};
+use model::limits::EXTENSIONS_MAX;
 use model::port::Invocation;
 use model::time::Timestamp;
 use sandbox::ExitStatus;
@@ -199,6 +200,14 @@ impl Environment {
         self.log_extension(&mut inner, name, "LaunchError", &[], Some(error_type));
         let fault = Fault::Extension { failure: ExtensionFailure::Launch, detail };
         self.fail(inner, Event::Fault, fault);
+    }
+
+    /// There are more external extensions than may register; this is the first of those.
+    pub(super) fn too_many_extensions(self: &Arc<Self>, name: &str) {
+        let mut inner = self.lock();
+        self.log_extension(&mut inner, name, "LaunchError", &[], Some("TooManyExtensions"));
+        let detail = format!("Extension limit ({EXTENSIONS_MAX}) reached");
+        self.fail(inner, Event::Fault, Fault::Extension { failure: ExtensionFailure::TooMany, detail });
     }
 
     /// Tells the extensions that asked for it about an invocation.

@@ -13,7 +13,7 @@ use model::gate::Interest;
 use model::log::LogEvent;
 use model::time::Timestamp;
 
-use super::output::Writer;
+use super::output::{Amount, Writer};
 use super::report::{self, InitPhase, InitReport, Report, event_name, extension_line};
 use super::{Environment, Inner};
 use crate::telemetry::events::{self, InitType, Record, Status};
@@ -36,8 +36,8 @@ impl Level {
 
 impl Environment {
     /// Takes in what the processes have written. With `whole`, unfinished lines too.
-    pub(super) fn log_output(&self, inner: &mut Inner, whole: bool) {
-        let records = inner.output.drain(whole);
+    pub(super) fn log_output(&self, inner: &mut Inner, amount: Amount, whole: bool) {
+        let records = inner.output.drain(amount, whole);
         if records.is_empty() {
             return;
         }
@@ -56,7 +56,7 @@ impl Environment {
 
     /// The rest of what a phase has written, unfinished lines included.
     pub(super) fn log_rest(&self, inner: &mut Inner) {
-        self.log_output(inner, true);
+        self.log_output(inner, Amount::All, true);
     }
 
     pub(super) fn log_init_start(&self, inner: &mut Inner, phase: InitPhase) {

@@ -21,7 +21,7 @@ mod supervise;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::fault::Fault;
 use model::function::Function;
@@ -67,6 +67,8 @@ pub(crate) struct Environment {
     shared: Arc<Shared>,
     pool: Weak<Pool>,
     cell: Arc<dyn Cell>,
+    /// Declared after the cell, so that it is given back when the sandbox is gone.
+    _room: OwnedSemaphorePermit,
     telemetry: Telemetry,
     log_group: Arc<LogGroup>,
     log_stream: Arc<str>,
@@ -154,7 +156,8 @@ impl Environment {
 
     /// The runtime or an extension failed, or time ran out.
     fn fail(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, event: Event, fault: Fault) {
-        if matches!(inner.state, State::Idle | State::Frozen) {
+        // One that takes several invocations at once may have free places while it runs others.
+        if inner.offered > 0 {
             self.withdraw(&mut inner);
         }
         inner.fault = Some(fault);
@@ -282,6 +285,10 @@ impl Environment {
 
     /// Tells the pool of every place that it does not know yet, and arms what is due when nobody takes one.
     fn offer(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        if self.born.elapsed() >= limits::ENVIRONMENT_AGE_MAX {
+            drop(inner);
+            return self.retire_when_idle();
+        }
         let owed = self.vacancies(&inner).saturating_sub(inner.offered);
         if owed == 0 {
             let draining = inner.draining && inner.leases.is_empty() && inner.rests();
@@ -306,9 +313,6 @@ impl Environment {
 
     /// Nobody waits for it: it will be frozen and, in the end, removed.
     fn rest(self: &Arc<Self>) {
-        if self.born.elapsed() >= limits::ENVIRONMENT_AGE_MAX {
-            return self.retire_when_idle();
-        }
         if self.function.freezes() && self.shared.freeze_delay.is_zero() {
             self.freeze();
         }
@@ -321,10 +325,17 @@ impl Environment {
     /// When something is due for an environment that rests: its freezing, or its end.
     fn rest_due(&self, inner: &Inner) -> Instant {
         let freezes_later = self.function.freezes() && !self.shared.freeze_delay.is_zero();
-        if inner.state == State::Idle && freezes_later {
+        // A runtime that has answered everything and not asked yet still works, where it takes several at once; frozen
+        // now, it would never ask.
+        if inner.state == State::Idle && freezes_later && !inner.seats.is_empty() {
             return inner.idle_since + self.shared.freeze_delay;
         }
-        inner.idle_since + self.function.idle()
+        self.ends_at(inner)
+    }
+
+    /// When it ends if it rests until then: idle for long enough, or too old.
+    fn ends_at(&self, inner: &Inner) -> Instant {
+        end_of_rest(inner.idle_since, self.function.idle(), self.born)
     }
 
     /// One step of the lifecycle with all its effects.
@@ -381,5 +392,24 @@ impl Environment {
         {
             self.rearm.notify_one();
         }
+    }
+}
+
+/// An owner may have environments kept for days; their credentials run out before.
+fn end_of_rest(idle_since: Instant, idle: Duration, born: Instant) -> Instant {
+    (idle_since + idle).min(born + limits::ENVIRONMENT_AGE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_rests_for_longer_than_its_credentials_last() {
+        let born = Instant::now();
+        let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(24 * 3600));
+        assert_eq!(end_of_rest(born + hour, hour, born), born + 2 * hour);
+        assert_eq!(end_of_rest(born + hour, day, born), born + limits::ENVIRONMENT_AGE_MAX);
+        assert!(limits::ENVIRONMENT_AGE_MAX + Duration::from_secs(900) < limits::ROLE_CREDENTIALS_VALID);
     }
 }

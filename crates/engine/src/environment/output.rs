@@ -13,8 +13,24 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::telemetry::frames::{Frame, Frames};
 
-/// Most bytes taken from one pipe per call of [`Output::drain`].
-const DRAIN_BYTES_MAX: usize = 1024 * 1024;
+/// How much is taken from each pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Amount {
+    /// A little: others wait for their turn.
+    Some,
+    /// Whatever a pipe can hold: its writer has ended or paused, and nothing may be missed.
+    All,
+}
+
+impl Amount {
+    const fn bytes_max(self) -> usize {
+        match self {
+            Self::Some => 64 * 1024,
+            Self::All => 1024 * 1024,
+        }
+    }
+}
+
 const CHUNK_BYTES: usize = 4 * 1024;
 
 /// Whose words they are.
@@ -80,10 +96,10 @@ impl Output {
 
     /// Everything that can be read now, as complete records. With `whole`, an unfinished line counts as one:
     /// the invocation that wrote it has ended.
-    pub(crate) fn drain(&mut self, whole: bool) -> Vec<Written> {
+    pub(crate) fn drain(&mut self, amount: Amount, whole: bool) -> Vec<Written> {
         let mut records = Vec::new();
         for pipe in &mut self.pipes {
-            pipe.read(&mut records);
+            pipe.read(amount.bytes_max(), &mut records);
             if let Partial::Line(partial) = &mut pipe.partial
                 && (whole || pipe.source.is_none())
                 && !partial.is_empty()
@@ -125,11 +141,11 @@ impl Output {
 }
 
 impl Pipe {
-    fn read(&mut self, records: &mut Vec<Written>) {
+    fn read(&mut self, bytes_max: usize, records: &mut Vec<Written>) {
         let Some(source) = &self.source else { return };
         let mut chunk = [0; CHUNK_BYTES];
         let mut taken = 0;
-        while taken < DRAIN_BYTES_MAX {
+        while taken < bytes_max {
             match read_now(source, &mut chunk) {
                 Ok(0) => {
                     self.source = None;
@@ -282,8 +298,8 @@ mod tests {
         }
         let texts = |records: Vec<Written>| records.into_iter().map(|record| record.text).collect::<Vec<_>>();
         rustix::io::write(&out_write, b"one\ntw").expect("room in the pipe");
-        assert_eq!(texts(output.drain(false)), ["one"]);
-        assert_eq!(texts(output.drain(true)), ["tw"]);
+        assert_eq!(texts(output.drain(Amount::All, false)), ["one"]);
+        assert_eq!(texts(output.drain(Amount::All, true)), ["tw"]);
         assert_eq!(output.take_tail(), b"one\ntw\n");
     }
 }

@@ -336,10 +336,18 @@ impl Environment {
             self.shared.ports.ledger.record(&self.row(&lease));
         }
         self.log_rest(inner);
-        self.log_end(inner, &self.report(&lease, duration));
+        // After the answer, too, a failure is what the log says of the invocation; that the server ends it is not one.
+        let fault = inner.fault.clone().filter(|fault| *fault != Fault::Stopped);
+        let mut report = self.report(&lease, duration);
+        report.fault = report.fault.or(fault.as_ref());
+        // Where several run at once, what the runtime asks for next says nothing of this one.
+        if lease.delivered && lease.marks.runtime_done.is_none() && self.reports_runtime_done() {
+            self.log_runtime_done(inner, &report);
+        }
+        self.log_end(inner, &report);
         if lease.invocation.tail {
             lease.tell(Some(inner.output.take_tail()));
-        } else {
+        } else if inner.leases.is_empty() {
             inner.output.forget_tail();
         }
     }

@@ -33,11 +33,7 @@ pub trait RuntimeAdmin: Send + Sync {
     ///
     /// # Errors
     /// `InvalidParameterValue` when there is none, or it cannot serve that name.
-    fn add(
-        &self,
-        name: RuntimeName,
-        source: RuntimeSource,
-    ) -> Pending<'_, Result<Effect, ServiceError>>;
+    fn add(&self, name: RuntimeName, source: RuntimeSource) -> Pending<'_, Result<Effect, ServiceError>>;
 
     /// Forgets an added runtime.
     ///

@@ -75,11 +75,7 @@ impl Objects for Outside {
 }
 
 impl RuntimeAdmin for Outside {
-    fn add(
-        &self,
-        name: RuntimeName,
-        source: RuntimeSource,
-    ) -> Pending<'_, Result<Effect, ServiceError>> {
+    fn add(&self, name: RuntimeName, source: RuntimeSource) -> Pending<'_, Result<Effect, ServiceError>> {
         Box::pin(async move {
             let effect = match &source {
                 RuntimeSource::Image(_) => Effect::Now,

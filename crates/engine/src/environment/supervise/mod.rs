@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::output::Amount;
 use super::{Environment, Order};
 use crate::api;
 use shutdown::ShutdownPhase;
@@ -32,7 +33,8 @@ pub(crate) use start::{Launch, Program};
 const ORDER_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an init may keep its turn: a slow one must not hold up the starts of others.
 const TURN_MAX: Duration = Duration::from_millis(50);
-/// Connections that one environment may hold open to the Runtime API or the platform endpoint.
+/// Connections that one environment may hold open to the Runtime API, and as many to the platform endpoint; two more
+/// of each for every invocation that it takes at once.
 const CONNECTIONS_MAX: usize = 64;
 const SIGKILL: i32 = 9;
 
@@ -59,7 +61,6 @@ impl Environment {
         let mut inner = self.lock();
         let lease_over = inner.earliest_deadline().is_some_and(|deadline| deadline <= now);
         let since_init = inner.init.started.map_or(Duration::ZERO, |started| now - started);
-        let idle_for = now.saturating_duration_since(inner.idle_since);
         match inner.state {
             State::Starting if since_init >= limits::INIT_MAX => {
                 self.fail(inner, Event::Deadline, Fault::InitTimedOut { limit: limits::INIT_MAX });
@@ -69,7 +70,7 @@ impl Environment {
             State::Restarting | State::Running if lease_over => {
                 self.fail(inner, Event::Deadline, Fault::TimedOut { limit: self.function.timeout() });
             }
-            State::Idle | State::Frozen | State::Reset if idle_for >= self.function.idle() => {
+            State::Idle | State::Frozen | State::Reset if self.ends_at(&inner) <= now => {
                 drop(inner);
                 self.expire();
             }
@@ -93,8 +94,8 @@ impl Environment {
     }
 
     /// Reads what the processes wrote.
-    fn drain(&self) {
-        self.log_output(&mut self.lock(), false);
+    fn drain(&self, amount: Amount) {
+        self.log_output(&mut self.lock(), amount, false);
     }
 
     /// The runtime process of this generation ended by itself.
@@ -119,7 +120,7 @@ impl Environment {
 
     /// The sandbox has died under its processes.
     fn cell_gone(self: &Arc<Self>) {
-        self.drain();
+        self.drain(Amount::All);
         let fault = self.fault_of(ExitStatus::Signaled(SIGKILL));
         self.fail(self.lock(), Event::Fault, fault);
         self.break_off();
@@ -147,6 +148,8 @@ struct Supervisor {
     /// Of the processes that can connect now: a new one begins when all older ones are dead.
     generation: u64,
     connections: JoinSet<()>,
+    /// Apart from those, so that a function that keeps many cannot lock its runtime out.
+    platform_connections: JoinSet<()>,
     shutdown: Option<ShutdownPhase>,
 }
 
@@ -161,11 +164,12 @@ impl Supervisor {
         let environment = Arc::clone(&self.environment);
         let gone = environment.cell.gone();
         tokio::pin!(gone);
+        let connections_max =
+            CONNECTIONS_MAX + 2 * environment.function.concurrency_per_environment() as usize;
         // What must not be starved by a flood of output or connections comes first.
         loop {
             let due = [environment.next_due(), self.shutdown.as_ref().map(ShutdownPhase::due)];
             let due = due.into_iter().flatten().min().map(tokio::time::Instant::from_std);
-            let accepting = self.connections.len() < CONNECTIONS_MAX;
             tokio::select! {
                 biased;
                 order = self.inbox.recv() => match order {
@@ -185,21 +189,24 @@ impl Supervisor {
                 }
                 (index, status) = exit_of(&mut self.processes) => self.exited(index, status).await,
                 () = readable(&self.pipes) => {
-                    environment.drain();
+                    environment.drain(Amount::Some);
                     self.forget_closed_pipes();
+                    // A pipe that is never empty would keep this task, and its thread, from ever waiting.
+                    tokio::task::yield_now().await;
                 }
                 () = environment.rearm.notified() => {}
-                accepted = self.runtime_api.accept(), if accepting => {
+                accepted = self.runtime_api.accept(), if self.connections.len() < connections_max => {
                     if let Ok((stream, _)) = accepted {
                         self.connections.spawn(api::serve(Arc::clone(&environment), self.generation, stream));
                     }
                 }
-                accepted = self.platform.accept(), if accepting => {
+                accepted = self.platform.accept(), if self.platform_connections.len() < connections_max => {
                     if let Ok((stream, _)) = accepted {
-                        self.connections.spawn(environment.shared.ports.platform.serve(stream));
+                        self.platform_connections.spawn(environment.shared.ports.platform.serve(stream));
                     }
                 }
                 Some(_) = self.connections.join_next() => {}
+                Some(_) = self.platform_connections.join_next() => {}
             }
         }
         environment.telemetry.reset();
@@ -217,7 +224,7 @@ impl Supervisor {
 
     async fn exited(&mut self, index: usize, status: ExitStatus) {
         let Running { extension, generation, .. } = self.processes.swap_remove(index);
-        self.environment.drain();
+        self.environment.drain(Amount::All);
         if let Some(name) = &extension {
             self.environment.extension_exited(generation, name, status);
         } else if self.shutdown.is_none() {
@@ -243,11 +250,12 @@ impl Supervisor {
             self.give_up("its processes cannot be killed");
             return false;
         }
-        environment.drain();
+        environment.drain(Amount::All);
         self.processes.clear();
         self.pipes.clear();
         environment.lock().output.detach();
         self.connections.abort_all();
+        self.platform_connections.abort_all();
         for listener in [&self.runtime_api, &self.platform] {
             while let Some(Ok(_)) = listener.accept().now_or_never() {}
         }

@@ -10,6 +10,7 @@ use model::fault::Fault;
 use model::function::Function;
 use model::gate::Gate;
 use model::lifecycle::{Event, State};
+use model::limits::EXTENSIONS_MAX;
 use sandbox::{Command, CpuQuota, Process, SandboxError};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe::Receiver;
@@ -53,6 +54,7 @@ pub(crate) struct Launch {
     pub platform: TcpListener,
     pub sandbox_time: Duration,
     pub turn: OwnedSemaphorePermit,
+    pub room: OwnedSemaphorePermit,
     pub log_group: Arc<model::log::LogGroup>,
     pub log_stream: Arc<str>,
 }
@@ -71,6 +73,7 @@ impl Environment {
             shared,
             pool: Arc::downgrade(pool),
             cell,
+            _room: launch.room,
             log_group: launch.log_group,
             log_stream: launch.log_stream,
             inner: std::sync::Mutex::new(Inner::new(&external, launch.sandbox_time, launch.turn)),
@@ -93,6 +96,7 @@ impl Environment {
             pipes: Vec::new(),
             generation: 0,
             connections: JoinSet::new(),
+            platform_connections: JoinSet::new(),
             shutdown: None,
         };
         tokio::spawn(supervisor.run());
@@ -140,6 +144,9 @@ impl Supervisor {
         let quota = CpuQuota::from_millicores(environment.function.cpu_millis().max(INIT_CPU_MILLIS));
         environment.warn_if(environment.cell.set_cpu(Some(quota)), "give CPU for init to");
         environment.init_begins();
+        if let Some(surplus) = self.extensions.get(EXTENSIONS_MAX) {
+            return environment.too_many_extensions(&surplus.name);
+        }
         for index in 0..self.extensions.len() {
             if !self.start_extension(index).await {
                 return;
