@@ -18,8 +18,9 @@ use tokio::runtime::Handle;
 
 /// The folder of a layer that the porter has made.
 const TREE: &str = "fs";
-/// Begins the porter's words about a failure that is the machine's and not the layer's.
-const LOCAL: &str = "(this machine) ";
+/// Stands before the porter's words about a failure that is the machine's and not the layer's. Names from a layer are
+/// escaped in such words, so none can hold it.
+const LOCAL: &str = "\u{1}local\u{1}";
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -3,9 +3,11 @@
 //! The warm path is here: two short locks and one message to the runtime's connection, all in memory.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use model::arn::FunctionId;
@@ -197,35 +199,36 @@ impl Engine {
             waited: Duration::ZERO,
             entered: Instant::now(),
         };
-        place_in(shared, &pool, assignment).await?;
+        // Whoever waits for an environment goes on waiting when its caller hangs up: an invocation that was taken is run.
+        let mut placing: Pending<'static, ()> = Box::pin(place_in(Arc::clone(shared), pool, assignment));
+        let first = poll_fn(|context| Poll::Ready(placing.as_mut().poll(context))).await;
+        if first.is_pending() {
+            tokio::spawn(placing);
+        }
         outcome.await.unwrap_or_else(|_| Err(lost()))
     }
 }
 
-/// Finds an environment and gives it the invocation.
-async fn place_in(
-    shared: &Arc<Shared>,
-    pool: &Arc<Pool>,
-    mut assignment: Assignment,
-) -> Result<(), ServiceError> {
+/// Finds an environment and gives it the invocation; if there is none to be had, the caller is told.
+pub(crate) async fn place_in(shared: Arc<Shared>, pool: Arc<Pool>, mut assignment: Assignment) {
+    let mut refused = lost();
     for _ in 0..ASSIGN_ATTEMPTS_MAX {
-        let (environment, reason) = find(shared, pool, assignment.reason).await?;
+        let (environment, reason) = match find(&shared, &pool, assignment.reason).await {
+            Ok(found) => found,
+            Err(error) => {
+                refused = error;
+                break;
+            }
+        };
         assignment.reason = reason;
         assignment.waited = assignment.entered.elapsed();
         match environment.assign(assignment) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return,
             Err(returned) => assignment = *returned,
         }
     }
-    Err(lost())
-}
-
-/// Places an invocation whose environment broke before it could be delivered. If that fails, its caller learns it
-/// from the reply that is dropped.
-pub(crate) async fn dispatch(shared: Arc<Shared>, pool: Arc<Pool>, assignment: Assignment) {
-    if let Err(error) = place_in(&shared, &pool, assignment).await {
-        tracing::warn!(function = %pool.function.id.name, %error, "cannot place an invocation again");
-    }
+    // A caller that went away is no error.
+    let _ = assignment.reply.send(Err(refused));
 }
 
 /// An environment for one invocation, and why it starts as it does.

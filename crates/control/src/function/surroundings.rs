@@ -71,8 +71,8 @@ impl Surroundings<'_> {
             }
             if !self.file_systems.contains_key(arn) {
                 return invalid(format!(
-                    "The file system {} is mapped to no directory of this machine. Its owner maps it in the setting \
-                     file-systems in the server's configuration.",
+                    "The file system {} is mapped to no directory of this machine. Its owner maps it with the setting \
+                     file-systems of the server's configuration.",
                     shown(arn)
                 ));
             }

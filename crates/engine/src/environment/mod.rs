@@ -225,7 +225,7 @@ impl Environment {
         }
         let Some(pool) = self.pool.upgrade() else { return };
         for assignment in requeued.into_iter().filter_map(OpenLease::into_assignment) {
-            tokio::spawn(engine::dispatch(Arc::clone(&self.shared), Arc::clone(&pool), assignment));
+            tokio::spawn(engine::place_in(Arc::clone(&self.shared), Arc::clone(&pool), assignment));
         }
     }
 

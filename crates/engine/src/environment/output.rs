@@ -29,6 +29,14 @@ impl Amount {
             Self::All => 1024 * 1024,
         }
     }
+
+    /// A record costs about the same whether it is long or empty. A last piece may bring some more.
+    const fn records_max(self) -> usize {
+        match self {
+            Self::Some => 1_000,
+            Self::All => usize::MAX,
+        }
+    }
 }
 
 const CHUNK_BYTES: usize = 4 * 1024;
@@ -99,7 +107,7 @@ impl Output {
     pub(crate) fn drain(&mut self, amount: Amount, whole: bool) -> Vec<Written> {
         let mut records = Vec::new();
         for pipe in &mut self.pipes {
-            pipe.read(amount.bytes_max(), &mut records);
+            pipe.read(amount, &mut records);
             if let Partial::Line(partial) = &mut pipe.partial
                 && (whole || pipe.source.is_none())
                 && !partial.is_empty()
@@ -141,11 +149,11 @@ impl Output {
 }
 
 impl Pipe {
-    fn read(&mut self, bytes_max: usize, records: &mut Vec<Written>) {
+    fn read(&mut self, amount: Amount, records: &mut Vec<Written>) {
         let Some(source) = &self.source else { return };
         let mut chunk = [0; CHUNK_BYTES];
         let mut taken = 0;
-        while taken < bytes_max {
+        while taken < amount.bytes_max() && records.len() < amount.records_max() {
             match read_now(source, &mut chunk) {
                 Ok(0) => {
                     self.source = None;

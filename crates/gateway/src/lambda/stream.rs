@@ -23,7 +23,7 @@ use crate::respond::{Body, Failure, streaming, whole};
 
 /// Pieces that wait for a slow reader.
 const PIECES_MAX: usize = 2;
-/// The code of every failure that is the function's own, or its environment's.
+/// The code of a failure before the first byte, the function's own or its environment's. Later ones have their own type.
 const UNHANDLED: &str = "Unhandled";
 
 pub async fn invoke(
