@@ -3,7 +3,7 @@
 //!
 //! It holds no more of HTTP than that API needs: a status line, headers, and bodies with a length.
 
-use std::io::{BufRead, BufReader, Read, Result, Write};
+use std::io::{BufRead, BufReader, Result, Write};
 use std::net::TcpStream;
 
 const BASE: &str = "/2018-06-01/runtime/invocation";

@@ -28,7 +28,7 @@ async fn only_directories_that_the_owner_allows_are_shared() {
     let world = World::open(data.path()).await;
     let with = |mounts: &[FileSystem]| Change { file_systems: Some(mounts.to_vec()), ..change() };
     let unknown = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-2";
-    check_refused(&world, with(&[mount(unknown, "/mnt/x")]), "in the setting file_systems").await;
+    check_refused(&world, with(&[mount(unknown, "/mnt/x")]), "with the setting file-systems").await;
     for path in ["/mnt", "/mnt/", "/tmp/x", "/mnt/..", "/mnt/a/b", "mnt/a", "/mnt/a\0"] {
         check_refused(&world, with(&[mount(FILE_SYSTEM, path)]), "The local mount path").await;
     }
