@@ -25,7 +25,7 @@ use crate::porter::KeeperUnpacker;
 
 /// Folder of the registry in the data directory.
 const REGISTRY_DIR: &str = "registry";
-/// Credentials for other registries, in the form of Docker's `config.json`.
+/// Credentials for other registries, in the form of Docker's `config.json`; read when needed.
 const CREDENTIALS_FILE: &str = "registry-credentials.json";
 const TOKEN_SECRET: &str = "registry-token";
 const TOKEN_SECRET_BYTES: usize = 32;
@@ -90,11 +90,10 @@ impl Warehouse {
         let dir = ground.data_dir.join(REGISTRY_DIR);
         let records = ground.store.records();
         let registry = Registry::open(&dir, records, Arc::clone(clock), Arc::clone(entropy), options).await?;
-        let credentials = ground.data_dir.join(CREDENTIALS_FILE);
         let images = ImageOptions {
             allowed_folders: ground.config.image_path.clone(),
             transport: TransportOptions {
-                credentials: credentials.is_file().then_some(credentials),
+                credentials: Some(ground.data_dir.join(CREDENTIALS_FILE)),
                 ..TransportOptions::default()
             },
             unpacker: Arc::new(KeeperUnpacker::new(ground.keeper.clone())),

@@ -14,7 +14,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -122,14 +122,7 @@ fn fork_keeper(
 ) -> anyhow::Result<KeeperLink> {
     let mut allowed_sources = catalogue.sources();
     allowed_sources.extend([data_dir.join(CODE_DIR), data_dir.join(IMAGES_DIR)]);
-    for (arn, dir) in &config.file_systems {
-        if !dir.is_dir() {
-            bail!(
-                "{} is to be shared as {arn}, but is no directory; make it, or change file-systems",
-                dir.display()
-            );
-        }
-    }
+    config.file_systems.iter().try_for_each(|(arn, dir)| check_shared(arn, dir))?;
     sandbox::fork_keeper(KeeperConfig {
         instance: block.instance.clone(),
         work_dir: data_dir.join(WORK_DIR),
@@ -148,6 +141,21 @@ fn fork_keeper(
         inside_gid: INSIDE_GID,
     })
     .context("cannot start the keeper of sandboxes")
+}
+
+/// A directory that functions may write, as its owner: so there must be one other than root.
+fn check_shared(arn: &str, dir: &Path) -> anyhow::Result<()> {
+    let shared = format!("{} is to be shared as {arn}", dir.display());
+    let metadata = fs::metadata(dir).with_context(|| format!("{shared}, but cannot be read"))?;
+    if !metadata.is_dir() {
+        bail!("{shared}, but is no directory; make it, or change file-systems");
+    }
+    if privilege::is_root() && (metadata.uid() == 0 || metadata.gid() == 0) {
+        bail!(
+            "{shared}, but belongs to root, whom no function may act as; give it to another user and group"
+        );
+    }
+    Ok(())
 }
 
 /// Makes the directory and what must be in it, readable by nobody else; gives its real path.

@@ -21,6 +21,8 @@ const TREE: &str = "fs";
 /// Stands before the porter's words about a failure that is the machine's and not the layer's. Names from a layer are
 /// escaped in such words, so none can hold it.
 const LOCAL: &str = "\u{1}local\u{1}";
+/// The same for a layer that is larger than it may be.
+const LARGE: &str = "\u{1}large\u{1}";
 
 #[derive(Serialize, Deserialize)]
 struct Order {
@@ -68,8 +70,12 @@ pub(crate) fn unpack(stream: OwnedFd, directory: BorrowedFd<'_>, order: &str) ->
 
 /// A failure as text, with its causes.
 fn told(error: UnpackError) -> io::Error {
-    let mut text = if error.is_local() { LOCAL.to_owned() } else { String::new() };
-    text.push_str(&error.to_string());
+    let mark = match &error {
+        UnpackError::TooLarge { .. } => LARGE,
+        error if error.is_local() => LOCAL,
+        _ => "",
+    };
+    let mut text = format!("{mark}{error}");
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
@@ -122,6 +128,9 @@ impl Unpacker for KeeperUnpacker {
         let stream = OwnedFd::from(job.blob);
         let report = self.runtime.block_on(self.keeper.unpack(stream, &job.target, &order));
         let report = report.map_err(|error| match error {
+            SandboxError::Unpack { reason, .. } if reason.contains(LARGE) => {
+                UnpackError::TooLarge { limit_bytes: job.bounds.bytes_max }
+            }
             SandboxError::Unpack { reason, .. } => match reason.split_once(LOCAL) {
                 Some((_, reason)) => failed(reason.to_owned(), true),
                 None => failed(reason, false),

@@ -50,7 +50,7 @@ impl Bootstrap {
         if self.manifest.start.prepare.is_empty() || stamp.exists() {
             return;
         }
-        let mut values = interpreter.values();
+        let mut values = interpreter.values(Path::to_owned);
         values.push(("{runtime_dir}", self.dir.to_string_lossy().into_owned()));
         let command: Vec<_> = self.manifest.start.prepare.iter().map(|text| fill(text, &values, 0)).collect();
         match find::run(&command, interpreter.user, PREPARE_TIME_MAX) {

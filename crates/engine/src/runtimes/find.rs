@@ -48,12 +48,10 @@ pub(super) struct User {
 }
 
 impl Interpreter {
-    /// The placeholders that it fills.
-    pub(super) fn values(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("{interpreter}", self.path.to_string_lossy().into_owned()),
-            ("{prefix}", prefix_of(&self.path).to_string_lossy().into_owned()),
-        ]
+    /// The placeholders that it fills, for somebody who sees its paths where `place` says.
+    pub(super) fn values(&self, place: impl Fn(&Path) -> PathBuf) -> Vec<(&'static str, String)> {
+        let text = |path: &Path| place(path).to_string_lossy().into_owned();
+        vec![("{interpreter}", text(&self.path)), ("{prefix}", text(prefix_of(&self.path)))]
     }
 }
 

@@ -18,6 +18,8 @@ const TASK: &str = "/var/task";
 const LAYERS: &str = "/opt";
 /// Where the bootstraps stand inside every sandbox.
 const RUNTIME_DIR: &str = "/var/runtime";
+/// Where interpreters stand on Lambda; here those that cannot stand in their own place.
+const MOVED: &str = "/var/lang";
 /// Where programs of images are looked for when the image does not say.
 const IMAGE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -61,7 +63,7 @@ pub(super) fn of_interpreter(function: &Function, language: &Bootstrap, interpre
     let settings = &function.settings;
     let memory_mb = settings.memory_mb;
     let version = settings.runtime().and_then(|runtime| runtime.version()).unwrap_or(interpreter.version);
-    let mut values = interpreter.values();
+    let mut values = interpreter.values(inside);
     values.extend([
         ("{version}", format!("{}.{}", version.major, version.minor)),
         ("{major}", version.major.to_string()),
@@ -76,7 +78,7 @@ pub(super) fn of_interpreter(function: &Function, language: &Bootstrap, interpre
     let argv = manifest.start.argv_for(variable).into_iter();
     let argv = argv.map(|text| fill(text, &values, memory_mb).into()).collect();
     let environment = manifest.environment.iter();
-    let mounts = interpreter.mounts.iter().map(|path| Mount::read_only(path.clone(), path.clone()));
+    let mounts = interpreter.mounts.iter().map(|path| Mount::read_only(path.clone(), inside(path)));
     Plan {
         root: Root::Host,
         argv: wrapped(argv, variable(EXEC_WRAPPER)),
@@ -87,6 +89,11 @@ pub(super) fn of_interpreter(function: &Function, language: &Bootstrap, interpre
         cwd: TASK.into(),
         exists: true,
     }
+}
+
+/// Where something of the host stands inside: in its own place, unless the function's `/tmp` would hide it there.
+fn inside(path: &Path) -> PathBuf {
+    path.strip_prefix("/tmp").map_or_else(|_| path.to_owned(), |rest| Path::new(MOVED).join(rest))
 }
 
 /// The package's own `bootstrap`, or else one in a layer.
@@ -195,6 +202,12 @@ mod tests {
         check("/opt/bootstrap", true);
         std::fs::write(code.path().join("bootstrap"), "").expect("written");
         check("/var/task/bootstrap", true);
+    }
+
+    #[test]
+    fn interpreters_are_never_below_tmp() {
+        assert_eq!(inside(Path::new("/opt/x")), Path::new("/opt/x"));
+        assert_eq!(inside(Path::new("/tmp/a/bin/x")), Path::new("/var/lang/a/bin/x"));
     }
 
     #[test]
