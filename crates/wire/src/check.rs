@@ -130,6 +130,32 @@ pub struct Map {
     pub sensitive: bool,
 }
 
+/// Constraints of a map from strings to numbers.
+#[derive(Debug)]
+pub struct NumberMap {
+    /// Fewest entries.
+    pub min: Option<usize>,
+    /// Most entries.
+    pub max: Option<usize>,
+    /// What each key must satisfy.
+    pub key: Option<&'static Text>,
+    /// What each value must satisfy.
+    pub value: Number,
+}
+
+/// Constraints of a map from strings to lists of strings.
+#[derive(Debug)]
+pub struct ListMap {
+    /// Fewest entries.
+    pub min: Option<usize>,
+    /// Most entries.
+    pub max: Option<usize>,
+    /// What each key must satisfy.
+    pub key: Option<&'static Text>,
+    /// What each value must satisfy.
+    pub value: List,
+}
+
 /// A structure that can check its members.
 pub trait Check {
     /// Adds what is wrong to `found`.
@@ -280,6 +306,57 @@ impl Violations {
         if let Some(value) = rule.value.filter(|rule| !map.values().all(|value| rule.accepts(value))) {
             let failure = format!("Map value must satisfy constraint: [{}]", value.all());
             self.add(name, &shown(all(), sensitive), &failure);
+        }
+    }
+
+    /// A map of numbers.
+    pub fn numbers(&mut self, name: &'static str, value: Option<&BTreeMap<String, f64>>, rule: &NumberMap) {
+        let Some(map) = value else { return };
+        let all = || shown(format!("{{{}}}", Join(map.iter().map(|(key, value)| format!("{key}={value}")))), false);
+        self.entries(name, map, (rule.min, rule.max, rule.key), all);
+        let Number { min, max } = rule.value;
+        let is_legal = |value: &f64| min.is_none_or(|min| *value >= min) && max.is_none_or(|max| *value <= max);
+        if !map.values().all(is_legal) {
+            let bounds = [
+                max.map(|max| format!("Member must have value less than or equal to {max}")),
+                min.map(|min| format!("Member must have value greater than or equal to {min}")),
+            ];
+            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+            self.add(name, &all(), &format!("Map value must satisfy constraint: [{}]", bounds.join(", ")));
+        }
+    }
+
+    /// A map of lists of strings.
+    pub fn lists(&mut self, name: &'static str, value: Option<&BTreeMap<String, Vec<String>>>, rule: &ListMap) {
+        let Some(map) = value else { return };
+        let all = || {
+            let entry = |(key, list): (&String, &Vec<String>)| format!("{key}=[{}]", Join(list.iter()));
+            shown(format!("{{{}}}", Join(map.iter().map(entry))), false)
+        };
+        self.entries(name, map, (rule.min, rule.max, rule.key), all);
+        let List { min, max, element, .. } = &rule.value;
+        let sizes_fit = map.values().all(|list| size_failure(*min, *max, || list.len()).is_none());
+        let texts_fit = element.is_none_or(|rule| map.values().flatten().all(|text| rule.accepts(text)));
+        if !(sizes_fit && texts_fit) {
+            let bounds = [max.map(max_length_message), min.map(min_length_message), element.map(Text::all)];
+            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+            self.add(name, &all(), &format!("Map value must satisfy constraint: [{}]", bounds.join(", ")));
+        }
+    }
+
+    /// The number and the keys of a map's entries.
+    fn entries<T>(
+        &mut self,
+        name: &'static str,
+        map: &BTreeMap<String, T>,
+        (min, max, key): (Option<usize>, Option<usize>, Option<&'static Text>),
+        all: impl Fn() -> String,
+    ) {
+        if let Some(failure) = size_failure(min, max, || map.len()) {
+            self.add(name, &all(), &failure);
+        }
+        if let Some(key) = key.filter(|rule| !map.keys().all(|key| rule.accepts(key))) {
+            self.add(name, &all(), &format!("Map keys must satisfy constraint: [{}]", key.all()));
         }
     }
 

@@ -80,10 +80,16 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
                 );
             }
             Some(Location::StatusCode) => bail!("{name} of an input is bound to the status"),
-            None if shape.payload.as_ref() == Some(name) => lines.add(
-                format!("{field}: request.payload(),\n"),
-                format!("request.payload(self.{field}.as_ref());\n"),
-            ),
+            None if shape.payload.as_ref() == Some(name) => {
+                let (read, write) = match source.model.shape(&member.shape)?.kind {
+                    Kind::Structure => ("whole_document()?", "whole_document"),
+                    _ => ("payload()", "payload"),
+                };
+                lines.add(
+                    format!("{field}: request.{read},\n"),
+                    format!("request.{write}(self.{field}.as_ref());\n"),
+                );
+            }
             None => {}
         }
     }
@@ -101,13 +107,14 @@ fn call(source: &Source<'_>, input: &str, operation: &str, output: &str) -> anyh
     } else {
         format!("let mut request = {new};\n{}request", lines.write)
     };
+    let read = lines.value(shape, "request.document()");
+    let from = if read.contains("request.") { "request" } else { "_" };
     Ok(format!(
         "impl Call for {input} {{\n\
          type Output = {output};\n\
          const HTTP: &'static Http = Operation::{operation}.http();\n\n\
-         fn read(request: &Request<'_>) -> Result<Self, Malformed> {{\n{}\n}}\n\n\
-         fn to_request(&self) -> ClientRequest {{\n{request}\n}}\n}}\n\n",
-        lines.value(shape, "request.document()"),
+         fn read({from}: &Request<'_>) -> Result<Self, Malformed> {{\n{read}\n}}\n\n\
+         fn to_request(&self) -> ClientRequest {{\n{request}\n}}\n}}\n\n"
     ))
 }
 
@@ -141,12 +148,13 @@ fn reply(source: &Source<'_>, output: &str) -> anyhow::Result<String> {
     if !body_members(shape).is_empty() {
         lines.write.push_str("reply.document(self);\n");
     }
+    let read = lines.value(shape, "reply.read_document()");
+    let from = if read.contains("reply.") { "reply" } else { "_" };
     let mutable = if lines.write.is_empty() { "" } else { "mut " };
     Ok(format!(
         "impl Output for {output} {{\n\
          fn reply(&self, http: &Http) -> Reply {{\nlet {mutable}reply = Reply::new(http);\n{}reply\n}}\n\n\
-         fn read(reply: &Reply) -> Result<Self, Malformed> {{\n{}\n}}\n}}\n\n",
+         fn read({from}: &Reply) -> Result<Self, Malformed> {{\n{read}\n}}\n}}\n\n",
         lines.write,
-        lines.value(shape, "reply.read_document()"),
     ))
 }

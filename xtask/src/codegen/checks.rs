@@ -23,7 +23,8 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
         code.push_str(&format!("static {name}: {kind} = {kind} {{ {body} }};\n\n"));
     }
     code.push_str(&impls);
-    let rules = ["Check", "List", "Map", "Number", "Pattern", "Text", "Violations"];
+    let rules =
+            ["Check", "List", "ListMap", "Map", "Number", "NumberMap", "Pattern", "Text", "Violations"];
     let imports = [used(&code, "crate::check", &rules), used(&code, "crate::json", &["OpenEnum"])].concat();
     Ok(format!("use super::types::*;\n{imports}\n{code}"))
 }
@@ -128,10 +129,31 @@ impl Rules<'_> {
     ) -> anyhow::Result<Option<String>> {
         let shape = self.source.model.shape(target)?;
         let (key, value) = (element(target, &shape.key)?, element(target, &shape.value)?);
-        if self.source.model.shape(&value.shape)?.kind != Kind::String {
-            bail!("{target} is a map of {}, for which no check is known", value.shape);
+        let (name, value_shape) = (&value.shape, self.source.model.shape(&value.shape)?);
+        let key = self.text(&key.shape, false)?;
+        match value_shape.kind {
+            Kind::String => {}
+            Kind::Double | Kind::Float => {
+                let body = format!(
+                    "{}, key: {}, value: Number {{ {} }}",
+                    sizes(shape),
+                    reference(key),
+                    number_bounds(value_shape)
+                );
+                let rule = self.add(target, "NumberMap", body);
+                return Ok(Some(format!("found.numbers({shown:?}, {field}.as_ref(), &{rule});\n")));
+            }
+            Kind::List => {
+                let text = self.text(&element(name, &value_shape.member)?.shape, false)?;
+                let list = format!("{}, element: {}, sensitive: false", sizes(value_shape), reference(text));
+                let body =
+                    format!("{}, key: {}, value: List {{ {list} }}", sizes(shape), reference(key));
+                let rule = self.add(target, "ListMap", body);
+                return Ok(Some(format!("found.lists({shown:?}, {field}.as_ref(), &{rule});\n")));
+            }
+            _ => bail!("{target} is a map of {name}, for which no check is known"),
         }
-        let (key, value) = (self.text(&key.shape, false)?, self.text(&value.shape, false)?);
+        let value = self.text(name, false)?;
         if key.is_none() && value.is_none() && shape.min.is_none() && shape.max.is_none() {
             return Ok(None);
         }

@@ -76,7 +76,7 @@ fn emit(service: &Service, botocore: &Path, version: &str, files: &mut Files) ->
     };
     let folder = format!("crates/wire/src/generated/{}", service.name);
     for (file, about, code) in [
-        ("mod", "All of the service in one place.", module()),
+        ("mod", "All of the service in one place.", module(model.metadata.protocol)),
         ("types", "The shapes that served operations take and give.", types::emit(&source)?),
         ("json", "Each structure to and from JSON.", json::emit(&source)?),
         ("checks", "The constraints of every input.", checks::emit(&source)?),
@@ -98,10 +98,22 @@ fn header(model: &Model, about: &str) -> String {
     )
 }
 
-fn module() -> String {
-    "mod bindings;\nmod checks;\npub mod errors;\nmod json;\nmod operations;\nmod types;\n\n\
-     pub use operations::*;\npub use types::*;\n"
-        .to_owned()
+fn module(protocol: Protocol) -> String {
+    let service = if protocol == Protocol::Json { "SERVICE, " } else { "" };
+    // Named one by one, so that they win over a shape of the same name, which is then reached through `types`.
+    format!(
+        "mod bindings;
+mod checks;
+pub mod errors;
+mod json;
+mod operations;
+pub mod types;
+
+\
+         pub use operations::{{Input, Operation, {service}route}};
+pub use types::*;
+"
+    )
 }
 
 fn generated_module() -> String {

@@ -37,7 +37,7 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
          /// Reads and checks the input of `operation`; `None` if the operation is not served.\n\
          #[must_use]\n\
          pub fn accept(operation: Operation, request: &Request<'_>) -> Option<Result<Input, Refused>> {{\n\
-         Some(match operation {{\n{arms}_ => return None,\n}})\n}}\n}}\n\n\
+         Some(match operation {{\n{arms}}})\n}}\n}}\n\n\
          static HTTP: [Http; {count}] = [{table}];\n",
         enumeration = enumeration(source),
         all = all(source),
@@ -83,6 +83,9 @@ pub(super) fn served(source: &Source<'_>, from: &str) -> (String, String) {
         arms.push_str(&format!(
             "Operation::{operation} => {input}::accept({from}).map(Input::{operation}),\n"
         ));
+    }
+    if source.reach.inputs.len() < source.model.operations.len() {
+        arms.push_str("_ => return None,\n");
     }
     (arms, variants)
 }

@@ -51,7 +51,7 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
          /// Reads and checks the input of `operation`; `None` if the operation is not served.\n\
          #[must_use]\n\
          pub fn accept(operation: Operation, body: &[u8]) -> Option<Result<Input, Refused>> {{\n\
-         Some(match operation {{\n{arms}_ => return None,\n}})\n}}\n}}\n\n\
+         Some(match operation {{\n{arms}}})\n}}\n}}\n\n\
          /// The service as its protocol sees it.\n\
          pub static SERVICE: Service = Service {{ target_prefix: {prefix:?}, \
          content_type: \"application/x-amz-json-{version}\", operations: &NAMES, errors: errors::ALL, \

@@ -97,6 +97,11 @@ impl Request<'_> {
         message::document(self.body)
     }
 
+    /// The JSON body as one member; absent if empty.
+    pub fn whole_document<T: FromJson + Default>(&self) -> Result<Option<T>, Malformed> {
+        if self.body.is_empty() { Ok(None) } else { self.document().map(Some) }
+    }
+
     /// The body as it is; absent if empty.
     #[must_use]
     pub fn payload(&self) -> Option<Bytes> {
@@ -144,6 +149,13 @@ impl ClientRequest {
     pub fn document<T: ToJson>(&mut self, value: &T) {
         self.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body = to_json(value).into();
+    }
+
+    /// Sets the JSON body to one member, if it is set.
+    pub fn whole_document<T: ToJson>(&mut self, value: Option<&T>) {
+        if let Some(value) = value {
+            self.document(value);
+        }
     }
 
     /// Sets the raw body.

@@ -7,7 +7,7 @@ mod checks;
 pub mod errors;
 mod json;
 mod operations;
-mod types;
+pub mod types;
 
-pub use operations::*;
+pub use operations::{Input, Operation, SERVICE, route};
 pub use types::*;

@@ -7,6 +7,147 @@ use super::types::*;
 use crate::json::Malformed;
 use crate::rest_json::{Call, ClientRequest, Http, Output, Reply, Request, ToText};
 
+impl Call for AddLayerVersionPermissionRequest {
+    type Output = AddLayerVersionPermissionResponse;
+    const HTTP: &'static Http = Operation::AddLayerVersionPermission.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            layer_name: request.label("LayerName")?,
+            version_number: request.label("VersionNumber")?,
+            revision_id: request.query("RevisionId")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                "VersionNumber" => self.version_number.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("RevisionId", self.revision_id.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for AddPermissionRequest {
+    type Output = AddPermissionResponse;
+    const HTTP: &'static Http = Operation::AddPermission.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for CheckpointDurableExecutionRequest {
+    type Output = CheckpointDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::CheckpointDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { durable_execution_arn: request.label("DurableExecutionArn")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for CreateAliasRequest {
+    type Output = AliasConfiguration;
+    const HTTP: &'static Http = Operation::CreateAlias.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for CreateCapacityProviderRequest {
+    type Output = CreateCapacityProviderResponse;
+    const HTTP: &'static Http = Operation::CreateCapacityProvider.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        request.document()
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for CreateCodeSigningConfigRequest {
+    type Output = CreateCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::CreateCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        request.document()
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for CreateEventSourceMappingRequest {
+    type Output = EventSourceMappingConfiguration;
+    const HTTP: &'static Http = Operation::CreateEventSourceMapping.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        request.document()
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.document(self);
+        request
+    }
+}
+
 impl Call for CreateFunctionRequest {
     type Output = FunctionConfiguration;
     const HTTP: &'static Http = Operation::CreateFunction.http();
@@ -22,9 +163,211 @@ impl Call for CreateFunctionRequest {
     }
 }
 
+impl Call for CreateFunctionUrlConfigRequest {
+    type Output = CreateFunctionUrlConfigResponse;
+    const HTTP: &'static Http = Operation::CreateFunctionUrlConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for DeleteAliasRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteAlias.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, name: request.label("Name")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                "Name" => self.name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteCapacityProviderRequest {
+    type Output = DeleteCapacityProviderResponse;
+    const HTTP: &'static Http = Operation::DeleteCapacityProvider.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { capacity_provider_name: request.label("CapacityProviderName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CapacityProviderName" => self.capacity_provider_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteCodeSigningConfigRequest {
+    type Output = DeleteCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::DeleteCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { code_signing_config_arn: request.label("CodeSigningConfigArn")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CodeSigningConfigArn" => self.code_signing_config_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteDurableExecutionRequest {
+    type Output = DeleteDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::DeleteDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { durable_execution_arn: request.label("DurableExecutionArn")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteEventSourceMappingRequest {
+    type Output = EventSourceMappingConfiguration;
+    const HTTP: &'static Http = Operation::DeleteEventSourceMapping.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { uuid: request.label("UUID")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "UUID" => self.uuid.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteFunctionCodeSigningConfigRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteFunctionCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteFunctionConcurrencyRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteFunctionConcurrency.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for DeleteFunctionEventInvokeConfigRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteFunctionEventInvokeConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
 impl Call for DeleteFunctionRequest {
     type Output = DeleteFunctionResponse;
     const HTTP: &'static Http = Operation::DeleteFunction.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for DeleteFunctionUrlConfigRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteFunctionUrlConfig.http();
 
     fn read(request: &Request<'_>) -> Result<Self, Malformed> {
         Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
@@ -63,6 +406,258 @@ impl Call for DeleteLayerVersionRequest {
     }
 }
 
+impl Call for DeleteProvisionedConcurrencyConfigRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteProvisionedConcurrencyConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for DeleteResourcePolicyRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::DeleteResourcePolicy.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource_arn: request.label("ResourceArn")?, revision_id: request.query("RevisionId")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "ResourceArn" => self.resource_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("RevisionId", self.revision_id.as_ref());
+        request
+    }
+}
+
+impl Call for GetAccountSettingsRequest {
+    type Output = GetAccountSettingsResponse;
+    const HTTP: &'static Http = Operation::GetAccountSettings.http();
+
+    fn read(_: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |_| String::new())
+    }
+}
+
+impl Call for GetAliasRequest {
+    type Output = AliasConfiguration;
+    const HTTP: &'static Http = Operation::GetAlias.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, name: request.label("Name")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                "Name" => self.name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetCapacityProviderRequest {
+    type Output = GetCapacityProviderResponse;
+    const HTTP: &'static Http = Operation::GetCapacityProvider.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { capacity_provider_name: request.label("CapacityProviderName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CapacityProviderName" => self.capacity_provider_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetCodeSigningConfigRequest {
+    type Output = GetCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::GetCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { code_signing_config_arn: request.label("CodeSigningConfigArn")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CodeSigningConfigArn" => self.code_signing_config_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetDurableExecutionHistoryRequest {
+    type Output = GetDurableExecutionHistoryResponse;
+    const HTTP: &'static Http = Operation::GetDurableExecutionHistory.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            durable_execution_arn: request.label("DurableExecutionArn")?,
+            include_execution_data: request.query("IncludeExecutionData")?,
+            max_items: request.query("MaxItems")?,
+            marker: request.query("Marker")?,
+            reverse_order: request.query("ReverseOrder")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("IncludeExecutionData", self.include_execution_data.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("ReverseOrder", self.reverse_order.as_ref());
+        request
+    }
+}
+
+impl Call for GetDurableExecutionRequest {
+    type Output = GetDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::GetDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            durable_execution_arn: request.label("DurableExecutionArn")?,
+            include_execution_data: request.query("IncludeExecutionData")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("IncludeExecutionData", self.include_execution_data.as_ref());
+        request
+    }
+}
+
+impl Call for GetDurableExecutionStateRequest {
+    type Output = GetDurableExecutionStateResponse;
+    const HTTP: &'static Http = Operation::GetDurableExecutionState.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            durable_execution_arn: request.label("DurableExecutionArn")?,
+            checkpoint_token: request.query("CheckpointToken")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("CheckpointToken", self.checkpoint_token.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for GetEventSourceMappingRequest {
+    type Output = EventSourceMappingConfiguration;
+    const HTTP: &'static Http = Operation::GetEventSourceMapping.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { uuid: request.label("UUID")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "UUID" => self.uuid.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetFunctionCodeSigningConfigRequest {
+    type Output = GetFunctionCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::GetFunctionCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetFunctionConcurrencyRequest {
+    type Output = GetFunctionConcurrencyResponse;
+    const HTTP: &'static Http = Operation::GetFunctionConcurrency.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
 impl Call for GetFunctionConfigurationRequest {
     type Output = FunctionConfiguration;
     const HTTP: &'static Http = Operation::GetFunctionConfiguration.http();
@@ -84,9 +679,91 @@ impl Call for GetFunctionConfigurationRequest {
     }
 }
 
+impl Call for GetFunctionEventInvokeConfigRequest {
+    type Output = FunctionEventInvokeConfig;
+    const HTTP: &'static Http = Operation::GetFunctionEventInvokeConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for GetFunctionRecursionConfigRequest {
+    type Output = GetFunctionRecursionConfigResponse;
+    const HTTP: &'static Http = Operation::GetFunctionRecursionConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
 impl Call for GetFunctionRequest {
     type Output = GetFunctionResponse;
     const HTTP: &'static Http = Operation::GetFunction.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for GetFunctionScalingConfigRequest {
+    type Output = GetFunctionScalingConfigResponse;
+    const HTTP: &'static Http = Operation::GetFunctionScalingConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for GetFunctionUrlConfigRequest {
+    type Output = GetFunctionUrlConfigResponse;
+    const HTTP: &'static Http = Operation::GetFunctionUrlConfig.http();
 
     fn read(request: &Request<'_>) -> Result<Self, Malformed> {
         Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
@@ -120,6 +797,26 @@ impl Call for GetLayerVersionByArnRequest {
     }
 }
 
+impl Call for GetLayerVersionPolicyRequest {
+    type Output = GetLayerVersionPolicyResponse;
+    const HTTP: &'static Http = Operation::GetLayerVersionPolicy.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { layer_name: request.label("LayerName")?, version_number: request.label("VersionNumber")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                "VersionNumber" => self.version_number.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
 impl Call for GetLayerVersionRequest {
     type Output = GetLayerVersionResponse;
     const HTTP: &'static Http = Operation::GetLayerVersion.http();
@@ -137,6 +834,88 @@ impl Call for GetLayerVersionRequest {
             }
             .unwrap_or_default()
         })
+    }
+}
+
+impl Call for GetPolicyRequest {
+    type Output = GetPolicyResponse;
+    const HTTP: &'static Http = Operation::GetPolicy.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for GetProvisionedConcurrencyConfigRequest {
+    type Output = GetProvisionedConcurrencyConfigResponse;
+    const HTTP: &'static Http = Operation::GetProvisionedConcurrencyConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
+    }
+}
+
+impl Call for GetResourcePolicyRequest {
+    type Output = GetResourcePolicyResponse;
+    const HTTP: &'static Http = Operation::GetResourcePolicy.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource_arn: request.label("ResourceArn")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "ResourceArn" => self.resource_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for GetRuntimeManagementConfigRequest {
+    type Output = GetRuntimeManagementConfigResponse;
+    const HTTP: &'static Http = Operation::GetRuntimeManagementConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, qualifier: request.query("Qualifier")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request
     }
 }
 
@@ -176,6 +955,27 @@ impl Call for InvocationRequest {
     }
 }
 
+impl Call for InvokeAsyncRequest {
+    type Output = InvokeAsyncResponse;
+    const HTTP: &'static Http = Operation::InvokeAsync.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, invoke_args: request.payload() })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.payload(self.invoke_args.as_ref());
+        request
+    }
+}
+
 impl Call for InvokeWithResponseStreamRequest {
     type Output = InvokeWithResponseStreamResponse;
     const HTTP: &'static Http = Operation::InvokeWithResponseStream.http();
@@ -206,6 +1006,236 @@ impl Call for InvokeWithResponseStreamRequest {
         request.payload(self.payload.as_ref());
         request.header("x-amz-tenant-id", self.tenant_id.as_ref());
         request.header("x-amz-invocation-type", self.invocation_type.as_ref());
+        request
+    }
+}
+
+impl Call for ListAliasesRequest {
+    type Output = ListAliasesResponse;
+    const HTTP: &'static Http = Operation::ListAliases.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            function_version: request.query("FunctionVersion")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("FunctionVersion", self.function_version.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListCapacityProvidersRequest {
+    type Output = ListCapacityProvidersResponse;
+    const HTTP: &'static Http = Operation::ListCapacityProviders.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            state: request.query("State")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.query("State", self.state.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListCodeSigningConfigsRequest {
+    type Output = ListCodeSigningConfigsResponse;
+    const HTTP: &'static Http = Operation::ListCodeSigningConfigs.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { marker: request.query("Marker")?, max_items: request.query("MaxItems")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListDurableExecutionsByFunctionRequest {
+    type Output = ListDurableExecutionsByFunctionResponse;
+    const HTTP: &'static Http = Operation::ListDurableExecutionsByFunction.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            durable_execution_name: request.query("DurableExecutionName")?,
+            statuses: request.query_list("Statuses")?,
+            started_after: request.query("StartedAfter")?,
+            started_before: request.query("StartedBefore")?,
+            reverse_order: request.query("ReverseOrder")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.query("DurableExecutionName", self.durable_execution_name.as_ref());
+        request.query_list("Statuses", self.statuses.as_ref());
+        request.query("StartedAfter", self.started_after.as_ref());
+        request.query("StartedBefore", self.started_before.as_ref());
+        request.query("ReverseOrder", self.reverse_order.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListEventSourceMappingsRequest {
+    type Output = ListEventSourceMappingsResponse;
+    const HTTP: &'static Http = Operation::ListEventSourceMappings.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            event_source_arn: request.query("EventSourceArn")?,
+            function_name: request.query("FunctionName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |_| String::new());
+        request.query("EventSourceArn", self.event_source_arn.as_ref());
+        request.query("FunctionName", self.function_name.as_ref());
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListFunctionEventInvokeConfigsRequest {
+    type Output = ListFunctionEventInvokeConfigsResponse;
+    const HTTP: &'static Http = Operation::ListFunctionEventInvokeConfigs.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListFunctionUrlConfigsRequest {
+    type Output = ListFunctionUrlConfigsResponse;
+    const HTTP: &'static Http = Operation::ListFunctionUrlConfigs.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListFunctionVersionsByCapacityProviderRequest {
+    type Output = ListFunctionVersionsByCapacityProviderResponse;
+    const HTTP: &'static Http = Operation::ListFunctionVersionsByCapacityProvider.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            capacity_provider_name: request.label("CapacityProviderName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CapacityProviderName" => self.capacity_provider_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListFunctionsByCodeSigningConfigRequest {
+    type Output = ListFunctionsByCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::ListFunctionsByCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            code_signing_config_arn: request.label("CodeSigningConfigArn")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CodeSigningConfigArn" => self.code_signing_config_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
         request
     }
 }
@@ -286,6 +1316,98 @@ impl Call for ListLayersRequest {
     }
 }
 
+impl Call for ListProvisionedConcurrencyConfigsRequest {
+    type Output = ListProvisionedConcurrencyConfigsResponse;
+    const HTTP: &'static Http = Operation::ListProvisionedConcurrencyConfigs.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for ListTagsRequest {
+    type Output = ListTagsResponse;
+    const HTTP: &'static Http = Operation::ListTags.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource: request.label("Resource")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "Resource" => self.resource.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for ListVersionsByFunctionRequest {
+    type Output = ListVersionsByFunctionResponse;
+    const HTTP: &'static Http = Operation::ListVersionsByFunction.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            marker: request.query("Marker")?,
+            max_items: request.query("MaxItems")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Marker", self.marker.as_ref());
+        request.query("MaxItems", self.max_items.as_ref());
+        request
+    }
+}
+
+impl Call for PauseDurableExecutionRequest {
+    type Output = PauseDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::PauseDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { durable_execution_arn: request.label("DurableExecutionArn")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
 impl Call for PublishLayerVersionRequest {
     type Output = PublishLayerVersionResponse;
     const HTTP: &'static Http = Operation::PublishLayerVersion.http();
@@ -298,6 +1420,508 @@ impl Call for PublishLayerVersionRequest {
         let mut request = ClientRequest::new(Self::HTTP, |label| {
             match label {
                 "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PublishVersionRequest {
+    type Output = FunctionConfiguration;
+    const HTTP: &'static Http = Operation::PublishVersion.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutFunctionCodeSigningConfigRequest {
+    type Output = PutFunctionCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::PutFunctionCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutFunctionConcurrencyRequest {
+    type Output = Concurrency;
+    const HTTP: &'static Http = Operation::PutFunctionConcurrency.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutFunctionEventInvokeConfigRequest {
+    type Output = FunctionEventInvokeConfig;
+    const HTTP: &'static Http = Operation::PutFunctionEventInvokeConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutFunctionRecursionConfigRequest {
+    type Output = PutFunctionRecursionConfigResponse;
+    const HTTP: &'static Http = Operation::PutFunctionRecursionConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { function_name: request.label("FunctionName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutFunctionScalingConfigRequest {
+    type Output = PutFunctionScalingConfigResponse;
+    const HTTP: &'static Http = Operation::PutFunctionScalingConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutProvisionedConcurrencyConfigRequest {
+    type Output = PutProvisionedConcurrencyConfigResponse;
+    const HTTP: &'static Http = Operation::PutProvisionedConcurrencyConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutResourcePolicyRequest {
+    type Output = PutResourcePolicyResponse;
+    const HTTP: &'static Http = Operation::PutResourcePolicy.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource_arn: request.label("ResourceArn")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "ResourceArn" => self.resource_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for PutRuntimeManagementConfigRequest {
+    type Output = PutRuntimeManagementConfigResponse;
+    const HTTP: &'static Http = Operation::PutRuntimeManagementConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for RemoveLayerVersionPermissionRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::RemoveLayerVersionPermission.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            layer_name: request.label("LayerName")?,
+            version_number: request.label("VersionNumber")?,
+            statement_id: request.label("StatementId")?,
+            revision_id: request.query("RevisionId")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "LayerName" => self.layer_name.as_ref().map(ToText::to_text),
+                "VersionNumber" => self.version_number.as_ref().map(ToText::to_text),
+                "StatementId" => self.statement_id.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("RevisionId", self.revision_id.as_ref());
+        request
+    }
+}
+
+impl Call for RemovePermissionRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::RemovePermission.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            statement_id: request.label("StatementId")?,
+            qualifier: request.query("Qualifier")?,
+            revision_id: request.query("RevisionId")?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                "StatementId" => self.statement_id.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.query("RevisionId", self.revision_id.as_ref());
+        request
+    }
+}
+
+impl Call for ResumeDurableExecutionRequest {
+    type Output = ResumeDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::ResumeDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { durable_execution_arn: request.label("DurableExecutionArn")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for SendDurableExecutionCallbackFailureRequest {
+    type Output = SendDurableExecutionCallbackFailureResponse;
+    const HTTP: &'static Http = Operation::SendDurableExecutionCallbackFailure.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { callback_id: request.label("CallbackId")?, error: request.whole_document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CallbackId" => self.callback_id.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.whole_document(self.error.as_ref());
+        request
+    }
+}
+
+impl Call for SendDurableExecutionCallbackHeartbeatRequest {
+    type Output = SendDurableExecutionCallbackHeartbeatResponse;
+    const HTTP: &'static Http = Operation::SendDurableExecutionCallbackHeartbeat.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { callback_id: request.label("CallbackId")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CallbackId" => self.callback_id.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+}
+
+impl Call for SendDurableExecutionCallbackSuccessRequest {
+    type Output = SendDurableExecutionCallbackSuccessResponse;
+    const HTTP: &'static Http = Operation::SendDurableExecutionCallbackSuccess.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { callback_id: request.label("CallbackId")?, result: request.payload() })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CallbackId" => self.callback_id.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.payload(self.result.as_ref());
+        request
+    }
+}
+
+impl Call for StopDurableExecutionRequest {
+    type Output = StopDurableExecutionResponse;
+    const HTTP: &'static Http = Operation::StopDurableExecution.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            durable_execution_arn: request.label("DurableExecutionArn")?,
+            error: request.whole_document()?,
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "DurableExecutionArn" => self.durable_execution_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.whole_document(self.error.as_ref());
+        request
+    }
+}
+
+impl Call for TagResourceRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::TagResource.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource: request.label("Resource")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "Resource" => self.resource.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for UntagResourceRequest {
+    type Output = ();
+    const HTTP: &'static Http = Operation::UntagResource.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { resource: request.label("Resource")?, tag_keys: request.query_list("tagKeys")? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "Resource" => self.resource.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query_list("tagKeys", self.tag_keys.as_ref());
+        request
+    }
+}
+
+impl Call for UpdateAliasRequest {
+    type Output = AliasConfiguration;
+    const HTTP: &'static Http = Operation::UpdateAlias.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            name: request.label("Name")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                "Name" => self.name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for UpdateCapacityProviderRequest {
+    type Output = UpdateCapacityProviderResponse;
+    const HTTP: &'static Http = Operation::UpdateCapacityProvider.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { capacity_provider_name: request.label("CapacityProviderName")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CapacityProviderName" => self.capacity_provider_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for UpdateCodeSigningConfigRequest {
+    type Output = UpdateCodeSigningConfigResponse;
+    const HTTP: &'static Http = Operation::UpdateCodeSigningConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { code_signing_config_arn: request.label("CodeSigningConfigArn")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "CodeSigningConfigArn" => self.code_signing_config_arn.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.document(self);
+        request
+    }
+}
+
+impl Call for UpdateEventSourceMappingRequest {
+    type Output = EventSourceMappingConfiguration;
+    const HTTP: &'static Http = Operation::UpdateEventSourceMapping.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self { uuid: request.label("UUID")?, ..request.document()? })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "UUID" => self.uuid.as_ref().map(ToText::to_text),
                 _ => None,
             }
             .unwrap_or_default()
@@ -349,6 +1973,189 @@ impl Call for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Call for UpdateFunctionEventInvokeConfigRequest {
+    type Output = FunctionEventInvokeConfig;
+    const HTTP: &'static Http = Operation::UpdateFunctionEventInvokeConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Call for UpdateFunctionUrlConfigRequest {
+    type Output = UpdateFunctionUrlConfigResponse;
+    const HTTP: &'static Http = Operation::UpdateFunctionUrlConfig.http();
+
+    fn read(request: &Request<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            function_name: request.label("FunctionName")?,
+            qualifier: request.query("Qualifier")?,
+            ..request.document()?
+        })
+    }
+
+    fn to_request(&self) -> ClientRequest {
+        let mut request = ClientRequest::new(Self::HTTP, |label| {
+            match label {
+                "FunctionName" => self.function_name.as_ref().map(ToText::to_text),
+                _ => None,
+            }
+            .unwrap_or_default()
+        });
+        request.query("Qualifier", self.qualifier.as_ref());
+        request.document(self);
+        request
+    }
+}
+
+impl Output for AddLayerVersionPermissionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for AddPermissionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for AliasConfiguration {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for CheckpointDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for Concurrency {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for CreateCapacityProviderResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for CreateCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for CreateFunctionUrlConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for DeleteCapacityProviderResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for DeleteCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
+impl Output for DeleteDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
 impl Output for DeleteFunctionResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
@@ -361,7 +2168,139 @@ impl Output for DeleteFunctionResponse {
     }
 }
 
+impl Output for EventSourceMappingConfiguration {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
 impl Output for FunctionConfiguration {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for FunctionEventInvokeConfig {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetAccountSettingsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetCapacityProviderResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetDurableExecutionHistoryResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetDurableExecutionStateResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetFunctionCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetFunctionConcurrencyResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetFunctionRecursionConfigResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
         reply.document(self);
@@ -385,7 +2324,91 @@ impl Output for GetFunctionResponse {
     }
 }
 
+impl Output for GetFunctionScalingConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetFunctionUrlConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetLayerVersionPolicyResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
 impl Output for GetLayerVersionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetPolicyResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetProvisionedConcurrencyConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetResourcePolicyResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for GetRuntimeManagementConfigResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
         reply.document(self);
@@ -421,6 +2444,18 @@ impl Output for InvocationResponse {
     }
 }
 
+impl Output for InvokeAsyncResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.status_member(self.status);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        Ok(Self { status: reply.read_status() })
+    }
+}
+
 impl Output for InvokeWithResponseStreamResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
@@ -437,6 +2472,114 @@ impl Output for InvokeWithResponseStreamResponse {
             executed_version: reply.read_header("x-amz-executed-version")?,
             response_stream_content_type: reply.read_header("content-type")?,
         })
+    }
+}
+
+impl Output for ListAliasesResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListCapacityProvidersResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListCodeSigningConfigsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListDurableExecutionsByFunctionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListEventSourceMappingsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListFunctionEventInvokeConfigsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListFunctionUrlConfigsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListFunctionVersionsByCapacityProviderResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListFunctionsByCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
     }
 }
 
@@ -476,7 +2619,218 @@ impl Output for ListLayersResponse {
     }
 }
 
+impl Output for ListProvisionedConcurrencyConfigsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListTagsResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ListVersionsByFunctionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PauseDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
 impl Output for PublishLayerVersionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutFunctionCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutFunctionRecursionConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutFunctionScalingConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutProvisionedConcurrencyConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutResourcePolicyResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for PutRuntimeManagementConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for ResumeDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
+impl Output for SendDurableExecutionCallbackFailureResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
+impl Output for SendDurableExecutionCallbackHeartbeatResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
+impl Output for SendDurableExecutionCallbackSuccessResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let reply = Reply::new(http);
+        reply
+    }
+
+    fn read(_: &Reply) -> Result<Self, Malformed> {
+        Ok(Self {})
+    }
+}
+
+impl Output for StopDurableExecutionResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for UpdateCapacityProviderResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for UpdateCodeSigningConfigResponse {
+    fn reply(&self, http: &Http) -> Reply {
+        let mut reply = Reply::new(http);
+        reply.document(self);
+        reply
+    }
+
+    fn read(reply: &Reply) -> Result<Self, Malformed> {
+        reply.read_document()
+    }
+}
+
+impl Output for UpdateFunctionUrlConfigResponse {
     fn reply(&self, http: &Http) -> Reply {
         let mut reply = Reply::new(http);
         reply.document(self);

@@ -3,8 +3,48 @@
 //! The constraints of every input.
 
 use super::types::*;
-use crate::check::{Check, List, Map, Number, Pattern, Text, Violations};
+use crate::check::{Check, List, ListMap, Map, Number, NumberMap, Pattern, Text, Violations};
 use crate::json::OpenEnum;
+
+static ACTION: Text = Text {
+    min: Some(0),
+    max: Some(10000),
+    pattern: Some(Pattern::new(
+        r"(lambda:[*]|lambda:[a-zA-Z]+|[*])",
+        r"\A(?:(lambda:[*]|lambda:[a-zA-Z]+|[*]))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static ADDITIONAL_VERSION: Text = Text {
+    min: Some(1),
+    max: Some(1024),
+    pattern: Some(Pattern::new(r"[0-9]+", r"\A(?:[0-9]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static ADDITIONAL_VERSION_WEIGHTS: NumberMap = NumberMap {
+    min: None,
+    max: None,
+    key: Some(&ADDITIONAL_VERSION),
+    value: Number { min: Some(0.0), max: Some(1.0) },
+};
+
+static ALIAS: Text = Text {
+    min: Some(1),
+    max: Some(128),
+    pattern: Some(Pattern::new(r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)", r"\A(?:[0-9]*[a-zA-Z\-_][a-zA-Z0-9\-_]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static ALLOW_METHODS_LIST: List =
+    List { min: Some(0), max: Some(6), element: Some(&METHOD), sensitive: false };
+
+static ALLOW_ORIGINS_LIST: List =
+    List { min: Some(0), max: Some(100), element: Some(&ORIGIN), sensitive: false };
 
 static APPLICATION_LOG_LEVEL: Text = Text {
     min: None,
@@ -25,6 +65,32 @@ static ARCHITECTURE: Text = Text {
 static ARCHITECTURES_LIST: List =
     List { min: Some(1), max: Some(1), element: Some(&ARCHITECTURE), sensitive: false };
 
+static ARN: Text = Text {
+    min: Some(0),
+    max: Some(10000),
+    pattern: Some(Pattern::new(
+        r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+        r"\A(?:arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1})?:([0-9]{12})?:(.*))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static BATCH_SIZE: Number = Number { min: Some(1.0), max: Some(10000.0) };
+
+static CALLBACK_ID: Text = Text {
+    min: Some(1),
+    max: Some(1024),
+    pattern: Some(Pattern::new(r"[A-Za-z0-9+/]+={0,2}", r"\A(?:[A-Za-z0-9+/]+={0,2})\z")),
+    values: None,
+    sensitive: false,
+};
+
+static CALLBACK_OPTIONS_HEARTBEAT_TIMEOUT_SECONDS_INTEGER: Number =
+    Number { min: Some(0.0), max: Some(99999999.0) };
+
+static CALLBACK_OPTIONS_TIMEOUT_SECONDS_INTEGER: Number = Number { min: Some(0.0), max: Some(99999999.0) };
+
 static CAPACITY_PROVIDER_ARN: Text = Text {
     min: Some(1),
     max: Some(140),
@@ -32,6 +98,68 @@ static CAPACITY_PROVIDER_ARN: Text = Text {
         r"arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+",
         r"\A(?:arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:capacity-provider:[a-zA-Z0-9-_]+)\z",
     )),
+    values: None,
+    sensitive: false,
+};
+
+static CAPACITY_PROVIDER_MAX_V_CPU_COUNT: Number = Number { min: Some(2.0), max: Some(15000.0) };
+
+static CAPACITY_PROVIDER_NAME: Text = Text {
+    min: Some(1),
+    max: Some(140),
+    pattern: Some(Pattern::new(
+        r"(arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+",
+        r"\A(?:(arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:capacity-provider:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+)\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static CAPACITY_PROVIDER_PREDEFINED_METRIC_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<CapacityProviderPredefinedMetricType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static CAPACITY_PROVIDER_SCALING_MODE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<CapacityProviderScalingMode as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static CAPACITY_PROVIDER_SCALING_POLICIES_LIST: List =
+    List { min: Some(1), max: Some(10), element: None, sensitive: false };
+
+static CAPACITY_PROVIDER_SECURITY_GROUP_IDS: List =
+    List { min: Some(0), max: Some(5), element: Some(&SECURITY_GROUP_ID), sensitive: false };
+
+static CAPACITY_PROVIDER_STATE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<CapacityProviderState as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static CAPACITY_PROVIDER_SUBNET_IDS: List =
+    List { min: Some(1), max: Some(16), element: Some(&SUBNET_ID), sensitive: false };
+
+static CHECKPOINT_TOKEN: Text = Text {
+    min: Some(1),
+    max: Some(2048),
+    pattern: Some(Pattern::new(r"[A-Za-z0-9+/]+={0,2}", r"\A(?:[A-Za-z0-9+/]+={0,2})\z")),
+    values: None,
+    sensitive: false,
+};
+
+static CLIENT_TOKEN: Text = Text {
+    min: Some(1),
+    max: Some(64),
+    pattern: Some(Pattern::new(r"[\x21-\x7E]+", r"\A(?:[\x21-\x7E]+)\z")),
     values: None,
     sensitive: false,
 };
@@ -47,14 +175,52 @@ static CODE_SIGNING_CONFIG_ARN: Text = Text {
     sensitive: false,
 };
 
+static CODE_SIGNING_POLICY: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<CodeSigningPolicy as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static COLLECTION_NAME: Text = Text {
+    min: Some(1),
+    max: Some(57),
+    pattern: Some(Pattern::new(
+        r"(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)",
+        r"\A(?:([_a-rt-zA-Z0-9][^$]*|s([^y$][^$]*)?|sy([^s$][^$]*)?|sys([^t$][^$]*)?|syst([^e$][^$]*)?|syste([^m$][^$]*)?|system([^.$][^$]*)?))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
 static COMPATIBLE_ARCHITECTURES: List =
     List { min: Some(0), max: Some(2), element: Some(&ARCHITECTURE), sensitive: false };
 
 static COMPATIBLE_RUNTIMES: List =
     List { min: Some(0), max: Some(15), element: Some(&RUNTIME), sensitive: false };
 
+static DATABASE_NAME: Text = Text {
+    min: Some(1),
+    max: Some(63),
+    pattern: Some(Pattern::new(r"[^ /\.$\x22]*", r"\A(?:[^ /\.$\x22]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
 static DESCRIPTION: Text =
     Text { min: Some(0), max: Some(256), pattern: None, values: None, sensitive: false };
+
+static DESTINATION_ARN: Text = Text {
+    min: Some(0),
+    max: Some(350),
+    pattern: Some(Pattern::new(
+        r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+        r"\A(?:$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1})?:([0-9]{12})?:(.*))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
 
 static DIRECT_S3_READ: Text = Text {
     min: None,
@@ -64,11 +230,48 @@ static DIRECT_S3_READ: Text = Text {
     sensitive: false,
 };
 
+static DURABLE_EXECUTION_ARN: Text = Text {
+    min: Some(1),
+    max: Some(1024),
+    pattern: Some(Pattern::new(
+        r"arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\d{12}):function:([a-zA-Z0-9_-]+):(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)",
+        r"\A(?:arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):([0-9]{12}):function:([a-zA-Z0-9_-]+):(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
 static DURABLE_EXECUTION_NAME: Text = Text {
     min: Some(1),
     max: Some(64),
     pattern: Some(Pattern::new(r"[a-zA-Z0-9-_]+", r"\A(?:[a-zA-Z0-9-_]+)\z")),
     values: None,
+    sensitive: false,
+};
+
+static ENDPOINT: Text = Text {
+    min: Some(1),
+    max: Some(300),
+    pattern: Some(Pattern::new(
+        r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}",
+        r"\A(?:(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5})\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static ENDPOINTS: ListMap = ListMap {
+    min: Some(1),
+    max: Some(2),
+    key: Some(&END_POINT_TYPE),
+    value: List { min: Some(1), max: Some(10), element: Some(&ENDPOINT), sensitive: false },
+};
+
+static END_POINT_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<EndPointType as OpenEnum>::VALUES),
     sensitive: false,
 };
 
@@ -85,7 +288,53 @@ static ENVIRONMENT_VARIABLE_NAME: Text = Text {
 
 static EPHEMERAL_STORAGE_SIZE: Number = Number { min: Some(512.0), max: Some(32768.0) };
 
+static EVENT_SOURCE_MAPPING_METRIC: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<EventSourceMappingMetric as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static EVENT_SOURCE_MAPPING_METRIC_LIST: List =
+    List { min: Some(0), max: Some(3), element: Some(&EVENT_SOURCE_MAPPING_METRIC), sensitive: false };
+
+static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<EventSourceMappingSystemLogLevel as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static EVENT_SOURCE_POSITION: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<EventSourcePosition as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static EVENT_SOURCE_TOKEN: Text = Text {
+    min: Some(0),
+    max: Some(256),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9._\-]+", r"\A(?:[a-zA-Z0-9._\-]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
 static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU: Number = Number { min: Some(2.0), max: Some(8.0) };
+
+static EXECUTION_STATUS: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<ExecutionStatus as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static EXECUTION_STATUS_LIST: List =
+    List { min: Some(1), max: Some(10), element: Some(&EXECUTION_STATUS), sensitive: false };
 
 static EXECUTION_TIMEOUT: Number = Number { min: Some(1.0), max: Some(31622400.0) };
 
@@ -102,6 +351,16 @@ static FILE_SYSTEM_ARN: Text = Text {
 
 static FILE_SYSTEM_CONFIG_LIST: List = List { min: Some(0), max: Some(1), element: None, sensitive: false };
 
+static FILTER_LIST: List = List { min: None, max: None, element: None, sensitive: false };
+
+static FULL_DOCUMENT: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<FullDocument as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
 static FUNCTION_NAME: Text = Text {
     min: Some(1),
     max: Some(140),
@@ -113,6 +372,17 @@ static FUNCTION_NAME: Text = Text {
     sensitive: false,
 };
 
+static FUNCTION_RESPONSE_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<FunctionResponseType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static FUNCTION_RESPONSE_TYPE_LIST: List =
+    List { min: Some(0), max: Some(1), element: Some(&FUNCTION_RESPONSE_TYPE), sensitive: false };
+
 static FUNCTION_RUNTIME_ALIAS: Text =
     Text { min: Some(1), max: Some(128), pattern: None, values: None, sensitive: false };
 
@@ -123,6 +393,35 @@ static FUNCTION_RUNTIME_ARN: Text = Text {
         r"arn:[a-z-]+:lambda:[a-z0-9-]+:\d{12}:runtime/.+",
         r"\A(?:arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:runtime/.+)\z",
     )),
+    values: None,
+    sensitive: false,
+};
+
+static FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS: Number = Number { min: Some(0.0), max: Some(15000.0) };
+
+static FUNCTION_URL_AUTH_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<FunctionUrlAuthType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static FUNCTION_URL_FUNCTION_NAME: Text = Text {
+    min: Some(1),
+    max: Some(140),
+    pattern: Some(Pattern::new(
+        r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?",
+        r"\A(?:(arn:(aws[a-zA-Z\-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:)?([0-9]{12}:)?(function:)?([a-zA-Z0-9\-_]{1,64})(:([0-9]*[a-zA-Z\-_][0-9a-zA-Z\-_]*))?)\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static FUNCTION_URL_QUALIFIER: Text = Text {
+    min: Some(1),
+    max: Some(128),
+    pattern: Some(Pattern::new(r"((?!^\d+$)^[0-9a-zA-Z-_]+$)", r"\A(?:[0-9]*[a-zA-Z\-_][a-zA-Z0-9\-_]*)\z")),
     values: None,
     sensitive: false,
 };
@@ -151,6 +450,27 @@ static HANDLER: Text = Text {
     sensitive: false,
 };
 
+static HEADER: Text = Text {
+    min: Some(0),
+    max: Some(1024),
+    pattern: Some(Pattern::new(r".*", r"\A(?:.*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static HEADERS_LIST: List = List { min: Some(0), max: Some(100), element: Some(&HEADER), sensitive: false };
+
+static INSTANCE_TYPE: Text = Text {
+    min: Some(1),
+    max: Some(30),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9\.\*\-]+", r"\A(?:[a-zA-Z0-9\.\*\-]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static INSTANCE_TYPE_SET: List =
+    List { min: Some(0), max: Some(400), element: Some(&INSTANCE_TYPE), sensitive: false };
+
 static INVOCATION_TYPE: Text = Text {
     min: None,
     max: None,
@@ -159,12 +479,63 @@ static INVOCATION_TYPE: Text = Text {
     sensitive: false,
 };
 
+static INVOKE_MODE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<InvokeMode as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static ITEM_COUNT: Number = Number { min: Some(0.0), max: Some(1000.0) };
+
+static KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<KafkaEventSourceMappingConsumptionMode as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: List =
+    List { min: None, max: None, element: None, sensitive: false };
+
+static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<KafkaSchemaRegistryAuthType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<KafkaSchemaValidationAttribute as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: List =
+    List { min: None, max: None, element: None, sensitive: false };
+
 static KMS_KEY_ARN: Text = Text {
     min: Some(0),
     max: Some(10000),
     pattern: Some(Pattern::new(
         r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()",
         r"\A(?:(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|())\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static KMS_KEY_ARN_NON_EMPTY: Text = Text {
+    min: Some(0),
+    max: Some(10000),
+    pattern: Some(Pattern::new(
+        r"arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*",
+        r"\A(?:arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)\z",
     )),
     values: None,
     sensitive: false,
@@ -178,6 +549,25 @@ static LAYER_NAME_OR_ARN: Text = Text {
     pattern: Some(Pattern::new(
         r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
         r"\A(?:(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140}))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static LAYER_PERMISSION_ALLOWED_ACTION: Text = Text {
+    min: Some(0),
+    max: Some(22),
+    pattern: Some(Pattern::new(r"lambda:GetLayerVersion", r"\A(?:lambda:GetLayerVersion)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Text = Text {
+    min: Some(0),
+    max: Some(10000),
+    pattern: Some(Pattern::new(
+        r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root",
+        r"\A(?:[0-9]{12}|\*|arn:(aws[a-zA-Z-]*):iam::[0-9]{12}:root)\z",
     )),
     values: None,
     sensitive: false,
@@ -245,11 +635,47 @@ static MASTER_REGION: Text = Text {
     sensitive: false,
 };
 
+static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Number = Number { min: Some(0.0), max: Some(300.0) };
+
+static MAXIMUM_CONCURRENCY: Number = Number { min: Some(2.0), max: Some(1000.0) };
+
+static MAXIMUM_EVENT_AGE_IN_SECONDS: Number = Number { min: Some(60.0), max: Some(21600.0) };
+
+static MAXIMUM_NUMBER_OF_POLLERS: Number = Number { min: Some(1.0), max: Some(10000.0) };
+
+static MAXIMUM_RECORD_AGE_IN_SECONDS: Number = Number { min: Some(-1.0), max: Some(604800.0) };
+
+static MAXIMUM_RETRY_ATTEMPTS: Number = Number { min: Some(0.0), max: Some(2.0) };
+
+static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Number = Number { min: Some(-1.0), max: Some(10000.0) };
+
+static MAX_AGE: Number = Number { min: Some(0.0), max: Some(86400.0) };
+
+static MAX_FIFTY_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
+
+static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
+
+static MAX_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
+
 static MAX_LAYER_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
 
 static MAX_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(10000.0) };
 
+static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Number = Number { min: Some(1.0), max: Some(50.0) };
+
 static MEMORY_SIZE: Number = Number { min: Some(128.0), max: Some(32768.0) };
+
+static METHOD: Text = Text {
+    min: Some(0),
+    max: Some(6),
+    pattern: Some(Pattern::new(r".*", r"\A(?:.*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static METRIC_TARGET_VALUE: Number = Number { min: Some(0.0), max: Some(100.0) };
+
+static MINIMUM_NUMBER_OF_POLLERS: Number = Number { min: Some(1.0), max: Some(200.0) };
 
 static NAMESPACED_FUNCTION_NAME: Text = Text {
     min: Some(1),
@@ -258,6 +684,14 @@ static NAMESPACED_FUNCTION_NAME: Text = Text {
         r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
         r"\A(?:(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:)?([0-9]{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?)\z",
     )),
+    values: None,
+    sensitive: false,
+};
+
+static NAMESPACED_STATEMENT_ID: Text = Text {
+    min: Some(1),
+    max: Some(100),
+    pattern: Some(Pattern::new(r"([a-zA-Z0-9-_.]+)", r"\A(?:([a-zA-Z0-9-_.]+))\z")),
     values: None,
     sensitive: false,
 };
@@ -273,6 +707,67 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Text = Text {
     sensitive: false,
 };
 
+static OPERATION_ACTION: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<OperationAction as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static OPERATION_ID: Text = Text {
+    min: Some(1),
+    max: Some(64),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9-_]+", r"\A(?:[a-zA-Z0-9-_]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static OPERATION_NAME: Text = Text {
+    min: Some(1),
+    max: Some(256),
+    pattern: Some(Pattern::new(r"[\x20-\x7E]+", r"\A(?:[\x20-\x7E]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static OPERATION_PAYLOAD: Text =
+    Text { min: Some(0), max: Some(6291456), pattern: None, values: None, sensitive: true };
+
+static OPERATION_SUB_TYPE: Text = Text {
+    min: Some(1),
+    max: Some(32),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9-_]+", r"\A(?:[a-zA-Z0-9-_]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static OPERATION_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<OperationType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static OPERATION_UPDATES: List = List { min: None, max: None, element: None, sensitive: false };
+
+static ORGANIZATION_ID: Text = Text {
+    min: Some(0),
+    max: Some(34),
+    pattern: Some(Pattern::new(r"o-[a-z0-9]{10,32}", r"\A(?:o-[a-z0-9]{10,32})\z")),
+    values: None,
+    sensitive: false,
+};
+
+static ORIGIN: Text = Text {
+    min: Some(1),
+    max: Some(253),
+    pattern: Some(Pattern::new(r".*", r"\A(?:.*)\z")),
+    values: None,
+    sensitive: false,
+};
+
 static PACKAGE_TYPE: Text = Text {
     min: None,
     max: None,
@@ -281,7 +776,104 @@ static PACKAGE_TYPE: Text = Text {
     sensitive: false,
 };
 
+static PARALLELIZATION_FACTOR: Number = Number { min: Some(1.0), max: Some(10.0) };
+
+static PATTERN: Text = Text {
+    min: Some(0),
+    max: Some(4096),
+    pattern: Some(Pattern::new(r"[\s\S]*", r"\A(?:[ \t\n\x0B\f\r\S]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static PAUSE_REASON: Text =
+    Text { min: Some(0), max: Some(1024), pattern: None, values: None, sensitive: true };
+
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Number = Number { min: Some(1.0), max: Some(1600.0) };
+
+static POLICY_RESOURCE_ARN: Text = Text {
+    min: Some(0),
+    max: Some(512),
+    pattern: Some(Pattern::new(
+        r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)",
+        r"\A(?:arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static POSITIVE_INTEGER: Number = Number { min: Some(1.0), max: None };
+
+static PRINCIPAL: Text = Text {
+    min: Some(0),
+    max: Some(2048),
+    pattern: Some(Pattern::new(r"[^\s]+", r"\A(?:[^ \t\n\x0B\f\r]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static PRINCIPAL_ORG_ID: Text = Text {
+    min: Some(12),
+    max: Some(34),
+    pattern: Some(Pattern::new(r"o-[a-z0-9]{10,32}", r"\A(?:o-[a-z0-9]{10,32})\z")),
+    values: None,
+    sensitive: false,
+};
+
+static PROPAGATE_TAGS_EXPLICIT_TAGS_MAP: Map =
+    Map { min: Some(0), max: Some(40), key: Some(&TAG_KEY), value: Some(&TAG_VALUE), sensitive: false };
+
+static PROPAGATE_TAGS_MODE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<PropagateTagsMode as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static PROVISIONED_POLLER_GROUP_NAME: Text = Text {
+    min: Some(0),
+    max: Some(128),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9-_]*", r"\A(?:[a-zA-Z0-9-_]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static PUBLISHED_FUNCTION_QUALIFIER: Text = Text {
+    min: Some(1),
+    max: Some(128),
+    pattern: Some(Pattern::new(r"(\$LATEST\.PUBLISHED|[0-9]+)", r"\A(?:(\$LATEST\.PUBLISHED|[0-9]+))\z")),
+    values: None,
+    sensitive: false,
+};
+
+static QUALIFIER: Text = Text {
+    min: Some(1),
+    max: Some(128),
+    pattern: Some(Pattern::new(r"(|[a-zA-Z0-9$_-]+)", r"\A(?:(|[a-zA-Z0-9$_-]+))\z")),
+    values: None,
+    sensitive: false,
+};
+
+static QUEUE: Text = Text {
+    min: Some(1),
+    max: Some(1000),
+    pattern: Some(Pattern::new(r"[\s\S]*", r"\A(?:[ \t\n\x0B\f\r\S]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static QUEUES: List = List { min: Some(1), max: Some(1), element: Some(&QUEUE), sensitive: false };
+
+static RECURSIVE_LOOP: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<RecursiveLoop as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static RESERVED_CONCURRENT_EXECUTIONS: Number = Number { min: Some(0.0), max: None };
 
 static RESOURCE_ARN: Text = Text {
     min: Some(0),
@@ -294,6 +886,14 @@ static RESOURCE_ARN: Text = Text {
     sensitive: false,
 };
 
+static RESOURCE_POLICY: Text = Text {
+    min: Some(1),
+    max: Some(20480),
+    pattern: Some(Pattern::new(r"[\s\S]+", r"\A(?:[ \t\n\x0B\f\r\S]+)\z")),
+    values: None,
+    sensitive: false,
+};
+
 static RESPONSE_STREAMING_INVOCATION_TYPE: Text = Text {
     min: None,
     max: None,
@@ -302,7 +902,21 @@ static RESPONSE_STREAMING_INVOCATION_TYPE: Text = Text {
     sensitive: false,
 };
 
+static RESUME_REASON: Text =
+    Text { min: Some(0), max: Some(1024), pattern: None, values: None, sensitive: true };
+
 static RETENTION_PERIOD_IN_DAYS: Number = Number { min: Some(1.0), max: Some(90.0) };
+
+static REVISION_ID: Text = Text {
+    min: Some(36),
+    max: Some(36),
+    pattern: Some(Pattern::new(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        r"\A(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\z",
+    )),
+    values: None,
+    sensitive: false,
+};
 
 static ROLE_ARN: Text = Text {
     min: Some(0),
@@ -320,6 +934,17 @@ static RUNTIME: Text = Text {
     max: None,
     pattern: None,
     values: Some(<Runtime as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static RUNTIME_VERSION_ARN: Text = Text {
+    min: Some(26),
+    max: Some(2048),
+    pattern: Some(Pattern::new(
+        r"((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))",
+        r"\A(?:((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128})))\z",
+    )),
+    values: None,
     sensitive: false,
 };
 
@@ -355,6 +980,22 @@ static S3_OBJECT_VERSION: Text = Text {
     sensitive: false,
 };
 
+static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<SchemaRegistryEventRecordFormat as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static SCHEMA_REGISTRY_URI: Text = Text {
+    min: Some(1),
+    max: Some(10000),
+    pattern: Some(Pattern::new(r"[a-zA-Z0-9-\/*:_+=.@-]*", r"\A(?:[a-zA-Z0-9-\/*:_+=.@-]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
 static SECURITY_GROUP_ID: Text = Text {
     min: Some(0),
     max: Some(1024),
@@ -366,6 +1007,9 @@ static SECURITY_GROUP_ID: Text = Text {
 static SECURITY_GROUP_IDS: List =
     List { min: Some(0), max: Some(5), element: Some(&SECURITY_GROUP_ID), sensitive: false };
 
+static SIGNING_PROFILE_VERSION_ARNS: List =
+    List { min: Some(1), max: Some(20), element: Some(&ARN), sensitive: false };
+
 static SNAP_START_APPLY_ON: Text = Text {
     min: None,
     max: None,
@@ -373,6 +1017,36 @@ static SNAP_START_APPLY_ON: Text = Text {
     values: Some(<SnapStartApplyOn as OpenEnum>::VALUES),
     sensitive: false,
 };
+
+static SOURCE_ACCESS_CONFIGURATIONS: List =
+    List { min: Some(0), max: Some(23), element: None, sensitive: false };
+
+static SOURCE_ACCESS_TYPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<SourceAccessType as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static SOURCE_OWNER: Text = Text {
+    min: Some(0),
+    max: Some(12),
+    pattern: Some(Pattern::new(r"\d{12}", r"\A(?:[0-9]{12})\z")),
+    values: None,
+    sensitive: false,
+};
+
+static STATEMENT_ID: Text = Text {
+    min: Some(1),
+    max: Some(100),
+    pattern: Some(Pattern::new(r"([a-zA-Z0-9-_]+)", r"\A(?:([a-zA-Z0-9-_]+))\z")),
+    values: None,
+    sensitive: false,
+};
+
+static STEP_OPTIONS_NEXT_ATTEMPT_DELAY_SECONDS_INTEGER: Number =
+    Number { min: Some(1.0), max: Some(31622400.0) };
 
 static STRING_LIST: List = List { min: Some(0), max: Some(1500), element: None, sensitive: false };
 
@@ -394,6 +1068,17 @@ static SYSTEM_LOG_LEVEL: Text = Text {
     sensitive: false,
 };
 
+static TAGGABLE_RESOURCE: Text = Text {
+    min: Some(1),
+    max: Some(10000),
+    pattern: Some(Pattern::new(
+        r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})",
+        r"\A(?:arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:[0-9]{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64}))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
 static TAGS: Map =
     Map { min: None, max: None, key: Some(&TAG_KEY), value: Some(&TAG_VALUE), sensitive: false };
 
@@ -404,6 +1089,8 @@ static TAG_KEY: Text = Text {
     values: None,
     sensitive: false,
 };
+
+static TAG_KEY_LIST: List = List { min: None, max: None, element: Some(&TAG_KEY), sensitive: false };
 
 static TAG_VALUE: Text = Text {
     min: Some(0),
@@ -431,6 +1118,16 @@ static TENANT_ISOLATION_MODE: Text = Text {
 
 static TIMEOUT: Number = Number { min: Some(1.0), max: Some(5400.0) };
 
+static TOPIC: Text = Text {
+    min: Some(1),
+    max: Some(249),
+    pattern: Some(Pattern::new(r"[^.]([a-zA-Z0-9\-_.]+)", r"\A(?:[^.]([a-zA-Z0-9\-_.]+))\z")),
+    values: None,
+    sensitive: false,
+};
+
+static TOPICS: List = List { min: Some(1), max: Some(1), element: Some(&TOPIC), sensitive: false };
+
 static TRACING_MODE: Text = Text {
     min: None,
     max: None,
@@ -439,12 +1136,137 @@ static TRACING_MODE: Text = Text {
     sensitive: false,
 };
 
+static TUMBLING_WINDOW_IN_SECONDS: Number = Number { min: Some(0.0), max: Some(900.0) };
+
+static UNQUALIFIED_FUNCTION_NAME: Text = Text {
+    min: Some(1),
+    max: Some(140),
+    pattern: Some(Pattern::new(
+        r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+        r"\A(?:(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-[0-9]{1}:)?([0-9]{12}:)?(function:)?([a-zA-Z0-9-_]+))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static UPDATE_RUNTIME_ON: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<UpdateRuntimeOn as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static URI: Text = Text {
+    min: Some(1),
+    max: Some(200),
+    pattern: Some(Pattern::new(r"[ a-zA-Z0-9-\/*:_+=.@-]*", r"\A(?:[ a-zA-Z0-9-\/*:_+=.@-]*)\z")),
+    values: None,
+    sensitive: false,
+};
+
+static UUID_STRING: Text =
+    Text { min: Some(36), max: Some(36), pattern: None, values: None, sensitive: false };
+
+static VERSION_WITH_LATEST_PUBLISHED: Text = Text {
+    min: Some(1),
+    max: Some(1024),
+    pattern: Some(Pattern::new(
+        r"(\$LATEST(\.PUBLISHED)?|[0-9]+)",
+        r"\A(?:(\$LATEST(\.PUBLISHED)?|[0-9]+))\z",
+    )),
+    values: None,
+    sensitive: false,
+};
+
+static WAIT_OPTIONS_WAIT_SECONDS_INTEGER: Number = Number { min: Some(1.0), max: Some(31622400.0) };
+
 static WORKING_DIRECTORY: Text =
     Text { min: Some(0), max: Some(1000), pattern: None, values: None, sensitive: false };
+
+static X_AMZN_TRACE_ID: Text =
+    Text { min: Some(0), max: Some(8192), pattern: None, values: None, sensitive: false };
 
 impl Check for AcceleratorConfig {
     fn check(&self, found: &mut Violations) {
         found.required("acceleratorMemorySize", self.accelerator_memory_size.as_ref());
+    }
+}
+
+impl Check for AddLayerVersionPermissionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.required("versionNumber", self.version_number.as_ref());
+        found.required("statementId", self.statement_id.as_ref());
+        found.text("statementId", self.statement_id.as_ref(), &STATEMENT_ID);
+        found.required("action", self.action.as_ref());
+        found.text("action", self.action.as_ref(), &LAYER_PERMISSION_ALLOWED_ACTION);
+        found.required("principal", self.principal.as_ref());
+        found.text("principal", self.principal.as_ref(), &LAYER_PERMISSION_ALLOWED_PRINCIPAL);
+        found.text("organizationId", self.organization_id.as_ref(), &ORGANIZATION_ID);
+    }
+}
+
+impl Check for AddPermissionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.required("statementId", self.statement_id.as_ref());
+        found.text("statementId", self.statement_id.as_ref(), &STATEMENT_ID);
+        found.required("action", self.action.as_ref());
+        found.text("action", self.action.as_ref(), &ACTION);
+        found.required("principal", self.principal.as_ref());
+        found.text("principal", self.principal.as_ref(), &PRINCIPAL);
+        found.text("sourceArn", self.source_arn.as_ref(), &ARN);
+        found.text("functionUrlAuthType", self.function_url_auth_type.as_ref(), &FUNCTION_URL_AUTH_TYPE);
+        found.text("sourceAccount", self.source_account.as_ref(), &SOURCE_OWNER);
+        found.text("eventSourceToken", self.event_source_token.as_ref(), &EVENT_SOURCE_TOKEN);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.text("principalOrgID", self.principal_org_id.as_ref(), &PRINCIPAL_ORG_ID);
+    }
+}
+
+impl Check for AliasRoutingConfiguration {
+    fn check(&self, found: &mut Violations) {
+        found.numbers(
+            "additionalVersionWeights",
+            self.additional_version_weights.as_ref(),
+            &ADDITIONAL_VERSION_WEIGHTS,
+        );
+    }
+}
+
+impl Check for AllowedPublishers {
+    fn check(&self, found: &mut Violations) {
+        found.required("signingProfileVersionArns", self.signing_profile_version_arns.as_ref());
+        found.list(
+            "signingProfileVersionArns",
+            self.signing_profile_version_arns.as_ref(),
+            &SIGNING_PROFILE_VERSION_ARNS,
+        );
+    }
+}
+
+impl Check for AmazonManagedKafkaEventSourceConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("consumerGroupId", self.consumer_group_id.as_ref(), &URI);
+        found.structure("schemaRegistryConfig", self.schema_registry_config.as_ref());
+    }
+}
+
+impl Check for CallbackOptions {
+    fn check(&self, found: &mut Violations) {
+        found.number(
+            "timeoutSeconds",
+            self.timeout_seconds.map(f64::from),
+            &CALLBACK_OPTIONS_TIMEOUT_SECONDS_INTEGER,
+        );
+        found.number(
+            "heartbeatTimeoutSeconds",
+            self.heartbeat_timeout_seconds.map(f64::from),
+            &CALLBACK_OPTIONS_HEARTBEAT_TIMEOUT_SECONDS_INTEGER,
+        );
     }
 }
 
@@ -458,6 +1280,204 @@ impl Check for CapacityProviderConfig {
             "lambdaManagedInstancesCapacityProviderConfig",
             self.lambda_managed_instances_capacity_provider_config.as_ref(),
         );
+    }
+}
+
+impl Check for CapacityProviderLoggingConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("systemLogLevel", self.system_log_level.as_ref(), &SYSTEM_LOG_LEVEL);
+        found.text("logGroup", self.log_group.as_ref(), &LOG_GROUP);
+    }
+}
+
+impl Check for CapacityProviderPermissionsConfig {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderOperatorRoleArn", self.capacity_provider_operator_role_arn.as_ref());
+        found.text(
+            "capacityProviderOperatorRoleArn",
+            self.capacity_provider_operator_role_arn.as_ref(),
+            &ROLE_ARN,
+        );
+    }
+}
+
+impl Check for CapacityProviderScalingConfig {
+    fn check(&self, found: &mut Violations) {
+        found.number("maxVCpuCount", self.max_v_cpu_count.map(f64::from), &CAPACITY_PROVIDER_MAX_V_CPU_COUNT);
+        found.text("scalingMode", self.scaling_mode.as_ref(), &CAPACITY_PROVIDER_SCALING_MODE);
+        found.structures(
+            "scalingPolicies",
+            self.scaling_policies.as_ref(),
+            &CAPACITY_PROVIDER_SCALING_POLICIES_LIST,
+        );
+    }
+}
+
+impl Check for CapacityProviderTelemetryConfig {
+    fn check(&self, found: &mut Violations) {
+        found.structure("loggingConfig", self.logging_config.as_ref());
+    }
+}
+
+impl Check for CapacityProviderVpcConfig {
+    fn check(&self, found: &mut Violations) {
+        found.required("subnetIds", self.subnet_ids.as_ref());
+        found.list("subnetIds", self.subnet_ids.as_ref(), &CAPACITY_PROVIDER_SUBNET_IDS);
+        found.required("securityGroupIds", self.security_group_ids.as_ref());
+        found.list(
+            "securityGroupIds",
+            self.security_group_ids.as_ref(),
+            &CAPACITY_PROVIDER_SECURITY_GROUP_IDS,
+        );
+    }
+}
+
+impl Check for ChainedInvokeOptions {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("tenantId", self.tenant_id.as_ref(), &TENANT_ID);
+        found.text("xAmznTraceId", self.x_amzn_trace_id.as_ref(), &X_AMZN_TRACE_ID);
+    }
+}
+
+impl Check for CheckpointDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.required("checkpointToken", self.checkpoint_token.as_ref());
+        found.text("checkpointToken", self.checkpoint_token.as_ref(), &CHECKPOINT_TOKEN);
+        found.structures("updates", self.updates.as_ref(), &OPERATION_UPDATES);
+        found.text("clientToken", self.client_token.as_ref(), &CLIENT_TOKEN);
+    }
+}
+
+impl Check for CodeSigningPolicies {
+    fn check(&self, found: &mut Violations) {
+        found.text(
+            "untrustedArtifactOnDeployment",
+            self.untrusted_artifact_on_deployment.as_ref(),
+            &CODE_SIGNING_POLICY,
+        );
+    }
+}
+
+impl Check for ContextOptions {
+    fn check(&self, _: &mut Violations) {}
+}
+
+impl Check for Cors {
+    fn check(&self, found: &mut Violations) {
+        found.list("allowHeaders", self.allow_headers.as_ref(), &HEADERS_LIST);
+        found.list("allowMethods", self.allow_methods.as_ref(), &ALLOW_METHODS_LIST);
+        found.list("allowOrigins", self.allow_origins.as_ref(), &ALLOW_ORIGINS_LIST);
+        found.list("exposeHeaders", self.expose_headers.as_ref(), &HEADERS_LIST);
+        found.number("maxAge", self.max_age.map(f64::from), &MAX_AGE);
+    }
+}
+
+impl Check for CreateAliasRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("name", self.name.as_ref());
+        found.text("name", self.name.as_ref(), &ALIAS);
+        found.required("functionVersion", self.function_version.as_ref());
+        found.text("functionVersion", self.function_version.as_ref(), &VERSION_WITH_LATEST_PUBLISHED);
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.structure("routingConfig", self.routing_config.as_ref());
+    }
+}
+
+impl Check for CreateCapacityProviderRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderName", self.capacity_provider_name.as_ref());
+        found.text("capacityProviderName", self.capacity_provider_name.as_ref(), &CAPACITY_PROVIDER_NAME);
+        found.required("vpcConfig", self.vpc_config.as_ref());
+        found.structure("vpcConfig", self.vpc_config.as_ref());
+        found.required("permissionsConfig", self.permissions_config.as_ref());
+        found.structure("permissionsConfig", self.permissions_config.as_ref());
+        found.structure("instanceRequirements", self.instance_requirements.as_ref());
+        found.structure("capacityProviderScalingConfig", self.capacity_provider_scaling_config.as_ref());
+        found.text("kmsKeyArn", self.kms_key_arn.as_ref(), &KMS_KEY_ARN_NON_EMPTY);
+        found.map("tags", self.tags.as_ref(), &TAGS);
+        found.structure("propagateTags", self.propagate_tags.as_ref());
+        found.structure("telemetryConfig", self.telemetry_config.as_ref());
+    }
+}
+
+impl Check for CreateCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.required("allowedPublishers", self.allowed_publishers.as_ref());
+        found.structure("allowedPublishers", self.allowed_publishers.as_ref());
+        found.structure("codeSigningPolicies", self.code_signing_policies.as_ref());
+        found.map("tags", self.tags.as_ref(), &TAGS);
+    }
+}
+
+impl Check for CreateEventSourceMappingRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("eventSourceArn", self.event_source_arn.as_ref(), &ARN);
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.number("batchSize", self.batch_size.map(f64::from), &BATCH_SIZE);
+        found.structure("filterCriteria", self.filter_criteria.as_ref());
+        found.text("kMSKeyArn", self.kms_key_arn.as_ref(), &KMS_KEY_ARN);
+        found.structure("metricsConfig", self.metrics_config.as_ref());
+        found.structure("loggingConfig", self.logging_config.as_ref());
+        found.structure("scalingConfig", self.scaling_config.as_ref());
+        found.number(
+            "maximumBatchingWindowInSeconds",
+            self.maximum_batching_window_in_seconds.map(f64::from),
+            &MAXIMUM_BATCHING_WINDOW_IN_SECONDS,
+        );
+        found.number(
+            "parallelizationFactor",
+            self.parallelization_factor.map(f64::from),
+            &PARALLELIZATION_FACTOR,
+        );
+        found.text("startingPosition", self.starting_position.as_ref(), &EVENT_SOURCE_POSITION);
+        found.structure("destinationConfig", self.destination_config.as_ref());
+        found.number(
+            "maximumRecordAgeInSeconds",
+            self.maximum_record_age_in_seconds.map(f64::from),
+            &MAXIMUM_RECORD_AGE_IN_SECONDS,
+        );
+        found.number(
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.map(f64::from),
+            &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING,
+        );
+        found.map("tags", self.tags.as_ref(), &TAGS);
+        found.number(
+            "tumblingWindowInSeconds",
+            self.tumbling_window_in_seconds.map(f64::from),
+            &TUMBLING_WINDOW_IN_SECONDS,
+        );
+        found.list("topics", self.topics.as_ref(), &TOPICS);
+        found.list("queues", self.queues.as_ref(), &QUEUES);
+        found.structures(
+            "sourceAccessConfigurations",
+            self.source_access_configurations.as_ref(),
+            &SOURCE_ACCESS_CONFIGURATIONS,
+        );
+        found.structure("selfManagedEventSource", self.self_managed_event_source.as_ref());
+        found.list(
+            "functionResponseTypes",
+            self.function_response_types.as_ref(),
+            &FUNCTION_RESPONSE_TYPE_LIST,
+        );
+        found.structure(
+            "amazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.as_ref(),
+        );
+        found.structure(
+            "selfManagedKafkaEventSourceConfig",
+            self.self_managed_kafka_event_source_config.as_ref(),
+        );
+        found.structure("documentDBEventSourceConfig", self.document_db_event_source_config.as_ref());
+        found.structure("provisionedPollerConfig", self.provisioned_poller_config.as_ref());
     }
 }
 
@@ -497,9 +1517,80 @@ impl Check for CreateFunctionRequest {
     }
 }
 
+impl Check for CreateFunctionUrlConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_URL_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &FUNCTION_URL_QUALIFIER);
+        found.required("authType", self.auth_type.as_ref());
+        found.text("authType", self.auth_type.as_ref(), &FUNCTION_URL_AUTH_TYPE);
+        found.structure("cors", self.cors.as_ref());
+        found.text("invokeMode", self.invoke_mode.as_ref(), &INVOKE_MODE);
+    }
+}
+
 impl Check for DeadLetterConfig {
     fn check(&self, found: &mut Violations) {
         found.text("targetArn", self.target_arn.as_ref(), &RESOURCE_ARN);
+    }
+}
+
+impl Check for DeleteAliasRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("name", self.name.as_ref());
+        found.text("name", self.name.as_ref(), &ALIAS);
+    }
+}
+
+impl Check for DeleteCapacityProviderRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderName", self.capacity_provider_name.as_ref());
+        found.text("capacityProviderName", self.capacity_provider_name.as_ref(), &CAPACITY_PROVIDER_NAME);
+    }
+}
+
+impl Check for DeleteCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("codeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        found.text("codeSigningConfigArn", self.code_signing_config_arn.as_ref(), &CODE_SIGNING_CONFIG_ARN);
+    }
+}
+
+impl Check for DeleteDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+    }
+}
+
+impl Check for DeleteEventSourceMappingRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("uUID", self.uuid.as_ref());
+        found.text("uUID", self.uuid.as_ref(), &UUID_STRING);
+    }
+}
+
+impl Check for DeleteFunctionCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+    }
+}
+
+impl Check for DeleteFunctionConcurrencyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+    }
+}
+
+impl Check for DeleteFunctionEventInvokeConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
     }
 }
 
@@ -511,11 +1602,51 @@ impl Check for DeleteFunctionRequest {
     }
 }
 
+impl Check for DeleteFunctionUrlConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_URL_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &FUNCTION_URL_QUALIFIER);
+    }
+}
+
 impl Check for DeleteLayerVersionRequest {
     fn check(&self, found: &mut Violations) {
         found.required("layerName", self.layer_name.as_ref());
         found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
         found.required("versionNumber", self.version_number.as_ref());
+    }
+}
+
+impl Check for DeleteProvisionedConcurrencyConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("qualifier", self.qualifier.as_ref());
+        found.text("qualifier", self.qualifier.as_ref(), &QUALIFIER);
+    }
+}
+
+impl Check for DeleteResourcePolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resourceArn", self.resource_arn.as_ref());
+        found.text("resourceArn", self.resource_arn.as_ref(), &POLICY_RESOURCE_ARN);
+        found.text("revisionId", self.revision_id.as_ref(), &REVISION_ID);
+    }
+}
+
+impl Check for DestinationConfig {
+    fn check(&self, found: &mut Violations) {
+        found.structure("onSuccess", self.on_success.as_ref());
+        found.structure("onFailure", self.on_failure.as_ref());
+    }
+}
+
+impl Check for DocumentDBEventSourceConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("databaseName", self.database_name.as_ref(), &DATABASE_NAME);
+        found.text("collectionName", self.collection_name.as_ref(), &COLLECTION_NAME);
+        found.text("fullDocument", self.full_document.as_ref(), &FULL_DOCUMENT);
     }
 }
 
@@ -544,6 +1675,22 @@ impl Check for EphemeralStorage {
     }
 }
 
+impl Check for ErrorObject {
+    fn check(&self, _: &mut Violations) {}
+}
+
+impl Check for EventSourceMappingLoggingConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("systemLogLevel", self.system_log_level.as_ref(), &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL);
+    }
+}
+
+impl Check for EventSourceMappingMetricsConfig {
+    fn check(&self, found: &mut Violations) {
+        found.list("metrics", self.metrics.as_ref(), &EVENT_SOURCE_MAPPING_METRIC_LIST);
+    }
+}
+
 impl Check for FileSystemConfig {
     fn check(&self, found: &mut Violations) {
         found.required("arn", self.arn.as_ref());
@@ -551,6 +1698,18 @@ impl Check for FileSystemConfig {
         found.required("localMountPath", self.local_mount_path.as_ref());
         found.text("localMountPath", self.local_mount_path.as_ref(), &LOCAL_MOUNT_PATH);
         found.structure("s3FilesConfig", self.s3_files_config.as_ref());
+    }
+}
+
+impl Check for Filter {
+    fn check(&self, found: &mut Violations) {
+        found.text("pattern", self.pattern.as_ref(), &PATTERN);
+    }
+}
+
+impl Check for FilterCriteria {
+    fn check(&self, found: &mut Violations) {
+        found.structures("filters", self.filters.as_ref(), &FILTER_LIST);
     }
 }
 
@@ -573,11 +1732,114 @@ impl Check for FunctionRuntimeConfig {
     }
 }
 
+impl Check for FunctionScalingConfig {
+    fn check(&self, found: &mut Violations) {
+        found.number(
+            "minExecutionEnvironments",
+            self.min_execution_environments.map(f64::from),
+            &FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS,
+        );
+        found.number(
+            "maxExecutionEnvironments",
+            self.max_execution_environments.map(f64::from),
+            &FUNCTION_SCALING_CONFIG_EXECUTION_ENVIRONMENTS,
+        );
+    }
+}
+
+impl Check for GetAccountSettingsRequest {
+    fn check(&self, _: &mut Violations) {}
+}
+
+impl Check for GetAliasRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("name", self.name.as_ref());
+        found.text("name", self.name.as_ref(), &ALIAS);
+    }
+}
+
+impl Check for GetCapacityProviderRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderName", self.capacity_provider_name.as_ref());
+        found.text("capacityProviderName", self.capacity_provider_name.as_ref(), &CAPACITY_PROVIDER_NAME);
+    }
+}
+
+impl Check for GetCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("codeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        found.text("codeSigningConfigArn", self.code_signing_config_arn.as_ref(), &CODE_SIGNING_CONFIG_ARN);
+    }
+}
+
+impl Check for GetDurableExecutionHistoryRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.number("maxItems", self.max_items.map(f64::from), &ITEM_COUNT);
+    }
+}
+
+impl Check for GetDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+    }
+}
+
+impl Check for GetDurableExecutionStateRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.required("checkpointToken", self.checkpoint_token.as_ref());
+        found.text("checkpointToken", self.checkpoint_token.as_ref(), &CHECKPOINT_TOKEN);
+        found.number("maxItems", self.max_items.map(f64::from), &ITEM_COUNT);
+    }
+}
+
+impl Check for GetEventSourceMappingRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("uUID", self.uuid.as_ref());
+        found.text("uUID", self.uuid.as_ref(), &UUID_STRING);
+    }
+}
+
+impl Check for GetFunctionCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+    }
+}
+
+impl Check for GetFunctionConcurrencyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+    }
+}
+
 impl Check for GetFunctionConfigurationRequest {
     fn check(&self, found: &mut Violations) {
         found.required("functionName", self.function_name.as_ref());
         found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
         found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+    }
+}
+
+impl Check for GetFunctionEventInvokeConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+    }
+}
+
+impl Check for GetFunctionRecursionConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &UNQUALIFIED_FUNCTION_NAME);
     }
 }
 
@@ -589,10 +1851,35 @@ impl Check for GetFunctionRequest {
     }
 }
 
+impl Check for GetFunctionScalingConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &UNQUALIFIED_FUNCTION_NAME);
+        found.required("qualifier", self.qualifier.as_ref());
+        found.text("qualifier", self.qualifier.as_ref(), &PUBLISHED_FUNCTION_QUALIFIER);
+    }
+}
+
+impl Check for GetFunctionUrlConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_URL_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &FUNCTION_URL_QUALIFIER);
+    }
+}
+
 impl Check for GetLayerVersionByArnRequest {
     fn check(&self, found: &mut Violations) {
         found.required("arn", self.arn.as_ref());
         found.text("arn", self.arn.as_ref(), &LAYER_VERSION_ARN);
+    }
+}
+
+impl Check for GetLayerVersionPolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.required("versionNumber", self.version_number.as_ref());
     }
 }
 
@@ -604,11 +1891,51 @@ impl Check for GetLayerVersionRequest {
     }
 }
 
+impl Check for GetPolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+    }
+}
+
+impl Check for GetProvisionedConcurrencyConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("qualifier", self.qualifier.as_ref());
+        found.text("qualifier", self.qualifier.as_ref(), &QUALIFIER);
+    }
+}
+
+impl Check for GetResourcePolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resourceArn", self.resource_arn.as_ref());
+        found.text("resourceArn", self.resource_arn.as_ref(), &POLICY_RESOURCE_ARN);
+    }
+}
+
+impl Check for GetRuntimeManagementConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+    }
+}
+
 impl Check for ImageConfig {
     fn check(&self, found: &mut Violations) {
         found.list("entryPoint", self.entry_point.as_ref(), &STRING_LIST);
         found.list("command", self.command.as_ref(), &STRING_LIST);
         found.text("workingDirectory", self.working_directory.as_ref(), &WORKING_DIRECTORY);
+    }
+}
+
+impl Check for InstanceRequirements {
+    fn check(&self, found: &mut Violations) {
+        found.list("architectures", self.architectures.as_ref(), &ARCHITECTURES_LIST);
+        found.list("allowedInstanceTypes", self.allowed_instance_types.as_ref(), &INSTANCE_TYPE_SET);
+        found.list("excludedInstanceTypes", self.excluded_instance_types.as_ref(), &INSTANCE_TYPE_SET);
     }
 }
 
@@ -624,6 +1951,14 @@ impl Check for InvocationRequest {
     }
 }
 
+impl Check for InvokeAsyncRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.required("invokeArgs", self.invoke_args.as_ref());
+    }
+}
+
 impl Check for InvokeWithResponseStreamRequest {
     fn check(&self, found: &mut Violations) {
         found.required("functionName", self.function_name.as_ref());
@@ -632,6 +1967,40 @@ impl Check for InvokeWithResponseStreamRequest {
         found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
         found.text("tenantId", self.tenant_id.as_ref(), &TENANT_ID);
         found.text("invocationType", self.invocation_type.as_ref(), &RESPONSE_STREAMING_INVOCATION_TYPE);
+    }
+}
+
+impl Check for KafkaSchemaRegistryAccessConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("type", self.r#type.as_ref(), &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE);
+        found.text("uRI", self.uri.as_ref(), &ARN);
+    }
+}
+
+impl Check for KafkaSchemaRegistryConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("schemaRegistryURI", self.schema_registry_uri.as_ref(), &SCHEMA_REGISTRY_URI);
+        found.text(
+            "eventRecordFormat",
+            self.event_record_format.as_ref(),
+            &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT,
+        );
+        found.structures(
+            "accessConfigs",
+            self.access_configs.as_ref(),
+            &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST,
+        );
+        found.structures(
+            "schemaValidationConfigs",
+            self.schema_validation_configs.as_ref(),
+            &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST,
+        );
+    }
+}
+
+impl Check for KafkaSchemaValidationConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("attribute", self.attribute.as_ref(), &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE);
     }
 }
 
@@ -661,6 +2030,79 @@ impl Check for LayerVersionContentInput {
     }
 }
 
+impl Check for ListAliasesRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.text("functionVersion", self.function_version.as_ref(), &VERSION_WITH_LATEST_PUBLISHED);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Check for ListCapacityProvidersRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("state", self.state.as_ref(), &CAPACITY_PROVIDER_STATE);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_FIFTY_LIST_ITEMS);
+    }
+}
+
+impl Check for ListCodeSigningConfigsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Check for ListDurableExecutionsByFunctionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.text("durableExecutionName", self.durable_execution_name.as_ref(), &DURABLE_EXECUTION_NAME);
+        found.list("statuses", self.statuses.as_ref(), &EXECUTION_STATUS_LIST);
+        found.number("maxItems", self.max_items.map(f64::from), &ITEM_COUNT);
+    }
+}
+
+impl Check for ListEventSourceMappingsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("eventSourceArn", self.event_source_arn.as_ref(), &ARN);
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
+impl Check for ListFunctionEventInvokeConfigsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS);
+    }
+}
+
+impl Check for ListFunctionUrlConfigsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_URL_FUNCTION_NAME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_ITEMS);
+    }
+}
+
+impl Check for ListFunctionVersionsByCapacityProviderRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderName", self.capacity_provider_name.as_ref());
+        found.text("capacityProviderName", self.capacity_provider_name.as_ref(), &CAPACITY_PROVIDER_NAME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_FIFTY_LIST_ITEMS);
+    }
+}
+
+impl Check for ListFunctionsByCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("codeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        found.text("codeSigningConfigArn", self.code_signing_config_arn.as_ref(), &CODE_SIGNING_CONFIG_ARN);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
 impl Check for ListFunctionsRequest {
     fn check(&self, found: &mut Violations) {
         found.text("masterRegion", self.master_region.as_ref(), &MASTER_REGION);
@@ -687,12 +2129,96 @@ impl Check for ListLayersRequest {
     }
 }
 
+impl Check for ListProvisionedConcurrencyConfigsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.number(
+            "maxItems",
+            self.max_items.map(f64::from),
+            &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS,
+        );
+    }
+}
+
+impl Check for ListTagsRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resource", self.resource.as_ref());
+        found.text("resource", self.resource.as_ref(), &TAGGABLE_RESOURCE);
+    }
+}
+
+impl Check for ListVersionsByFunctionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.number("maxItems", self.max_items.map(f64::from), &MAX_LIST_ITEMS);
+    }
+}
+
 impl Check for LoggingConfig {
     fn check(&self, found: &mut Violations) {
         found.text("logFormat", self.log_format.as_ref(), &LOG_FORMAT);
         found.text("applicationLogLevel", self.application_log_level.as_ref(), &APPLICATION_LOG_LEVEL);
         found.text("systemLogLevel", self.system_log_level.as_ref(), &SYSTEM_LOG_LEVEL);
         found.text("logGroup", self.log_group.as_ref(), &LOG_GROUP);
+    }
+}
+
+impl Check for OnFailure {
+    fn check(&self, found: &mut Violations) {
+        found.text("destination", self.destination.as_ref(), &DESTINATION_ARN);
+    }
+}
+
+impl Check for OnSuccess {
+    fn check(&self, found: &mut Violations) {
+        found.text("destination", self.destination.as_ref(), &DESTINATION_ARN);
+    }
+}
+
+impl Check for OperationUpdate {
+    fn check(&self, found: &mut Violations) {
+        found.required("id", self.id.as_ref());
+        found.text("id", self.id.as_ref(), &OPERATION_ID);
+        found.text("parentId", self.parent_id.as_ref(), &OPERATION_ID);
+        found.text("name", self.name.as_ref(), &OPERATION_NAME);
+        found.required("type", self.r#type.as_ref());
+        found.text("type", self.r#type.as_ref(), &OPERATION_TYPE);
+        found.text("subType", self.sub_type.as_ref(), &OPERATION_SUB_TYPE);
+        found.required("action", self.action.as_ref());
+        found.text("action", self.action.as_ref(), &OPERATION_ACTION);
+        found.text("payload", self.payload.as_ref(), &OPERATION_PAYLOAD);
+        found.structure("error", self.error.as_ref());
+        found.structure("contextOptions", self.context_options.as_ref());
+        found.structure("stepOptions", self.step_options.as_ref());
+        found.structure("waitOptions", self.wait_options.as_ref());
+        found.structure("callbackOptions", self.callback_options.as_ref());
+        found.structure("chainedInvokeOptions", self.chained_invoke_options.as_ref());
+    }
+}
+
+impl Check for PauseDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.text("clientToken", self.client_token.as_ref(), &CLIENT_TOKEN);
+        found.text("reason", self.reason.as_ref(), &PAUSE_REASON);
+    }
+}
+
+impl Check for PropagateTags {
+    fn check(&self, found: &mut Violations) {
+        found.text("mode", self.mode.as_ref(), &PROPAGATE_TAGS_MODE);
+        found.map("explicitTags", self.explicit_tags.as_ref(), &PROPAGATE_TAGS_EXPLICIT_TAGS_MAP);
+    }
+}
+
+impl Check for ProvisionedPollerConfig {
+    fn check(&self, found: &mut Violations) {
+        found.number("minimumPollers", self.minimum_pollers.map(f64::from), &MINIMUM_NUMBER_OF_POLLERS);
+        found.number("maximumPollers", self.maximum_pollers.map(f64::from), &MAXIMUM_NUMBER_OF_POLLERS);
+        found.text("pollerGroupName", self.poller_group_name.as_ref(), &PROVISIONED_POLLER_GROUP_NAME);
     }
 }
 
@@ -713,15 +2239,243 @@ impl Check for PublishLayerVersionRequest {
     }
 }
 
+impl Check for PublishVersionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.text("publishTo", self.publish_to.as_ref(), &FUNCTION_VERSION_LATEST_PUBLISHED);
+    }
+}
+
+impl Check for PutFunctionCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("codeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        found.text("codeSigningConfigArn", self.code_signing_config_arn.as_ref(), &CODE_SIGNING_CONFIG_ARN);
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+    }
+}
+
+impl Check for PutFunctionConcurrencyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("reservedConcurrentExecutions", self.reserved_concurrent_executions.as_ref());
+        found.number(
+            "reservedConcurrentExecutions",
+            self.reserved_concurrent_executions.map(f64::from),
+            &RESERVED_CONCURRENT_EXECUTIONS,
+        );
+    }
+}
+
+impl Check for PutFunctionEventInvokeConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.number(
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.map(f64::from),
+            &MAXIMUM_RETRY_ATTEMPTS,
+        );
+        found.number(
+            "maximumEventAgeInSeconds",
+            self.maximum_event_age_in_seconds.map(f64::from),
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        );
+        found.structure("destinationConfig", self.destination_config.as_ref());
+    }
+}
+
+impl Check for PutFunctionRecursionConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &UNQUALIFIED_FUNCTION_NAME);
+        found.required("recursiveLoop", self.recursive_loop.as_ref());
+        found.text("recursiveLoop", self.recursive_loop.as_ref(), &RECURSIVE_LOOP);
+    }
+}
+
+impl Check for PutFunctionScalingConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &UNQUALIFIED_FUNCTION_NAME);
+        found.required("qualifier", self.qualifier.as_ref());
+        found.text("qualifier", self.qualifier.as_ref(), &PUBLISHED_FUNCTION_QUALIFIER);
+        found.structure("functionScalingConfig", self.function_scaling_config.as_ref());
+    }
+}
+
+impl Check for PutProvisionedConcurrencyConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("qualifier", self.qualifier.as_ref());
+        found.text("qualifier", self.qualifier.as_ref(), &QUALIFIER);
+        found.required("provisionedConcurrentExecutions", self.provisioned_concurrent_executions.as_ref());
+        found.number(
+            "provisionedConcurrentExecutions",
+            self.provisioned_concurrent_executions.map(f64::from),
+            &POSITIVE_INTEGER,
+        );
+    }
+}
+
+impl Check for PutResourcePolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resourceArn", self.resource_arn.as_ref());
+        found.text("resourceArn", self.resource_arn.as_ref(), &POLICY_RESOURCE_ARN);
+        found.required("policy", self.policy.as_ref());
+        found.text("policy", self.policy.as_ref(), &RESOURCE_POLICY);
+        found.text("revisionId", self.revision_id.as_ref(), &REVISION_ID);
+    }
+}
+
+impl Check for PutRuntimeManagementConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.required("updateRuntimeOn", self.update_runtime_on.as_ref());
+        found.text("updateRuntimeOn", self.update_runtime_on.as_ref(), &UPDATE_RUNTIME_ON);
+        found.text("runtimeVersionArn", self.runtime_version_arn.as_ref(), &RUNTIME_VERSION_ARN);
+    }
+}
+
+impl Check for RemoveLayerVersionPermissionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("layerName", self.layer_name.as_ref());
+        found.text("layerName", self.layer_name.as_ref(), &LAYER_NAME_OR_ARN);
+        found.required("versionNumber", self.version_number.as_ref());
+        found.required("statementId", self.statement_id.as_ref());
+        found.text("statementId", self.statement_id.as_ref(), &STATEMENT_ID);
+    }
+}
+
+impl Check for RemovePermissionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.required("statementId", self.statement_id.as_ref());
+        found.text("statementId", self.statement_id.as_ref(), &NAMESPACED_STATEMENT_ID);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+    }
+}
+
+impl Check for ResumeDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.text("clientToken", self.client_token.as_ref(), &CLIENT_TOKEN);
+        found.text("reason", self.reason.as_ref(), &RESUME_REASON);
+    }
+}
+
 impl Check for S3FilesConfig {
     fn check(&self, found: &mut Violations) {
         found.text("directS3Read", self.direct_s3_read.as_ref(), &DIRECT_S3_READ);
     }
 }
 
+impl Check for ScalingConfig {
+    fn check(&self, found: &mut Violations) {
+        found.number("maximumConcurrency", self.maximum_concurrency.map(f64::from), &MAXIMUM_CONCURRENCY);
+    }
+}
+
+impl Check for SelfManagedEventSource {
+    fn check(&self, found: &mut Violations) {
+        found.lists("endpoints", self.endpoints.as_ref(), &ENDPOINTS);
+    }
+}
+
+impl Check for SelfManagedKafkaEventSourceConfig {
+    fn check(&self, found: &mut Violations) {
+        found.text("consumerGroupId", self.consumer_group_id.as_ref(), &URI);
+        found.structure("schemaRegistryConfig", self.schema_registry_config.as_ref());
+        found.text(
+            "consumptionMode",
+            self.consumption_mode.as_ref(),
+            &KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE,
+        );
+    }
+}
+
+impl Check for SendDurableExecutionCallbackFailureRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("callbackId", self.callback_id.as_ref());
+        found.text("callbackId", self.callback_id.as_ref(), &CALLBACK_ID);
+        found.structure("error", self.error.as_ref());
+    }
+}
+
+impl Check for SendDurableExecutionCallbackHeartbeatRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("callbackId", self.callback_id.as_ref());
+        found.text("callbackId", self.callback_id.as_ref(), &CALLBACK_ID);
+    }
+}
+
+impl Check for SendDurableExecutionCallbackSuccessRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("callbackId", self.callback_id.as_ref());
+        found.text("callbackId", self.callback_id.as_ref(), &CALLBACK_ID);
+        found.blob("result", self.result.as_ref(), Some(0), Some(1048576));
+    }
+}
+
 impl Check for SnapStart {
     fn check(&self, found: &mut Violations) {
         found.text("applyOn", self.apply_on.as_ref(), &SNAP_START_APPLY_ON);
+    }
+}
+
+impl Check for SourceAccessConfiguration {
+    fn check(&self, found: &mut Violations) {
+        found.text("type", self.r#type.as_ref(), &SOURCE_ACCESS_TYPE);
+        found.text("uRI", self.uri.as_ref(), &URI);
+    }
+}
+
+impl Check for StepOptions {
+    fn check(&self, found: &mut Violations) {
+        found.number(
+            "nextAttemptDelaySeconds",
+            self.next_attempt_delay_seconds.map(f64::from),
+            &STEP_OPTIONS_NEXT_ATTEMPT_DELAY_SECONDS_INTEGER,
+        );
+    }
+}
+
+impl Check for StopDurableExecutionRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("durableExecutionArn", self.durable_execution_arn.as_ref());
+        found.text("durableExecutionArn", self.durable_execution_arn.as_ref(), &DURABLE_EXECUTION_ARN);
+        found.structure("error", self.error.as_ref());
+    }
+}
+
+impl Check for TagResourceRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resource", self.resource.as_ref());
+        found.text("resource", self.resource.as_ref(), &TAGGABLE_RESOURCE);
+        found.required("tags", self.tags.as_ref());
+        found.map("tags", self.tags.as_ref(), &TAGS);
+    }
+}
+
+impl Check for TargetTrackingScalingPolicy {
+    fn check(&self, found: &mut Violations) {
+        found.required("predefinedMetricType", self.predefined_metric_type.as_ref());
+        found.text(
+            "predefinedMetricType",
+            self.predefined_metric_type.as_ref(),
+            &CAPACITY_PROVIDER_PREDEFINED_METRIC_TYPE,
+        );
+        found.required("targetValue", self.target_value.as_ref());
+        found.number("targetValue", self.target_value, &METRIC_TARGET_VALUE);
     }
 }
 
@@ -735,6 +2489,107 @@ impl Check for TenancyConfig {
 impl Check for TracingConfig {
     fn check(&self, found: &mut Violations) {
         found.text("mode", self.mode.as_ref(), &TRACING_MODE);
+    }
+}
+
+impl Check for UntagResourceRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("resource", self.resource.as_ref());
+        found.text("resource", self.resource.as_ref(), &TAGGABLE_RESOURCE);
+        found.required("tagKeys", self.tag_keys.as_ref());
+        found.list("tagKeys", self.tag_keys.as_ref(), &TAG_KEY_LIST);
+    }
+}
+
+impl Check for UpdateAliasRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_NAME);
+        found.required("name", self.name.as_ref());
+        found.text("name", self.name.as_ref(), &ALIAS);
+        found.text("functionVersion", self.function_version.as_ref(), &VERSION_WITH_LATEST_PUBLISHED);
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.structure("routingConfig", self.routing_config.as_ref());
+    }
+}
+
+impl Check for UpdateCapacityProviderRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("capacityProviderName", self.capacity_provider_name.as_ref());
+        found.text("capacityProviderName", self.capacity_provider_name.as_ref(), &CAPACITY_PROVIDER_NAME);
+        found.structure("capacityProviderScalingConfig", self.capacity_provider_scaling_config.as_ref());
+        found.structure("propagateTags", self.propagate_tags.as_ref());
+        found.structure("telemetryConfig", self.telemetry_config.as_ref());
+    }
+}
+
+impl Check for UpdateCodeSigningConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("codeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        found.text("codeSigningConfigArn", self.code_signing_config_arn.as_ref(), &CODE_SIGNING_CONFIG_ARN);
+        found.text("description", self.description.as_ref(), &DESCRIPTION);
+        found.structure("allowedPublishers", self.allowed_publishers.as_ref());
+        found.structure("codeSigningPolicies", self.code_signing_policies.as_ref());
+    }
+}
+
+impl Check for UpdateEventSourceMappingRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("uUID", self.uuid.as_ref());
+        found.text("uUID", self.uuid.as_ref(), &UUID_STRING);
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.number("batchSize", self.batch_size.map(f64::from), &BATCH_SIZE);
+        found.structure("filterCriteria", self.filter_criteria.as_ref());
+        found.text("kMSKeyArn", self.kms_key_arn.as_ref(), &KMS_KEY_ARN);
+        found.structure("metricsConfig", self.metrics_config.as_ref());
+        found.structure("loggingConfig", self.logging_config.as_ref());
+        found.structure("scalingConfig", self.scaling_config.as_ref());
+        found.number(
+            "maximumBatchingWindowInSeconds",
+            self.maximum_batching_window_in_seconds.map(f64::from),
+            &MAXIMUM_BATCHING_WINDOW_IN_SECONDS,
+        );
+        found.number(
+            "parallelizationFactor",
+            self.parallelization_factor.map(f64::from),
+            &PARALLELIZATION_FACTOR,
+        );
+        found.structure("destinationConfig", self.destination_config.as_ref());
+        found.number(
+            "maximumRecordAgeInSeconds",
+            self.maximum_record_age_in_seconds.map(f64::from),
+            &MAXIMUM_RECORD_AGE_IN_SECONDS,
+        );
+        found.number(
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.map(f64::from),
+            &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING,
+        );
+        found.number(
+            "tumblingWindowInSeconds",
+            self.tumbling_window_in_seconds.map(f64::from),
+            &TUMBLING_WINDOW_IN_SECONDS,
+        );
+        found.structures(
+            "sourceAccessConfigurations",
+            self.source_access_configurations.as_ref(),
+            &SOURCE_ACCESS_CONFIGURATIONS,
+        );
+        found.list(
+            "functionResponseTypes",
+            self.function_response_types.as_ref(),
+            &FUNCTION_RESPONSE_TYPE_LIST,
+        );
+        found.structure(
+            "amazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.as_ref(),
+        );
+        found.structure(
+            "selfManagedKafkaEventSourceConfig",
+            self.self_managed_kafka_event_source_config.as_ref(),
+        );
+        found.structure("documentDBEventSourceConfig", self.document_db_event_source_config.as_ref());
+        found.structure("provisionedPollerConfig", self.provisioned_poller_config.as_ref());
     }
 }
 
@@ -779,9 +2634,45 @@ impl Check for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Check for UpdateFunctionEventInvokeConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &NAMESPACED_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER);
+        found.number(
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts.map(f64::from),
+            &MAXIMUM_RETRY_ATTEMPTS,
+        );
+        found.number(
+            "maximumEventAgeInSeconds",
+            self.maximum_event_age_in_seconds.map(f64::from),
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        );
+        found.structure("destinationConfig", self.destination_config.as_ref());
+    }
+}
+
+impl Check for UpdateFunctionUrlConfigRequest {
+    fn check(&self, found: &mut Violations) {
+        found.required("functionName", self.function_name.as_ref());
+        found.text("functionName", self.function_name.as_ref(), &FUNCTION_URL_FUNCTION_NAME);
+        found.text("qualifier", self.qualifier.as_ref(), &FUNCTION_URL_QUALIFIER);
+        found.text("authType", self.auth_type.as_ref(), &FUNCTION_URL_AUTH_TYPE);
+        found.structure("cors", self.cors.as_ref());
+        found.text("invokeMode", self.invoke_mode.as_ref(), &INVOKE_MODE);
+    }
+}
+
 impl Check for VpcConfig {
     fn check(&self, found: &mut Violations) {
         found.list("subnetIds", self.subnet_ids.as_ref(), &SUBNET_IDS);
         found.list("securityGroupIds", self.security_group_ids.as_ref(), &SECURITY_GROUP_IDS);
+    }
+}
+
+impl Check for WaitOptions {
+    fn check(&self, found: &mut Violations) {
+        found.number("waitSeconds", self.wait_seconds.map(f64::from), &WAIT_OPTIONS_WAIT_SECONDS_INTEGER);
     }
 }

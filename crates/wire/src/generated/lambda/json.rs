@@ -21,6 +21,320 @@ impl Structure for AcceleratorConfig {
     }
 }
 
+impl Structure for AccountLimit {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "TotalCodeSize" => self.total_code_size = next(values)?,
+            "CodeSizeUnzipped" => self.code_size_unzipped = next(values)?,
+            "CodeSizeZipped" => self.code_size_zipped = next(values)?,
+            "ConcurrentExecutions" => self.concurrent_executions = next(values)?,
+            "UnreservedConcurrentExecutions" => self.unreserved_concurrent_executions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("TotalCodeSize", self.total_code_size.as_ref());
+        out.member("CodeSizeUnzipped", self.code_size_unzipped.as_ref());
+        out.member("CodeSizeZipped", self.code_size_zipped.as_ref());
+        out.member("ConcurrentExecutions", self.concurrent_executions.as_ref());
+        out.member("UnreservedConcurrentExecutions", self.unreserved_concurrent_executions.as_ref());
+    }
+}
+
+impl Structure for AccountUsage {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "TotalCodeSize" => self.total_code_size = next(values)?,
+            "FunctionCount" => self.function_count = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("TotalCodeSize", self.total_code_size.as_ref());
+        out.member("FunctionCount", self.function_count.as_ref());
+    }
+}
+
+impl Structure for AddLayerVersionPermissionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "StatementId" => self.statement_id = next(values)?,
+            "Action" => self.action = next(values)?,
+            "Principal" => self.principal = next(values)?,
+            "OrganizationId" => self.organization_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("StatementId", self.statement_id.as_ref());
+        out.member("Action", self.action.as_ref());
+        out.member("Principal", self.principal.as_ref());
+        out.member("OrganizationId", self.organization_id.as_ref());
+    }
+}
+
+impl Structure for AddLayerVersionPermissionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Statement" => self.statement = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Statement", self.statement.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for AddPermissionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "StatementId" => self.statement_id = next(values)?,
+            "Action" => self.action = next(values)?,
+            "Principal" => self.principal = next(values)?,
+            "SourceArn" => self.source_arn = next(values)?,
+            "FunctionUrlAuthType" => self.function_url_auth_type = next(values)?,
+            "InvokedViaFunctionUrl" => self.invoked_via_function_url = next(values)?,
+            "SourceAccount" => self.source_account = next(values)?,
+            "EventSourceToken" => self.event_source_token = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            "PrincipalOrgID" => self.principal_org_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("StatementId", self.statement_id.as_ref());
+        out.member("Action", self.action.as_ref());
+        out.member("Principal", self.principal.as_ref());
+        out.member("SourceArn", self.source_arn.as_ref());
+        out.member("FunctionUrlAuthType", self.function_url_auth_type.as_ref());
+        out.member("InvokedViaFunctionUrl", self.invoked_via_function_url.as_ref());
+        out.member("SourceAccount", self.source_account.as_ref());
+        out.member("EventSourceToken", self.event_source_token.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+        out.member("PrincipalOrgID", self.principal_org_id.as_ref());
+    }
+}
+
+impl Structure for AddPermissionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Statement" => self.statement = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Statement", self.statement.as_ref());
+    }
+}
+
+impl Structure for AliasConfiguration {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AliasArn" => self.alias_arn = next(values)?,
+            "Name" => self.name = next(values)?,
+            "FunctionVersion" => self.function_version = next(values)?,
+            "Description" => self.description = next(values)?,
+            "RoutingConfig" => self.routing_config = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AliasArn", self.alias_arn.as_ref());
+        out.member("Name", self.name.as_ref());
+        out.member("FunctionVersion", self.function_version.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("RoutingConfig", self.routing_config.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for AliasRoutingConfiguration {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AdditionalVersionWeights" => self.additional_version_weights = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AdditionalVersionWeights", self.additional_version_weights.as_ref());
+    }
+}
+
+impl Structure for AllowedPublishers {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "SigningProfileVersionArns" => self.signing_profile_version_arns = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("SigningProfileVersionArns", self.signing_profile_version_arns.as_ref());
+    }
+}
+
+impl Structure for AmazonManagedKafkaEventSourceConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ConsumerGroupId" => self.consumer_group_id = next(values)?,
+            "SchemaRegistryConfig" => self.schema_registry_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ConsumerGroupId", self.consumer_group_id.as_ref());
+        out.member("SchemaRegistryConfig", self.schema_registry_config.as_ref());
+    }
+}
+
+impl Structure for CallbackDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CallbackId" => self.callback_id = next(values)?,
+            "Result" => self.result = next(values)?,
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CallbackId", self.callback_id.as_ref());
+        out.member("Result", self.result.as_ref());
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for CallbackFailedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for CallbackOptions {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "TimeoutSeconds" => self.timeout_seconds = next(values)?,
+            "HeartbeatTimeoutSeconds" => self.heartbeat_timeout_seconds = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("TimeoutSeconds", self.timeout_seconds.as_ref());
+        out.member("HeartbeatTimeoutSeconds", self.heartbeat_timeout_seconds.as_ref());
+    }
+}
+
+impl Structure for CallbackStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CallbackId" => self.callback_id = next(values)?,
+            "HeartbeatTimeout" => self.heartbeat_timeout = next(values)?,
+            "Timeout" => self.timeout = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CallbackId", self.callback_id.as_ref());
+        out.member("HeartbeatTimeout", self.heartbeat_timeout.as_ref());
+        out.member("Timeout", self.timeout.as_ref());
+    }
+}
+
+impl Structure for CallbackSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+    }
+}
+
+impl Structure for CallbackTimedOutDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for CapacityProvider {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviderArn" => self.capacity_provider_arn = next(values)?,
+            "State" => self.state = next(values)?,
+            "VpcConfig" => self.vpc_config = next(values)?,
+            "PermissionsConfig" => self.permissions_config = next(values)?,
+            "InstanceRequirements" => self.instance_requirements = next(values)?,
+            "CapacityProviderScalingConfig" => self.capacity_provider_scaling_config = next(values)?,
+            "KmsKeyArn" => self.kms_key_arn = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            "PropagateTags" => self.propagate_tags = next(values)?,
+            "TelemetryConfig" => self.telemetry_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviderArn", self.capacity_provider_arn.as_ref());
+        out.member("State", self.state.as_ref());
+        out.member("VpcConfig", self.vpc_config.as_ref());
+        out.member("PermissionsConfig", self.permissions_config.as_ref());
+        out.member("InstanceRequirements", self.instance_requirements.as_ref());
+        out.member("CapacityProviderScalingConfig", self.capacity_provider_scaling_config.as_ref());
+        out.member("KmsKeyArn", self.kms_key_arn.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+        out.member("PropagateTags", self.propagate_tags.as_ref());
+        out.member("TelemetryConfig", self.telemetry_config.as_ref());
+    }
+}
+
 impl Structure for CapacityProviderConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -40,6 +354,284 @@ impl Structure for CapacityProviderConfig {
     }
 }
 
+impl Structure for CapacityProviderLoggingConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "SystemLogLevel" => self.system_log_level = next(values)?,
+            "LogGroup" => self.log_group = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("SystemLogLevel", self.system_log_level.as_ref());
+        out.member("LogGroup", self.log_group.as_ref());
+    }
+}
+
+impl Structure for CapacityProviderPermissionsConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviderOperatorRoleArn" => self.capacity_provider_operator_role_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviderOperatorRoleArn", self.capacity_provider_operator_role_arn.as_ref());
+    }
+}
+
+impl Structure for CapacityProviderScalingConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MaxVCpuCount" => self.max_v_cpu_count = next(values)?,
+            "ScalingMode" => self.scaling_mode = next(values)?,
+            "ScalingPolicies" => self.scaling_policies = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MaxVCpuCount", self.max_v_cpu_count.as_ref());
+        out.member("ScalingMode", self.scaling_mode.as_ref());
+        out.member("ScalingPolicies", self.scaling_policies.as_ref());
+    }
+}
+
+impl Structure for CapacityProviderTelemetryConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "LoggingConfig" => self.logging_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("LoggingConfig", self.logging_config.as_ref());
+    }
+}
+
+impl Structure for CapacityProviderVpcConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "SubnetIds" => self.subnet_ids = next(values)?,
+            "SecurityGroupIds" => self.security_group_ids = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("SubnetIds", self.subnet_ids.as_ref());
+        out.member("SecurityGroupIds", self.security_group_ids.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeFailedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeOptions {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionName" => self.function_name = next(values)?,
+            "TenantId" => self.tenant_id = next(values)?,
+            "XAmznTraceId" => self.x_amzn_trace_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionName", self.function_name.as_ref());
+        out.member("TenantId", self.tenant_id.as_ref());
+        out.member("XAmznTraceId", self.x_amzn_trace_id.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionName" => self.function_name = next(values)?,
+            "TenantId" => self.tenant_id = next(values)?,
+            "Input" => self.input = next(values)?,
+            "ExecutedVersion" => self.executed_version = next(values)?,
+            "DurableExecutionArn" => self.durable_execution_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionName", self.function_name.as_ref());
+        out.member("TenantId", self.tenant_id.as_ref());
+        out.member("Input", self.input.as_ref());
+        out.member("ExecutedVersion", self.executed_version.as_ref());
+        out.member("DurableExecutionArn", self.durable_execution_arn.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeStoppedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+    }
+}
+
+impl Structure for ChainedInvokeTimedOutDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for CheckpointDurableExecutionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CheckpointToken" => self.checkpoint_token = next(values)?,
+            "Updates" => self.updates = next(values)?,
+            "ClientToken" => self.client_token = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CheckpointToken", self.checkpoint_token.as_ref());
+        out.member("Updates", self.updates.as_ref());
+        out.member("ClientToken", self.client_token.as_ref());
+    }
+}
+
+impl Structure for CheckpointDurableExecutionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CheckpointToken" => self.checkpoint_token = next(values)?,
+            "NewExecutionState" => self.new_execution_state = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CheckpointToken", self.checkpoint_token.as_ref());
+        out.member("NewExecutionState", self.new_execution_state.as_ref());
+    }
+}
+
+impl Structure for CheckpointUpdatedExecutionState {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Operations" => self.operations = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Operations", self.operations.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for CodeSigningConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfigId" => self.code_signing_config_id = next(values)?,
+            "CodeSigningConfigArn" => self.code_signing_config_arn = next(values)?,
+            "Description" => self.description = next(values)?,
+            "AllowedPublishers" => self.allowed_publishers = next(values)?,
+            "CodeSigningPolicies" => self.code_signing_policies = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfigId", self.code_signing_config_id.as_ref());
+        out.member("CodeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("AllowedPublishers", self.allowed_publishers.as_ref());
+        out.member("CodeSigningPolicies", self.code_signing_policies.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+    }
+}
+
+impl Structure for CodeSigningPolicies {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "UntrustedArtifactOnDeployment" => self.untrusted_artifact_on_deployment = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("UntrustedArtifactOnDeployment", self.untrusted_artifact_on_deployment.as_ref());
+    }
+}
+
 impl Structure for Concurrency {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -51,6 +643,271 @@ impl Structure for Concurrency {
 
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("ReservedConcurrentExecutions", self.reserved_concurrent_executions.as_ref());
+    }
+}
+
+impl Structure for ContextDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ReplayChildren" => self.replay_children = next(values)?,
+            "Result" => self.result = next(values)?,
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ReplayChildren", self.replay_children.as_ref());
+        out.member("Result", self.result.as_ref());
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ContextFailedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ContextOptions {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ReplayChildren" => self.replay_children = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ReplayChildren", self.replay_children.as_ref());
+    }
+}
+
+impl Structure for ContextStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, _: &str, values: &mut A) -> Result<(), A::Error> {
+        skip(values)
+    }
+
+    fn write_members(&self, _: &mut Object<'_>) {}
+}
+
+impl Structure for ContextSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+    }
+}
+
+impl Structure for Cors {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AllowCredentials" => self.allow_credentials = next(values)?,
+            "AllowHeaders" => self.allow_headers = next(values)?,
+            "AllowMethods" => self.allow_methods = next(values)?,
+            "AllowOrigins" => self.allow_origins = next(values)?,
+            "ExposeHeaders" => self.expose_headers = next(values)?,
+            "MaxAge" => self.max_age = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AllowCredentials", self.allow_credentials.as_ref());
+        out.member("AllowHeaders", self.allow_headers.as_ref());
+        out.member("AllowMethods", self.allow_methods.as_ref());
+        out.member("AllowOrigins", self.allow_origins.as_ref());
+        out.member("ExposeHeaders", self.expose_headers.as_ref());
+        out.member("MaxAge", self.max_age.as_ref());
+    }
+}
+
+impl Structure for CreateAliasRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Name" => self.name = next(values)?,
+            "FunctionVersion" => self.function_version = next(values)?,
+            "Description" => self.description = next(values)?,
+            "RoutingConfig" => self.routing_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Name", self.name.as_ref());
+        out.member("FunctionVersion", self.function_version.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("RoutingConfig", self.routing_config.as_ref());
+    }
+}
+
+impl Structure for CreateCapacityProviderRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviderName" => self.capacity_provider_name = next(values)?,
+            "VpcConfig" => self.vpc_config = next(values)?,
+            "PermissionsConfig" => self.permissions_config = next(values)?,
+            "InstanceRequirements" => self.instance_requirements = next(values)?,
+            "CapacityProviderScalingConfig" => self.capacity_provider_scaling_config = next(values)?,
+            "KmsKeyArn" => self.kms_key_arn = next(values)?,
+            "Tags" => self.tags = next(values)?,
+            "PropagateTags" => self.propagate_tags = next(values)?,
+            "TelemetryConfig" => self.telemetry_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviderName", self.capacity_provider_name.as_ref());
+        out.member("VpcConfig", self.vpc_config.as_ref());
+        out.member("PermissionsConfig", self.permissions_config.as_ref());
+        out.member("InstanceRequirements", self.instance_requirements.as_ref());
+        out.member("CapacityProviderScalingConfig", self.capacity_provider_scaling_config.as_ref());
+        out.member("KmsKeyArn", self.kms_key_arn.as_ref());
+        out.member("Tags", self.tags.as_ref());
+        out.member("PropagateTags", self.propagate_tags.as_ref());
+        out.member("TelemetryConfig", self.telemetry_config.as_ref());
+    }
+}
+
+impl Structure for CreateCapacityProviderResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProvider" => self.capacity_provider = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProvider", self.capacity_provider.as_ref());
+    }
+}
+
+impl Structure for CreateCodeSigningConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Description" => self.description = next(values)?,
+            "AllowedPublishers" => self.allowed_publishers = next(values)?,
+            "CodeSigningPolicies" => self.code_signing_policies = next(values)?,
+            "Tags" => self.tags = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Description", self.description.as_ref());
+        out.member("AllowedPublishers", self.allowed_publishers.as_ref());
+        out.member("CodeSigningPolicies", self.code_signing_policies.as_ref());
+        out.member("Tags", self.tags.as_ref());
+    }
+}
+
+impl Structure for CreateCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfig" => self.code_signing_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfig", self.code_signing_config.as_ref());
+    }
+}
+
+impl Structure for CreateEventSourceMappingRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "EventSourceArn" => self.event_source_arn = next(values)?,
+            "FunctionName" => self.function_name = next(values)?,
+            "Enabled" => self.enabled = next(values)?,
+            "BatchSize" => self.batch_size = next(values)?,
+            "FilterCriteria" => self.filter_criteria = next(values)?,
+            "KMSKeyArn" => self.kms_key_arn = next(values)?,
+            "MetricsConfig" => self.metrics_config = next(values)?,
+            "LoggingConfig" => self.logging_config = next(values)?,
+            "ScalingConfig" => self.scaling_config = next(values)?,
+            "MaximumBatchingWindowInSeconds" => self.maximum_batching_window_in_seconds = next(values)?,
+            "ParallelizationFactor" => self.parallelization_factor = next(values)?,
+            "StartingPosition" => self.starting_position = next(values)?,
+            "StartingPositionTimestamp" => self.starting_position_timestamp = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            "MaximumRecordAgeInSeconds" => self.maximum_record_age_in_seconds = next(values)?,
+            "BisectBatchOnFunctionError" => self.bisect_batch_on_function_error = next(values)?,
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "Tags" => self.tags = next(values)?,
+            "TumblingWindowInSeconds" => self.tumbling_window_in_seconds = next(values)?,
+            "Topics" => self.topics = next(values)?,
+            "Queues" => self.queues = next(values)?,
+            "SourceAccessConfigurations" => self.source_access_configurations = next(values)?,
+            "SelfManagedEventSource" => self.self_managed_event_source = next(values)?,
+            "FunctionResponseTypes" => self.function_response_types = next(values)?,
+            "AmazonManagedKafkaEventSourceConfig" => {
+                self.amazon_managed_kafka_event_source_config = next(values)?
+            }
+            "SelfManagedKafkaEventSourceConfig" => {
+                self.self_managed_kafka_event_source_config = next(values)?
+            }
+            "DocumentDBEventSourceConfig" => self.document_db_event_source_config = next(values)?,
+            "ProvisionedPollerConfig" => self.provisioned_poller_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("EventSourceArn", self.event_source_arn.as_ref());
+        out.member("FunctionName", self.function_name.as_ref());
+        out.member("Enabled", self.enabled.as_ref());
+        out.member("BatchSize", self.batch_size.as_ref());
+        out.member("FilterCriteria", self.filter_criteria.as_ref());
+        out.member("KMSKeyArn", self.kms_key_arn.as_ref());
+        out.member("MetricsConfig", self.metrics_config.as_ref());
+        out.member("LoggingConfig", self.logging_config.as_ref());
+        out.member("ScalingConfig", self.scaling_config.as_ref());
+        out.member("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.as_ref());
+        out.member("ParallelizationFactor", self.parallelization_factor.as_ref());
+        out.member("StartingPosition", self.starting_position.as_ref());
+        out.member("StartingPositionTimestamp", self.starting_position_timestamp.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+        out.member("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.as_ref());
+        out.member("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.as_ref());
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("Tags", self.tags.as_ref());
+        out.member("TumblingWindowInSeconds", self.tumbling_window_in_seconds.as_ref());
+        out.member("Topics", self.topics.as_ref());
+        out.member("Queues", self.queues.as_ref());
+        out.member("SourceAccessConfigurations", self.source_access_configurations.as_ref());
+        out.member("SelfManagedEventSource", self.self_managed_event_source.as_ref());
+        out.member("FunctionResponseTypes", self.function_response_types.as_ref());
+        out.member(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.as_ref(),
+        );
+        out.member("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.as_ref());
+        out.member("DocumentDBEventSourceConfig", self.document_db_event_source_config.as_ref());
+        out.member("ProvisionedPollerConfig", self.provisioned_poller_config.as_ref());
     }
 }
 
@@ -126,6 +983,48 @@ impl Structure for CreateFunctionRequest {
     }
 }
 
+impl Structure for CreateFunctionUrlConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AuthType" => self.auth_type = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
+impl Structure for CreateFunctionUrlConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionUrl" => self.function_url = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "AuthType" => self.auth_type = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "CreationTime" => self.creation_time = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionUrl", self.function_url.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("CreationTime", self.creation_time.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
 impl Structure for DeadLetterConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -137,6 +1036,68 @@ impl Structure for DeadLetterConfig {
 
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("TargetArn", self.target_arn.as_ref());
+    }
+}
+
+impl Structure for DeleteCapacityProviderResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProvider" => self.capacity_provider = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProvider", self.capacity_provider.as_ref());
+    }
+}
+
+impl Structure for DeleteDurableExecutionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "DeletionRequestTimestamp" => self.deletion_request_timestamp = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("DeletionRequestTimestamp", self.deletion_request_timestamp.as_ref());
+    }
+}
+
+impl Structure for DestinationConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "OnSuccess" => self.on_success = next(values)?,
+            "OnFailure" => self.on_failure = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("OnSuccess", self.on_success.as_ref());
+        out.member("OnFailure", self.on_failure.as_ref());
+    }
+}
+
+impl Structure for DocumentDBEventSourceConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "DatabaseName" => self.database_name = next(values)?,
+            "CollectionName" => self.collection_name = next(values)?,
+            "FullDocument" => self.full_document = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("DatabaseName", self.database_name.as_ref());
+        out.member("CollectionName", self.collection_name.as_ref());
+        out.member("FullDocument", self.full_document.as_ref());
     }
 }
 
@@ -218,6 +1179,443 @@ impl Structure for EphemeralStorage {
     }
 }
 
+impl Structure for ErrorObject {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ErrorMessage" => self.error_message = next(values)?,
+            "ErrorType" => self.error_type = next(values)?,
+            "ErrorData" => self.error_data = next(values)?,
+            "StackTrace" => self.stack_trace = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ErrorMessage", self.error_message.as_ref());
+        out.member("ErrorType", self.error_type.as_ref());
+        out.member("ErrorData", self.error_data.as_ref());
+        out.member("StackTrace", self.stack_trace.as_ref());
+    }
+}
+
+impl Structure for Event {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "EventType" => self.event_type = next(values)?,
+            "SubType" => self.sub_type = next(values)?,
+            "EventId" => self.event_id = next(values)?,
+            "Id" => self.id = next(values)?,
+            "Name" => self.name = next(values)?,
+            "EventTimestamp" => self.event_timestamp = next(values)?,
+            "ParentId" => self.parent_id = next(values)?,
+            "ExecutionStartedDetails" => self.execution_started_details = next(values)?,
+            "ExecutionSucceededDetails" => self.execution_succeeded_details = next(values)?,
+            "ExecutionFailedDetails" => self.execution_failed_details = next(values)?,
+            "ExecutionTimedOutDetails" => self.execution_timed_out_details = next(values)?,
+            "ExecutionStoppedDetails" => self.execution_stopped_details = next(values)?,
+            "ContextStartedDetails" => self.context_started_details = next(values)?,
+            "ContextSucceededDetails" => self.context_succeeded_details = next(values)?,
+            "ContextFailedDetails" => self.context_failed_details = next(values)?,
+            "WaitStartedDetails" => self.wait_started_details = next(values)?,
+            "WaitSucceededDetails" => self.wait_succeeded_details = next(values)?,
+            "WaitCancelledDetails" => self.wait_cancelled_details = next(values)?,
+            "StepStartedDetails" => self.step_started_details = next(values)?,
+            "StepSucceededDetails" => self.step_succeeded_details = next(values)?,
+            "StepFailedDetails" => self.step_failed_details = next(values)?,
+            "ChainedInvokeStartedDetails" => self.chained_invoke_started_details = next(values)?,
+            "ChainedInvokeSucceededDetails" => self.chained_invoke_succeeded_details = next(values)?,
+            "ChainedInvokeFailedDetails" => self.chained_invoke_failed_details = next(values)?,
+            "ChainedInvokeTimedOutDetails" => self.chained_invoke_timed_out_details = next(values)?,
+            "ChainedInvokeStoppedDetails" => self.chained_invoke_stopped_details = next(values)?,
+            "CallbackStartedDetails" => self.callback_started_details = next(values)?,
+            "CallbackSucceededDetails" => self.callback_succeeded_details = next(values)?,
+            "CallbackFailedDetails" => self.callback_failed_details = next(values)?,
+            "CallbackTimedOutDetails" => self.callback_timed_out_details = next(values)?,
+            "InvocationCompletedDetails" => self.invocation_completed_details = next(values)?,
+            "ExecutionPausedDetails" => self.execution_paused_details = next(values)?,
+            "ExecutionResumedDetails" => self.execution_resumed_details = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("EventType", self.event_type.as_ref());
+        out.member("SubType", self.sub_type.as_ref());
+        out.member("EventId", self.event_id.as_ref());
+        out.member("Id", self.id.as_ref());
+        out.member("Name", self.name.as_ref());
+        out.member("EventTimestamp", self.event_timestamp.as_ref());
+        out.member("ParentId", self.parent_id.as_ref());
+        out.member("ExecutionStartedDetails", self.execution_started_details.as_ref());
+        out.member("ExecutionSucceededDetails", self.execution_succeeded_details.as_ref());
+        out.member("ExecutionFailedDetails", self.execution_failed_details.as_ref());
+        out.member("ExecutionTimedOutDetails", self.execution_timed_out_details.as_ref());
+        out.member("ExecutionStoppedDetails", self.execution_stopped_details.as_ref());
+        out.member("ContextStartedDetails", self.context_started_details.as_ref());
+        out.member("ContextSucceededDetails", self.context_succeeded_details.as_ref());
+        out.member("ContextFailedDetails", self.context_failed_details.as_ref());
+        out.member("WaitStartedDetails", self.wait_started_details.as_ref());
+        out.member("WaitSucceededDetails", self.wait_succeeded_details.as_ref());
+        out.member("WaitCancelledDetails", self.wait_cancelled_details.as_ref());
+        out.member("StepStartedDetails", self.step_started_details.as_ref());
+        out.member("StepSucceededDetails", self.step_succeeded_details.as_ref());
+        out.member("StepFailedDetails", self.step_failed_details.as_ref());
+        out.member("ChainedInvokeStartedDetails", self.chained_invoke_started_details.as_ref());
+        out.member("ChainedInvokeSucceededDetails", self.chained_invoke_succeeded_details.as_ref());
+        out.member("ChainedInvokeFailedDetails", self.chained_invoke_failed_details.as_ref());
+        out.member("ChainedInvokeTimedOutDetails", self.chained_invoke_timed_out_details.as_ref());
+        out.member("ChainedInvokeStoppedDetails", self.chained_invoke_stopped_details.as_ref());
+        out.member("CallbackStartedDetails", self.callback_started_details.as_ref());
+        out.member("CallbackSucceededDetails", self.callback_succeeded_details.as_ref());
+        out.member("CallbackFailedDetails", self.callback_failed_details.as_ref());
+        out.member("CallbackTimedOutDetails", self.callback_timed_out_details.as_ref());
+        out.member("InvocationCompletedDetails", self.invocation_completed_details.as_ref());
+        out.member("ExecutionPausedDetails", self.execution_paused_details.as_ref());
+        out.member("ExecutionResumedDetails", self.execution_resumed_details.as_ref());
+    }
+}
+
+impl Structure for EventError {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Payload" => self.payload = next(values)?,
+            "Truncated" => self.truncated = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Payload", self.payload.as_ref());
+        out.member("Truncated", self.truncated.as_ref());
+    }
+}
+
+impl Structure for EventInput {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Payload" => self.payload = next(values)?,
+            "Truncated" => self.truncated = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Payload", self.payload.as_ref());
+        out.member("Truncated", self.truncated.as_ref());
+    }
+}
+
+impl Structure for EventPauseReason {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Payload" => self.payload = next(values)?,
+            "Truncated" => self.truncated = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Payload", self.payload.as_ref());
+        out.member("Truncated", self.truncated.as_ref());
+    }
+}
+
+impl Structure for EventResult {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Payload" => self.payload = next(values)?,
+            "Truncated" => self.truncated = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Payload", self.payload.as_ref());
+        out.member("Truncated", self.truncated.as_ref());
+    }
+}
+
+impl Structure for EventResumeReason {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Payload" => self.payload = next(values)?,
+            "Truncated" => self.truncated = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Payload", self.payload.as_ref());
+        out.member("Truncated", self.truncated.as_ref());
+    }
+}
+
+impl Structure for EventSourceMappingConfiguration {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "UUID" => self.uuid = next(values)?,
+            "StartingPosition" => self.starting_position = next(values)?,
+            "StartingPositionTimestamp" => self.starting_position_timestamp = next(values)?,
+            "BatchSize" => self.batch_size = next(values)?,
+            "MaximumBatchingWindowInSeconds" => self.maximum_batching_window_in_seconds = next(values)?,
+            "ParallelizationFactor" => self.parallelization_factor = next(values)?,
+            "EventSourceArn" => self.event_source_arn = next(values)?,
+            "FilterCriteria" => self.filter_criteria = next(values)?,
+            "FilterCriteriaError" => self.filter_criteria_error = next(values)?,
+            "KMSKeyArn" => self.kms_key_arn = next(values)?,
+            "MetricsConfig" => self.metrics_config = next(values)?,
+            "LoggingConfig" => self.logging_config = next(values)?,
+            "ScalingConfig" => self.scaling_config = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            "LastProcessingResult" => self.last_processing_result = next(values)?,
+            "State" => self.state = next(values)?,
+            "StateTransitionReason" => self.state_transition_reason = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            "Topics" => self.topics = next(values)?,
+            "Queues" => self.queues = next(values)?,
+            "SourceAccessConfigurations" => self.source_access_configurations = next(values)?,
+            "SelfManagedEventSource" => self.self_managed_event_source = next(values)?,
+            "MaximumRecordAgeInSeconds" => self.maximum_record_age_in_seconds = next(values)?,
+            "BisectBatchOnFunctionError" => self.bisect_batch_on_function_error = next(values)?,
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "TumblingWindowInSeconds" => self.tumbling_window_in_seconds = next(values)?,
+            "FunctionResponseTypes" => self.function_response_types = next(values)?,
+            "AmazonManagedKafkaEventSourceConfig" => {
+                self.amazon_managed_kafka_event_source_config = next(values)?
+            }
+            "SelfManagedKafkaEventSourceConfig" => {
+                self.self_managed_kafka_event_source_config = next(values)?
+            }
+            "DocumentDBEventSourceConfig" => self.document_db_event_source_config = next(values)?,
+            "EventSourceMappingArn" => self.event_source_mapping_arn = next(values)?,
+            "ProvisionedPollerConfig" => self.provisioned_poller_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("UUID", self.uuid.as_ref());
+        out.member("StartingPosition", self.starting_position.as_ref());
+        out.member("StartingPositionTimestamp", self.starting_position_timestamp.as_ref());
+        out.member("BatchSize", self.batch_size.as_ref());
+        out.member("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.as_ref());
+        out.member("ParallelizationFactor", self.parallelization_factor.as_ref());
+        out.member("EventSourceArn", self.event_source_arn.as_ref());
+        out.member("FilterCriteria", self.filter_criteria.as_ref());
+        out.member("FilterCriteriaError", self.filter_criteria_error.as_ref());
+        out.member("KMSKeyArn", self.kms_key_arn.as_ref());
+        out.member("MetricsConfig", self.metrics_config.as_ref());
+        out.member("LoggingConfig", self.logging_config.as_ref());
+        out.member("ScalingConfig", self.scaling_config.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+        out.member("LastProcessingResult", self.last_processing_result.as_ref());
+        out.member("State", self.state.as_ref());
+        out.member("StateTransitionReason", self.state_transition_reason.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+        out.member("Topics", self.topics.as_ref());
+        out.member("Queues", self.queues.as_ref());
+        out.member("SourceAccessConfigurations", self.source_access_configurations.as_ref());
+        out.member("SelfManagedEventSource", self.self_managed_event_source.as_ref());
+        out.member("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.as_ref());
+        out.member("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.as_ref());
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("TumblingWindowInSeconds", self.tumbling_window_in_seconds.as_ref());
+        out.member("FunctionResponseTypes", self.function_response_types.as_ref());
+        out.member(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.as_ref(),
+        );
+        out.member("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.as_ref());
+        out.member("DocumentDBEventSourceConfig", self.document_db_event_source_config.as_ref());
+        out.member("EventSourceMappingArn", self.event_source_mapping_arn.as_ref());
+        out.member("ProvisionedPollerConfig", self.provisioned_poller_config.as_ref());
+    }
+}
+
+impl Structure for EventSourceMappingLoggingConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "SystemLogLevel" => self.system_log_level = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("SystemLogLevel", self.system_log_level.as_ref());
+    }
+}
+
+impl Structure for EventSourceMappingMetricsConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Metrics" => self.metrics = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Metrics", self.metrics.as_ref());
+    }
+}
+
+impl Structure for Execution {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "DurableExecutionArn" => self.durable_execution_arn = next(values)?,
+            "DurableExecutionName" => self.durable_execution_name = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "Status" => self.status = next(values)?,
+            "StartTimestamp" => self.start_timestamp = next(values)?,
+            "EndTimestamp" => self.end_timestamp = next(values)?,
+            "KMSKeyArn" => self.kms_key_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("DurableExecutionArn", self.durable_execution_arn.as_ref());
+        out.member("DurableExecutionName", self.durable_execution_name.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("Status", self.status.as_ref());
+        out.member("StartTimestamp", self.start_timestamp.as_ref());
+        out.member("EndTimestamp", self.end_timestamp.as_ref());
+        out.member("KMSKeyArn", self.kms_key_arn.as_ref());
+    }
+}
+
+impl Structure for ExecutionDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "InputPayload" => self.input_payload = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("InputPayload", self.input_payload.as_ref());
+    }
+}
+
+impl Structure for ExecutionFailedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ExecutionPausedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "PauseRequestTimestamp" => self.pause_request_timestamp = next(values)?,
+            "Reason" => self.reason = next(values)?,
+            "ExecutionTimeoutPaused" => self.execution_timeout_paused = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("PauseRequestTimestamp", self.pause_request_timestamp.as_ref());
+        out.member("Reason", self.reason.as_ref());
+        out.member("ExecutionTimeoutPaused", self.execution_timeout_paused.as_ref());
+    }
+}
+
+impl Structure for ExecutionResumedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ResumeRequestTimestamp" => self.resume_request_timestamp = next(values)?,
+            "Reason" => self.reason = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ResumeRequestTimestamp", self.resume_request_timestamp.as_ref());
+        out.member("Reason", self.reason.as_ref());
+    }
+}
+
+impl Structure for ExecutionStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Input" => self.input = next(values)?,
+            "ExecutionTimeout" => self.execution_timeout = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Input", self.input.as_ref());
+        out.member("ExecutionTimeout", self.execution_timeout.as_ref());
+    }
+}
+
+impl Structure for ExecutionStoppedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for ExecutionSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+    }
+}
+
+impl Structure for ExecutionTimedOutDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
 impl Structure for FileSystemConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -233,6 +1631,50 @@ impl Structure for FileSystemConfig {
         out.member("Arn", self.arn.as_ref());
         out.member("LocalMountPath", self.local_mount_path.as_ref());
         out.member("S3FilesConfig", self.s3_files_config.as_ref());
+    }
+}
+
+impl Structure for Filter {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Pattern" => self.pattern = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Pattern", self.pattern.as_ref());
+    }
+}
+
+impl Structure for FilterCriteria {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Filters" => self.filters = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Filters", self.filters.as_ref());
+    }
+}
+
+impl Structure for FilterCriteriaError {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ErrorCode" => self.error_code = next(values)?,
+            "Message" => self.message = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ErrorCode", self.error_code.as_ref());
+        out.member("Message", self.message.as_ref());
     }
 }
 
@@ -400,6 +1842,28 @@ impl Structure for FunctionConfiguration {
     }
 }
 
+impl Structure for FunctionEventInvokeConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "LastModified" => self.last_modified = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "MaximumEventAgeInSeconds" => self.maximum_event_age_in_seconds = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("LastModified", self.last_modified.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+    }
+}
+
 impl Structure for FunctionRuntimeConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -413,6 +1877,226 @@ impl Structure for FunctionRuntimeConfig {
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("RuntimeArn", self.runtime_arn.as_ref());
         out.member("RuntimeAlias", self.runtime_alias.as_ref());
+    }
+}
+
+impl Structure for FunctionScalingConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MinExecutionEnvironments" => self.min_execution_environments = next(values)?,
+            "MaxExecutionEnvironments" => self.max_execution_environments = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MinExecutionEnvironments", self.min_execution_environments.as_ref());
+        out.member("MaxExecutionEnvironments", self.max_execution_environments.as_ref());
+    }
+}
+
+impl Structure for FunctionUrlConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionUrl" => self.function_url = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "CreationTime" => self.creation_time = next(values)?,
+            "LastModifiedTime" => self.last_modified_time = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "AuthType" => self.auth_type = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionUrl", self.function_url.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("CreationTime", self.creation_time.as_ref());
+        out.member("LastModifiedTime", self.last_modified_time.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
+impl Structure for FunctionVersionsByCapacityProviderListItem {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionArn" => self.function_arn = next(values)?,
+            "State" => self.state = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("State", self.state.as_ref());
+    }
+}
+
+impl Structure for GetAccountSettingsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AccountLimit" => self.account_limit = next(values)?,
+            "AccountUsage" => self.account_usage = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AccountLimit", self.account_limit.as_ref());
+        out.member("AccountUsage", self.account_usage.as_ref());
+    }
+}
+
+impl Structure for GetCapacityProviderResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProvider" => self.capacity_provider = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProvider", self.capacity_provider.as_ref());
+    }
+}
+
+impl Structure for GetCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfig" => self.code_signing_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfig", self.code_signing_config.as_ref());
+    }
+}
+
+impl Structure for GetDurableExecutionHistoryResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Events" => self.events = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Events", self.events.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for GetDurableExecutionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "DurableExecutionArn" => self.durable_execution_arn = next(values)?,
+            "DurableExecutionName" => self.durable_execution_name = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "InputPayload" => self.input_payload = next(values)?,
+            "Result" => self.result = next(values)?,
+            "Error" => self.error = next(values)?,
+            "StartTimestamp" => self.start_timestamp = next(values)?,
+            "Status" => self.status = next(values)?,
+            "EndTimestamp" => self.end_timestamp = next(values)?,
+            "Version" => self.version = next(values)?,
+            "TraceHeader" => self.trace_header = next(values)?,
+            "ExecutionDataIncluded" => self.execution_data_included = next(values)?,
+            "DurableConfig" => self.durable_config = next(values)?,
+            "PauseDetails" => self.pause_details = next(values)?,
+            "ExpectedExecutionTimeoutTimestamp" => self.expected_execution_timeout_timestamp = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("DurableExecutionArn", self.durable_execution_arn.as_ref());
+        out.member("DurableExecutionName", self.durable_execution_name.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("InputPayload", self.input_payload.as_ref());
+        out.member("Result", self.result.as_ref());
+        out.member("Error", self.error.as_ref());
+        out.member("StartTimestamp", self.start_timestamp.as_ref());
+        out.member("Status", self.status.as_ref());
+        out.member("EndTimestamp", self.end_timestamp.as_ref());
+        out.member("Version", self.version.as_ref());
+        out.member("TraceHeader", self.trace_header.as_ref());
+        out.member("ExecutionDataIncluded", self.execution_data_included.as_ref());
+        out.member("DurableConfig", self.durable_config.as_ref());
+        out.member("PauseDetails", self.pause_details.as_ref());
+        out.member("ExpectedExecutionTimeoutTimestamp", self.expected_execution_timeout_timestamp.as_ref());
+    }
+}
+
+impl Structure for GetDurableExecutionStateResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Operations" => self.operations = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Operations", self.operations.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for GetFunctionCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfigArn" => self.code_signing_config_arn = next(values)?,
+            "FunctionName" => self.function_name = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        out.member("FunctionName", self.function_name.as_ref());
+    }
+}
+
+impl Structure for GetFunctionConcurrencyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ReservedConcurrentExecutions" => self.reserved_concurrent_executions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ReservedConcurrentExecutions", self.reserved_concurrent_executions.as_ref());
+    }
+}
+
+impl Structure for GetFunctionRecursionConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "RecursiveLoop" => self.recursive_loop = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("RecursiveLoop", self.recursive_loop.as_ref());
     }
 }
 
@@ -435,6 +2119,66 @@ impl Structure for GetFunctionResponse {
         out.member("Tags", self.tags.as_ref());
         out.member("TagsError", self.tags_error.as_ref());
         out.member("Concurrency", self.concurrency.as_ref());
+    }
+}
+
+impl Structure for GetFunctionScalingConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionArn" => self.function_arn = next(values)?,
+            "AppliedFunctionScalingConfig" => self.applied_function_scaling_config = next(values)?,
+            "RequestedFunctionScalingConfig" => self.requested_function_scaling_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("AppliedFunctionScalingConfig", self.applied_function_scaling_config.as_ref());
+        out.member("RequestedFunctionScalingConfig", self.requested_function_scaling_config.as_ref());
+    }
+}
+
+impl Structure for GetFunctionUrlConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionUrl" => self.function_url = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "AuthType" => self.auth_type = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "CreationTime" => self.creation_time = next(values)?,
+            "LastModifiedTime" => self.last_modified_time = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionUrl", self.function_url.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("CreationTime", self.creation_time.as_ref());
+        out.member("LastModifiedTime", self.last_modified_time.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
+impl Structure for GetLayerVersionPolicyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Policy" => self.policy = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Policy", self.policy.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
     }
 }
 
@@ -465,6 +2209,95 @@ impl Structure for GetLayerVersionResponse {
         out.member("CompatibleArchitectures", self.compatible_architectures.as_ref());
         out.member("CompatibleRuntimes", self.compatible_runtimes.as_ref());
         out.member("LicenseInfo", self.license_info.as_ref());
+    }
+}
+
+impl Structure for GetPolicyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Policy" => self.policy = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Policy", self.policy.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for GetProvisionedConcurrencyConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "RequestedProvisionedConcurrentExecutions" => {
+                self.requested_provisioned_concurrent_executions = next(values)?
+            }
+            "AvailableProvisionedConcurrentExecutions" => {
+                self.available_provisioned_concurrent_executions = next(values)?
+            }
+            "AllocatedProvisionedConcurrentExecutions" => {
+                self.allocated_provisioned_concurrent_executions = next(values)?
+            }
+            "Status" => self.status = next(values)?,
+            "StatusReason" => self.status_reason = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member("Status", self.status.as_ref());
+        out.member("StatusReason", self.status_reason.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+    }
+}
+
+impl Structure for GetResourcePolicyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Policy" => self.policy = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Policy", self.policy.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for GetRuntimeManagementConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "UpdateRuntimeOn" => self.update_runtime_on = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "RuntimeVersionArn" => self.runtime_version_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("UpdateRuntimeOn", self.update_runtime_on.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("RuntimeVersionArn", self.runtime_version_arn.as_ref());
     }
 }
 
@@ -518,6 +2351,44 @@ impl Structure for ImageConfigResponse {
     }
 }
 
+impl Structure for InstanceRequirements {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Architectures" => self.architectures = next(values)?,
+            "AllowedInstanceTypes" => self.allowed_instance_types = next(values)?,
+            "ExcludedInstanceTypes" => self.excluded_instance_types = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Architectures", self.architectures.as_ref());
+        out.member("AllowedInstanceTypes", self.allowed_instance_types.as_ref());
+        out.member("ExcludedInstanceTypes", self.excluded_instance_types.as_ref());
+    }
+}
+
+impl Structure for InvocationCompletedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "StartTimestamp" => self.start_timestamp = next(values)?,
+            "EndTimestamp" => self.end_timestamp = next(values)?,
+            "RequestId" => self.request_id = next(values)?,
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("StartTimestamp", self.start_timestamp.as_ref());
+        out.member("EndTimestamp", self.end_timestamp.as_ref());
+        out.member("RequestId", self.request_id.as_ref());
+        out.member("Error", self.error.as_ref());
+    }
+}
+
 impl Structure for InvokeWithResponseStreamCompleteEvent {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -533,6 +2404,56 @@ impl Structure for InvokeWithResponseStreamCompleteEvent {
         out.member("ErrorCode", self.error_code.as_ref());
         out.member("ErrorDetails", self.error_details.as_ref());
         out.member("LogResult", self.log_result.as_ref());
+    }
+}
+
+impl Structure for KafkaSchemaRegistryAccessConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Type" => self.r#type = next(values)?,
+            "URI" => self.uri = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Type", self.r#type.as_ref());
+        out.member("URI", self.uri.as_ref());
+    }
+}
+
+impl Structure for KafkaSchemaRegistryConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "SchemaRegistryURI" => self.schema_registry_uri = next(values)?,
+            "EventRecordFormat" => self.event_record_format = next(values)?,
+            "AccessConfigs" => self.access_configs = next(values)?,
+            "SchemaValidationConfigs" => self.schema_validation_configs = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("SchemaRegistryURI", self.schema_registry_uri.as_ref());
+        out.member("EventRecordFormat", self.event_record_format.as_ref());
+        out.member("AccessConfigs", self.access_configs.as_ref());
+        out.member("SchemaValidationConfigs", self.schema_validation_configs.as_ref());
+    }
+}
+
+impl Structure for KafkaSchemaValidationConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Attribute" => self.attribute = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Attribute", self.attribute.as_ref());
     }
 }
 
@@ -674,6 +2595,152 @@ impl Structure for LayersListItem {
     }
 }
 
+impl Structure for ListAliasesResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "Aliases" => self.aliases = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("Aliases", self.aliases.as_ref());
+    }
+}
+
+impl Structure for ListCapacityProvidersResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviders" => self.capacity_providers = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviders", self.capacity_providers.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListCodeSigningConfigsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "CodeSigningConfigs" => self.code_signing_configs = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("CodeSigningConfigs", self.code_signing_configs.as_ref());
+    }
+}
+
+impl Structure for ListDurableExecutionsByFunctionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "DurableExecutions" => self.durable_executions = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("DurableExecutions", self.durable_executions.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListEventSourceMappingsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "EventSourceMappings" => self.event_source_mappings = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("EventSourceMappings", self.event_source_mappings.as_ref());
+    }
+}
+
+impl Structure for ListFunctionEventInvokeConfigsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionEventInvokeConfigs" => self.function_event_invoke_configs = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionEventInvokeConfigs", self.function_event_invoke_configs.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListFunctionUrlConfigsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionUrlConfigs" => self.function_url_configs = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionUrlConfigs", self.function_url_configs.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListFunctionVersionsByCapacityProviderResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviderArn" => self.capacity_provider_arn = next(values)?,
+            "FunctionVersions" => self.function_versions = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviderArn", self.capacity_provider_arn.as_ref());
+        out.member("FunctionVersions", self.function_versions.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListFunctionsByCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "FunctionArns" => self.function_arns = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("FunctionArns", self.function_arns.as_ref());
+    }
+}
+
 impl Structure for ListFunctionsResponse {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -722,6 +2789,52 @@ impl Structure for ListLayersResponse {
     }
 }
 
+impl Structure for ListProvisionedConcurrencyConfigsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ProvisionedConcurrencyConfigs" => self.provisioned_concurrency_configs = next(values)?,
+            "NextMarker" => self.next_marker = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ProvisionedConcurrencyConfigs", self.provisioned_concurrency_configs.as_ref());
+        out.member("NextMarker", self.next_marker.as_ref());
+    }
+}
+
+impl Structure for ListTagsResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Tags" => self.tags = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Tags", self.tags.as_ref());
+    }
+}
+
+impl Structure for ListVersionsByFunctionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextMarker" => self.next_marker = next(values)?,
+            "Versions" => self.versions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextMarker", self.next_marker.as_ref());
+        out.member("Versions", self.versions.as_ref());
+    }
+}
+
 impl Structure for LoggingConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -739,6 +2852,223 @@ impl Structure for LoggingConfig {
         out.member("ApplicationLogLevel", self.application_log_level.as_ref());
         out.member("SystemLogLevel", self.system_log_level.as_ref());
         out.member("LogGroup", self.log_group.as_ref());
+    }
+}
+
+impl Structure for OnFailure {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Destination" => self.destination = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Destination", self.destination.as_ref());
+    }
+}
+
+impl Structure for OnSuccess {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Destination" => self.destination = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Destination", self.destination.as_ref());
+    }
+}
+
+impl Structure for Operation {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Id" => self.id = next(values)?,
+            "ParentId" => self.parent_id = next(values)?,
+            "Name" => self.name = next(values)?,
+            "Type" => self.r#type = next(values)?,
+            "SubType" => self.sub_type = next(values)?,
+            "StartTimestamp" => self.start_timestamp = next(values)?,
+            "EndTimestamp" => self.end_timestamp = next(values)?,
+            "Status" => self.status = next(values)?,
+            "ExecutionDetails" => self.execution_details = next(values)?,
+            "ContextDetails" => self.context_details = next(values)?,
+            "StepDetails" => self.step_details = next(values)?,
+            "WaitDetails" => self.wait_details = next(values)?,
+            "CallbackDetails" => self.callback_details = next(values)?,
+            "ChainedInvokeDetails" => self.chained_invoke_details = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Id", self.id.as_ref());
+        out.member("ParentId", self.parent_id.as_ref());
+        out.member("Name", self.name.as_ref());
+        out.member("Type", self.r#type.as_ref());
+        out.member("SubType", self.sub_type.as_ref());
+        out.member("StartTimestamp", self.start_timestamp.as_ref());
+        out.member("EndTimestamp", self.end_timestamp.as_ref());
+        out.member("Status", self.status.as_ref());
+        out.member("ExecutionDetails", self.execution_details.as_ref());
+        out.member("ContextDetails", self.context_details.as_ref());
+        out.member("StepDetails", self.step_details.as_ref());
+        out.member("WaitDetails", self.wait_details.as_ref());
+        out.member("CallbackDetails", self.callback_details.as_ref());
+        out.member("ChainedInvokeDetails", self.chained_invoke_details.as_ref());
+    }
+}
+
+impl Structure for OperationUpdate {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Id" => self.id = next(values)?,
+            "ParentId" => self.parent_id = next(values)?,
+            "Name" => self.name = next(values)?,
+            "Type" => self.r#type = next(values)?,
+            "SubType" => self.sub_type = next(values)?,
+            "Action" => self.action = next(values)?,
+            "Payload" => self.payload = next(values)?,
+            "Error" => self.error = next(values)?,
+            "ContextOptions" => self.context_options = next(values)?,
+            "StepOptions" => self.step_options = next(values)?,
+            "WaitOptions" => self.wait_options = next(values)?,
+            "CallbackOptions" => self.callback_options = next(values)?,
+            "ChainedInvokeOptions" => self.chained_invoke_options = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Id", self.id.as_ref());
+        out.member("ParentId", self.parent_id.as_ref());
+        out.member("Name", self.name.as_ref());
+        out.member("Type", self.r#type.as_ref());
+        out.member("SubType", self.sub_type.as_ref());
+        out.member("Action", self.action.as_ref());
+        out.member("Payload", self.payload.as_ref());
+        out.member("Error", self.error.as_ref());
+        out.member("ContextOptions", self.context_options.as_ref());
+        out.member("StepOptions", self.step_options.as_ref());
+        out.member("WaitOptions", self.wait_options.as_ref());
+        out.member("CallbackOptions", self.callback_options.as_ref());
+        out.member("ChainedInvokeOptions", self.chained_invoke_options.as_ref());
+    }
+}
+
+impl Structure for PauseDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "PauseRequestTimestamp" => self.pause_request_timestamp = next(values)?,
+            "Reason" => self.reason = next(values)?,
+            "ExecutionTimeoutPaused" => self.execution_timeout_paused = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("PauseRequestTimestamp", self.pause_request_timestamp.as_ref());
+        out.member("Reason", self.reason.as_ref());
+        out.member("ExecutionTimeoutPaused", self.execution_timeout_paused.as_ref());
+    }
+}
+
+impl Structure for PauseDurableExecutionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ClientToken" => self.client_token = next(values)?,
+            "Reason" => self.reason = next(values)?,
+            "ExecutionTimeoutPaused" => self.execution_timeout_paused = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ClientToken", self.client_token.as_ref());
+        out.member("Reason", self.reason.as_ref());
+        out.member("ExecutionTimeoutPaused", self.execution_timeout_paused.as_ref());
+    }
+}
+
+impl Structure for PropagateTags {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Mode" => self.mode = next(values)?,
+            "ExplicitTags" => self.explicit_tags = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Mode", self.mode.as_ref());
+        out.member("ExplicitTags", self.explicit_tags.as_ref());
+    }
+}
+
+impl Structure for ProvisionedConcurrencyConfigListItem {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionArn" => self.function_arn = next(values)?,
+            "RequestedProvisionedConcurrentExecutions" => {
+                self.requested_provisioned_concurrent_executions = next(values)?
+            }
+            "AvailableProvisionedConcurrentExecutions" => {
+                self.available_provisioned_concurrent_executions = next(values)?
+            }
+            "AllocatedProvisionedConcurrentExecutions" => {
+                self.allocated_provisioned_concurrent_executions = next(values)?
+            }
+            "Status" => self.status = next(values)?,
+            "StatusReason" => self.status_reason = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member("Status", self.status.as_ref());
+        out.member("StatusReason", self.status_reason.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+    }
+}
+
+impl Structure for ProvisionedPollerConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MinimumPollers" => self.minimum_pollers = next(values)?,
+            "MaximumPollers" => self.maximum_pollers = next(values)?,
+            "PollerGroupName" => self.poller_group_name = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MinimumPollers", self.minimum_pollers.as_ref());
+        out.member("MaximumPollers", self.maximum_pollers.as_ref());
+        out.member("PollerGroupName", self.poller_group_name.as_ref());
     }
 }
 
@@ -794,6 +3124,263 @@ impl Structure for PublishLayerVersionResponse {
     }
 }
 
+impl Structure for PublishVersionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSha256" => self.code_sha256 = next(values)?,
+            "Description" => self.description = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            "PublishTo" => self.publish_to = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSha256", self.code_sha256.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+        out.member("PublishTo", self.publish_to.as_ref());
+    }
+}
+
+impl Structure for PutFunctionCodeSigningConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfigArn" => self.code_signing_config_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfigArn", self.code_signing_config_arn.as_ref());
+    }
+}
+
+impl Structure for PutFunctionCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfigArn" => self.code_signing_config_arn = next(values)?,
+            "FunctionName" => self.function_name = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfigArn", self.code_signing_config_arn.as_ref());
+        out.member("FunctionName", self.function_name.as_ref());
+    }
+}
+
+impl Structure for PutFunctionConcurrencyRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ReservedConcurrentExecutions" => self.reserved_concurrent_executions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ReservedConcurrentExecutions", self.reserved_concurrent_executions.as_ref());
+    }
+}
+
+impl Structure for PutFunctionEventInvokeConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "MaximumEventAgeInSeconds" => self.maximum_event_age_in_seconds = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+    }
+}
+
+impl Structure for PutFunctionRecursionConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "RecursiveLoop" => self.recursive_loop = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("RecursiveLoop", self.recursive_loop.as_ref());
+    }
+}
+
+impl Structure for PutFunctionRecursionConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "RecursiveLoop" => self.recursive_loop = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("RecursiveLoop", self.recursive_loop.as_ref());
+    }
+}
+
+impl Structure for PutFunctionScalingConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionScalingConfig" => self.function_scaling_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionScalingConfig", self.function_scaling_config.as_ref());
+    }
+}
+
+impl Structure for PutFunctionScalingConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionState" => self.function_state = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionState", self.function_state.as_ref());
+    }
+}
+
+impl Structure for PutProvisionedConcurrencyConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ProvisionedConcurrentExecutions" => self.provisioned_concurrent_executions = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ProvisionedConcurrentExecutions", self.provisioned_concurrent_executions.as_ref());
+    }
+}
+
+impl Structure for PutProvisionedConcurrencyConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "RequestedProvisionedConcurrentExecutions" => {
+                self.requested_provisioned_concurrent_executions = next(values)?
+            }
+            "AllocatedProvisionedConcurrentExecutions" => {
+                self.allocated_provisioned_concurrent_executions = next(values)?
+            }
+            "AvailableProvisionedConcurrentExecutions" => {
+                self.available_provisioned_concurrent_executions = next(values)?
+            }
+            "Status" => self.status = next(values)?,
+            "StatusReason" => self.status_reason = next(values)?,
+            "LastModified" => self.last_modified = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member(
+            "RequestedProvisionedConcurrentExecutions",
+            self.requested_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AllocatedProvisionedConcurrentExecutions",
+            self.allocated_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member(
+            "AvailableProvisionedConcurrentExecutions",
+            self.available_provisioned_concurrent_executions.as_ref(),
+        );
+        out.member("Status", self.status.as_ref());
+        out.member("StatusReason", self.status_reason.as_ref());
+        out.member("LastModified", self.last_modified.as_ref());
+    }
+}
+
+impl Structure for PutResourcePolicyRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Policy" => self.policy = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Policy", self.policy.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for PutResourcePolicyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Policy" => self.policy = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Policy", self.policy.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for PutRuntimeManagementConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "UpdateRuntimeOn" => self.update_runtime_on = next(values)?,
+            "RuntimeVersionArn" => self.runtime_version_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("UpdateRuntimeOn", self.update_runtime_on.as_ref());
+        out.member("RuntimeVersionArn", self.runtime_version_arn.as_ref());
+    }
+}
+
+impl Structure for PutRuntimeManagementConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "UpdateRuntimeOn" => self.update_runtime_on = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "RuntimeVersionArn" => self.runtime_version_arn = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("UpdateRuntimeOn", self.update_runtime_on.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("RuntimeVersionArn", self.runtime_version_arn.as_ref());
+    }
+}
+
 impl Structure for ResolvedS3Object {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -809,6 +3396,38 @@ impl Structure for ResolvedS3Object {
         out.member("S3Bucket", self.s3_bucket.as_ref());
         out.member("S3Key", self.s3_key.as_ref());
         out.member("S3ObjectVersion", self.s3_object_version.as_ref());
+    }
+}
+
+impl Structure for ResumeDurableExecutionRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ClientToken" => self.client_token = next(values)?,
+            "Reason" => self.reason = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ClientToken", self.client_token.as_ref());
+        out.member("Reason", self.reason.as_ref());
+    }
+}
+
+impl Structure for RetryDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CurrentAttempt" => self.current_attempt = next(values)?,
+            "NextAttemptDelaySeconds" => self.next_attempt_delay_seconds = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CurrentAttempt", self.current_attempt.as_ref());
+        out.member("NextAttemptDelaySeconds", self.next_attempt_delay_seconds.as_ref());
     }
 }
 
@@ -858,6 +3477,52 @@ impl Structure for S3FilesConfig {
     }
 }
 
+impl Structure for ScalingConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MaximumConcurrency" => self.maximum_concurrency = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MaximumConcurrency", self.maximum_concurrency.as_ref());
+    }
+}
+
+impl Structure for SelfManagedEventSource {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Endpoints" => self.endpoints = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Endpoints", self.endpoints.as_ref());
+    }
+}
+
+impl Structure for SelfManagedKafkaEventSourceConfig {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ConsumerGroupId" => self.consumer_group_id = next(values)?,
+            "SchemaRegistryConfig" => self.schema_registry_config = next(values)?,
+            "ConsumptionMode" => self.consumption_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ConsumerGroupId", self.consumer_group_id.as_ref());
+        out.member("SchemaRegistryConfig", self.schema_registry_config.as_ref());
+        out.member("ConsumptionMode", self.consumption_mode.as_ref());
+    }
+}
+
 impl Structure for SnapStart {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -888,6 +3553,124 @@ impl Structure for SnapStartResponse {
     }
 }
 
+impl Structure for SourceAccessConfiguration {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Type" => self.r#type = next(values)?,
+            "URI" => self.uri = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Type", self.r#type.as_ref());
+        out.member("URI", self.uri.as_ref());
+    }
+}
+
+impl Structure for StepDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Attempt" => self.attempt = next(values)?,
+            "NextAttemptTimestamp" => self.next_attempt_timestamp = next(values)?,
+            "Result" => self.result = next(values)?,
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Attempt", self.attempt.as_ref());
+        out.member("NextAttemptTimestamp", self.next_attempt_timestamp.as_ref());
+        out.member("Result", self.result.as_ref());
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for StepFailedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            "RetryDetails" => self.retry_details = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+        out.member("RetryDetails", self.retry_details.as_ref());
+    }
+}
+
+impl Structure for StepOptions {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "NextAttemptDelaySeconds" => self.next_attempt_delay_seconds = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("NextAttemptDelaySeconds", self.next_attempt_delay_seconds.as_ref());
+    }
+}
+
+impl Structure for StepStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, _: &str, values: &mut A) -> Result<(), A::Error> {
+        skip(values)
+    }
+
+    fn write_members(&self, _: &mut Object<'_>) {}
+}
+
+impl Structure for StepSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Result" => self.result = next(values)?,
+            "RetryDetails" => self.retry_details = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Result", self.result.as_ref());
+        out.member("RetryDetails", self.retry_details.as_ref());
+    }
+}
+
+impl Structure for StopDurableExecutionResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "StopTimestamp" => self.stop_timestamp = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("StopTimestamp", self.stop_timestamp.as_ref());
+    }
+}
+
+impl Structure for TagResourceRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Tags" => self.tags = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Tags", self.tags.as_ref());
+    }
+}
+
 impl Structure for TagsError {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -904,6 +3687,22 @@ impl Structure for TagsError {
     }
 }
 
+impl Structure for TargetTrackingScalingPolicy {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "PredefinedMetricType" => self.predefined_metric_type = next(values)?,
+            "TargetValue" => self.target_value = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("PredefinedMetricType", self.predefined_metric_type.as_ref());
+        out.member("TargetValue", self.target_value.as_ref());
+    }
+}
+
 impl Structure for TenancyConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -915,6 +3714,20 @@ impl Structure for TenancyConfig {
 
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("TenantIsolationMode", self.tenant_isolation_mode.as_ref());
+    }
+}
+
+impl Structure for TraceHeader {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "XAmznTraceId" => self.x_amzn_trace_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("XAmznTraceId", self.x_amzn_trace_id.as_ref());
     }
 }
 
@@ -943,6 +3756,151 @@ impl Structure for TracingConfigResponse {
 
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("Mode", self.mode.as_ref());
+    }
+}
+
+impl Structure for UpdateAliasRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionVersion" => self.function_version = next(values)?,
+            "Description" => self.description = next(values)?,
+            "RoutingConfig" => self.routing_config = next(values)?,
+            "RevisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionVersion", self.function_version.as_ref());
+        out.member("Description", self.description.as_ref());
+        out.member("RoutingConfig", self.routing_config.as_ref());
+        out.member("RevisionId", self.revision_id.as_ref());
+    }
+}
+
+impl Structure for UpdateCapacityProviderRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProviderScalingConfig" => self.capacity_provider_scaling_config = next(values)?,
+            "PropagateTags" => self.propagate_tags = next(values)?,
+            "TelemetryConfig" => self.telemetry_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProviderScalingConfig", self.capacity_provider_scaling_config.as_ref());
+        out.member("PropagateTags", self.propagate_tags.as_ref());
+        out.member("TelemetryConfig", self.telemetry_config.as_ref());
+    }
+}
+
+impl Structure for UpdateCapacityProviderResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CapacityProvider" => self.capacity_provider = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CapacityProvider", self.capacity_provider.as_ref());
+    }
+}
+
+impl Structure for UpdateCodeSigningConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Description" => self.description = next(values)?,
+            "AllowedPublishers" => self.allowed_publishers = next(values)?,
+            "CodeSigningPolicies" => self.code_signing_policies = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Description", self.description.as_ref());
+        out.member("AllowedPublishers", self.allowed_publishers.as_ref());
+        out.member("CodeSigningPolicies", self.code_signing_policies.as_ref());
+    }
+}
+
+impl Structure for UpdateCodeSigningConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "CodeSigningConfig" => self.code_signing_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("CodeSigningConfig", self.code_signing_config.as_ref());
+    }
+}
+
+impl Structure for UpdateEventSourceMappingRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionName" => self.function_name = next(values)?,
+            "Enabled" => self.enabled = next(values)?,
+            "BatchSize" => self.batch_size = next(values)?,
+            "FilterCriteria" => self.filter_criteria = next(values)?,
+            "KMSKeyArn" => self.kms_key_arn = next(values)?,
+            "MetricsConfig" => self.metrics_config = next(values)?,
+            "LoggingConfig" => self.logging_config = next(values)?,
+            "ScalingConfig" => self.scaling_config = next(values)?,
+            "MaximumBatchingWindowInSeconds" => self.maximum_batching_window_in_seconds = next(values)?,
+            "ParallelizationFactor" => self.parallelization_factor = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            "MaximumRecordAgeInSeconds" => self.maximum_record_age_in_seconds = next(values)?,
+            "BisectBatchOnFunctionError" => self.bisect_batch_on_function_error = next(values)?,
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "TumblingWindowInSeconds" => self.tumbling_window_in_seconds = next(values)?,
+            "SourceAccessConfigurations" => self.source_access_configurations = next(values)?,
+            "FunctionResponseTypes" => self.function_response_types = next(values)?,
+            "AmazonManagedKafkaEventSourceConfig" => {
+                self.amazon_managed_kafka_event_source_config = next(values)?
+            }
+            "SelfManagedKafkaEventSourceConfig" => {
+                self.self_managed_kafka_event_source_config = next(values)?
+            }
+            "DocumentDBEventSourceConfig" => self.document_db_event_source_config = next(values)?,
+            "ProvisionedPollerConfig" => self.provisioned_poller_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionName", self.function_name.as_ref());
+        out.member("Enabled", self.enabled.as_ref());
+        out.member("BatchSize", self.batch_size.as_ref());
+        out.member("FilterCriteria", self.filter_criteria.as_ref());
+        out.member("KMSKeyArn", self.kms_key_arn.as_ref());
+        out.member("MetricsConfig", self.metrics_config.as_ref());
+        out.member("LoggingConfig", self.logging_config.as_ref());
+        out.member("ScalingConfig", self.scaling_config.as_ref());
+        out.member("MaximumBatchingWindowInSeconds", self.maximum_batching_window_in_seconds.as_ref());
+        out.member("ParallelizationFactor", self.parallelization_factor.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+        out.member("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.as_ref());
+        out.member("BisectBatchOnFunctionError", self.bisect_batch_on_function_error.as_ref());
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("TumblingWindowInSeconds", self.tumbling_window_in_seconds.as_ref());
+        out.member("SourceAccessConfigurations", self.source_access_configurations.as_ref());
+        out.member("FunctionResponseTypes", self.function_response_types.as_ref());
+        out.member(
+            "AmazonManagedKafkaEventSourceConfig",
+            self.amazon_managed_kafka_event_source_config.as_ref(),
+        );
+        out.member("SelfManagedKafkaEventSourceConfig", self.self_managed_kafka_event_source_config.as_ref());
+        out.member("DocumentDBEventSourceConfig", self.document_db_event_source_config.as_ref());
+        out.member("ProvisionedPollerConfig", self.provisioned_poller_config.as_ref());
     }
 }
 
@@ -1038,6 +3996,68 @@ impl Structure for UpdateFunctionConfigurationRequest {
     }
 }
 
+impl Structure for UpdateFunctionEventInvokeConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "MaximumRetryAttempts" => self.maximum_retry_attempts = next(values)?,
+            "MaximumEventAgeInSeconds" => self.maximum_event_age_in_seconds = next(values)?,
+            "DestinationConfig" => self.destination_config = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("MaximumRetryAttempts", self.maximum_retry_attempts.as_ref());
+        out.member("MaximumEventAgeInSeconds", self.maximum_event_age_in_seconds.as_ref());
+        out.member("DestinationConfig", self.destination_config.as_ref());
+    }
+}
+
+impl Structure for UpdateFunctionUrlConfigRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "AuthType" => self.auth_type = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
+impl Structure for UpdateFunctionUrlConfigResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "FunctionUrl" => self.function_url = next(values)?,
+            "FunctionArn" => self.function_arn = next(values)?,
+            "AuthType" => self.auth_type = next(values)?,
+            "Cors" => self.cors = next(values)?,
+            "CreationTime" => self.creation_time = next(values)?,
+            "LastModifiedTime" => self.last_modified_time = next(values)?,
+            "InvokeMode" => self.invoke_mode = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("FunctionUrl", self.function_url.as_ref());
+        out.member("FunctionArn", self.function_arn.as_ref());
+        out.member("AuthType", self.auth_type.as_ref());
+        out.member("Cors", self.cors.as_ref());
+        out.member("CreationTime", self.creation_time.as_ref());
+        out.member("LastModifiedTime", self.last_modified_time.as_ref());
+        out.member("InvokeMode", self.invoke_mode.as_ref());
+    }
+}
+
 impl Structure for VpcConfig {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -1073,5 +4093,77 @@ impl Structure for VpcConfigResponse {
         out.member("SecurityGroupIds", self.security_group_ids.as_ref());
         out.member("VpcId", self.vpc_id.as_ref());
         out.member("Ipv6AllowedForDualStack", self.ipv6_allowed_for_dual_stack.as_ref());
+    }
+}
+
+impl Structure for WaitCancelledDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Error" => self.error = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Error", self.error.as_ref());
+    }
+}
+
+impl Structure for WaitDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "ScheduledEndTimestamp" => self.scheduled_end_timestamp = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("ScheduledEndTimestamp", self.scheduled_end_timestamp.as_ref());
+    }
+}
+
+impl Structure for WaitOptions {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "WaitSeconds" => self.wait_seconds = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("WaitSeconds", self.wait_seconds.as_ref());
+    }
+}
+
+impl Structure for WaitStartedDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Duration" => self.duration = next(values)?,
+            "ScheduledEndTimestamp" => self.scheduled_end_timestamp = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Duration", self.duration.as_ref());
+        out.member("ScheduledEndTimestamp", self.scheduled_end_timestamp.as_ref());
+    }
+}
+
+impl Structure for WaitSucceededDetails {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "Duration" => self.duration = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("Duration", self.duration.as_ref());
     }
 }

@@ -221,21 +221,97 @@ pub fn route<'p>(method: &str, path: &'p str, query: &str) -> Option<(Operation,
 /// The input of a served operation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
+    AddLayerVersionPermission(AddLayerVersionPermissionRequest),
+    AddPermission(AddPermissionRequest),
+    CheckpointDurableExecution(CheckpointDurableExecutionRequest),
+    CreateAlias(CreateAliasRequest),
+    CreateCapacityProvider(CreateCapacityProviderRequest),
+    CreateCodeSigningConfig(CreateCodeSigningConfigRequest),
+    CreateEventSourceMapping(CreateEventSourceMappingRequest),
     CreateFunction(CreateFunctionRequest),
+    CreateFunctionUrlConfig(CreateFunctionUrlConfigRequest),
+    DeleteAlias(DeleteAliasRequest),
+    DeleteCapacityProvider(DeleteCapacityProviderRequest),
+    DeleteCodeSigningConfig(DeleteCodeSigningConfigRequest),
+    DeleteDurableExecution(DeleteDurableExecutionRequest),
+    DeleteEventSourceMapping(DeleteEventSourceMappingRequest),
+    DeleteFunctionCodeSigningConfig(DeleteFunctionCodeSigningConfigRequest),
+    DeleteFunctionConcurrency(DeleteFunctionConcurrencyRequest),
+    DeleteFunctionEventInvokeConfig(DeleteFunctionEventInvokeConfigRequest),
     DeleteFunction(DeleteFunctionRequest),
+    DeleteFunctionUrlConfig(DeleteFunctionUrlConfigRequest),
     DeleteLayerVersion(DeleteLayerVersionRequest),
+    DeleteProvisionedConcurrencyConfig(DeleteProvisionedConcurrencyConfigRequest),
+    DeleteResourcePolicy(DeleteResourcePolicyRequest),
+    GetAccountSettings(GetAccountSettingsRequest),
+    GetAlias(GetAliasRequest),
+    GetCapacityProvider(GetCapacityProviderRequest),
+    GetCodeSigningConfig(GetCodeSigningConfigRequest),
+    GetDurableExecutionHistory(GetDurableExecutionHistoryRequest),
+    GetDurableExecution(GetDurableExecutionRequest),
+    GetDurableExecutionState(GetDurableExecutionStateRequest),
+    GetEventSourceMapping(GetEventSourceMappingRequest),
+    GetFunctionCodeSigningConfig(GetFunctionCodeSigningConfigRequest),
+    GetFunctionConcurrency(GetFunctionConcurrencyRequest),
     GetFunctionConfiguration(GetFunctionConfigurationRequest),
+    GetFunctionEventInvokeConfig(GetFunctionEventInvokeConfigRequest),
+    GetFunctionRecursionConfig(GetFunctionRecursionConfigRequest),
     GetFunction(GetFunctionRequest),
+    GetFunctionScalingConfig(GetFunctionScalingConfigRequest),
+    GetFunctionUrlConfig(GetFunctionUrlConfigRequest),
     GetLayerVersionByArn(GetLayerVersionByArnRequest),
+    GetLayerVersionPolicy(GetLayerVersionPolicyRequest),
     GetLayerVersion(GetLayerVersionRequest),
+    GetPolicy(GetPolicyRequest),
+    GetProvisionedConcurrencyConfig(GetProvisionedConcurrencyConfigRequest),
+    GetResourcePolicy(GetResourcePolicyRequest),
+    GetRuntimeManagementConfig(GetRuntimeManagementConfigRequest),
     Invoke(InvocationRequest),
+    InvokeAsync(InvokeAsyncRequest),
     InvokeWithResponseStream(InvokeWithResponseStreamRequest),
+    ListAliases(ListAliasesRequest),
+    ListCapacityProviders(ListCapacityProvidersRequest),
+    ListCodeSigningConfigs(ListCodeSigningConfigsRequest),
+    ListDurableExecutionsByFunction(ListDurableExecutionsByFunctionRequest),
+    ListEventSourceMappings(ListEventSourceMappingsRequest),
+    ListFunctionEventInvokeConfigs(ListFunctionEventInvokeConfigsRequest),
+    ListFunctionUrlConfigs(ListFunctionUrlConfigsRequest),
+    ListFunctionVersionsByCapacityProvider(ListFunctionVersionsByCapacityProviderRequest),
+    ListFunctionsByCodeSigningConfig(ListFunctionsByCodeSigningConfigRequest),
     ListFunctions(ListFunctionsRequest),
     ListLayerVersions(ListLayerVersionsRequest),
     ListLayers(ListLayersRequest),
+    ListProvisionedConcurrencyConfigs(ListProvisionedConcurrencyConfigsRequest),
+    ListTags(ListTagsRequest),
+    ListVersionsByFunction(ListVersionsByFunctionRequest),
+    PauseDurableExecution(PauseDurableExecutionRequest),
     PublishLayerVersion(PublishLayerVersionRequest),
+    PublishVersion(PublishVersionRequest),
+    PutFunctionCodeSigningConfig(PutFunctionCodeSigningConfigRequest),
+    PutFunctionConcurrency(PutFunctionConcurrencyRequest),
+    PutFunctionEventInvokeConfig(PutFunctionEventInvokeConfigRequest),
+    PutFunctionRecursionConfig(PutFunctionRecursionConfigRequest),
+    PutFunctionScalingConfig(PutFunctionScalingConfigRequest),
+    PutProvisionedConcurrencyConfig(PutProvisionedConcurrencyConfigRequest),
+    PutResourcePolicy(PutResourcePolicyRequest),
+    PutRuntimeManagementConfig(PutRuntimeManagementConfigRequest),
+    RemoveLayerVersionPermission(RemoveLayerVersionPermissionRequest),
+    RemovePermission(RemovePermissionRequest),
+    ResumeDurableExecution(ResumeDurableExecutionRequest),
+    SendDurableExecutionCallbackFailure(SendDurableExecutionCallbackFailureRequest),
+    SendDurableExecutionCallbackHeartbeat(SendDurableExecutionCallbackHeartbeatRequest),
+    SendDurableExecutionCallbackSuccess(SendDurableExecutionCallbackSuccessRequest),
+    StopDurableExecution(StopDurableExecutionRequest),
+    TagResource(TagResourceRequest),
+    UntagResource(UntagResourceRequest),
+    UpdateAlias(UpdateAliasRequest),
+    UpdateCapacityProvider(UpdateCapacityProviderRequest),
+    UpdateCodeSigningConfig(UpdateCodeSigningConfigRequest),
+    UpdateEventSourceMapping(UpdateEventSourceMappingRequest),
     UpdateFunctionCode(UpdateFunctionCodeRequest),
     UpdateFunctionConfiguration(UpdateFunctionConfigurationRequest),
+    UpdateFunctionEventInvokeConfig(UpdateFunctionEventInvokeConfigRequest),
+    UpdateFunctionUrlConfig(UpdateFunctionUrlConfigRequest),
 }
 
 impl Input {
@@ -243,30 +319,241 @@ impl Input {
     #[must_use]
     pub fn accept(operation: Operation, request: &Request<'_>) -> Option<Result<Input, Refused>> {
         Some(match operation {
+            Operation::AddLayerVersionPermission => {
+                AddLayerVersionPermissionRequest::accept(request).map(Input::AddLayerVersionPermission)
+            }
+            Operation::AddPermission => AddPermissionRequest::accept(request).map(Input::AddPermission),
+            Operation::CheckpointDurableExecution => {
+                CheckpointDurableExecutionRequest::accept(request).map(Input::CheckpointDurableExecution)
+            }
+            Operation::CreateAlias => CreateAliasRequest::accept(request).map(Input::CreateAlias),
+            Operation::CreateCapacityProvider => {
+                CreateCapacityProviderRequest::accept(request).map(Input::CreateCapacityProvider)
+            }
+            Operation::CreateCodeSigningConfig => {
+                CreateCodeSigningConfigRequest::accept(request).map(Input::CreateCodeSigningConfig)
+            }
+            Operation::CreateEventSourceMapping => {
+                CreateEventSourceMappingRequest::accept(request).map(Input::CreateEventSourceMapping)
+            }
             Operation::CreateFunction => CreateFunctionRequest::accept(request).map(Input::CreateFunction),
+            Operation::CreateFunctionUrlConfig => {
+                CreateFunctionUrlConfigRequest::accept(request).map(Input::CreateFunctionUrlConfig)
+            }
+            Operation::DeleteAlias => DeleteAliasRequest::accept(request).map(Input::DeleteAlias),
+            Operation::DeleteCapacityProvider => {
+                DeleteCapacityProviderRequest::accept(request).map(Input::DeleteCapacityProvider)
+            }
+            Operation::DeleteCodeSigningConfig => {
+                DeleteCodeSigningConfigRequest::accept(request).map(Input::DeleteCodeSigningConfig)
+            }
+            Operation::DeleteDurableExecution => {
+                DeleteDurableExecutionRequest::accept(request).map(Input::DeleteDurableExecution)
+            }
+            Operation::DeleteEventSourceMapping => {
+                DeleteEventSourceMappingRequest::accept(request).map(Input::DeleteEventSourceMapping)
+            }
+            Operation::DeleteFunctionCodeSigningConfig => {
+                DeleteFunctionCodeSigningConfigRequest::accept(request)
+                    .map(Input::DeleteFunctionCodeSigningConfig)
+            }
+            Operation::DeleteFunctionConcurrency => {
+                DeleteFunctionConcurrencyRequest::accept(request).map(Input::DeleteFunctionConcurrency)
+            }
+            Operation::DeleteFunctionEventInvokeConfig => {
+                DeleteFunctionEventInvokeConfigRequest::accept(request)
+                    .map(Input::DeleteFunctionEventInvokeConfig)
+            }
             Operation::DeleteFunction => DeleteFunctionRequest::accept(request).map(Input::DeleteFunction),
+            Operation::DeleteFunctionUrlConfig => {
+                DeleteFunctionUrlConfigRequest::accept(request).map(Input::DeleteFunctionUrlConfig)
+            }
             Operation::DeleteLayerVersion => {
                 DeleteLayerVersionRequest::accept(request).map(Input::DeleteLayerVersion)
+            }
+            Operation::DeleteProvisionedConcurrencyConfig => {
+                DeleteProvisionedConcurrencyConfigRequest::accept(request)
+                    .map(Input::DeleteProvisionedConcurrencyConfig)
+            }
+            Operation::DeleteResourcePolicy => {
+                DeleteResourcePolicyRequest::accept(request).map(Input::DeleteResourcePolicy)
+            }
+            Operation::GetAccountSettings => {
+                GetAccountSettingsRequest::accept(request).map(Input::GetAccountSettings)
+            }
+            Operation::GetAlias => GetAliasRequest::accept(request).map(Input::GetAlias),
+            Operation::GetCapacityProvider => {
+                GetCapacityProviderRequest::accept(request).map(Input::GetCapacityProvider)
+            }
+            Operation::GetCodeSigningConfig => {
+                GetCodeSigningConfigRequest::accept(request).map(Input::GetCodeSigningConfig)
+            }
+            Operation::GetDurableExecutionHistory => {
+                GetDurableExecutionHistoryRequest::accept(request).map(Input::GetDurableExecutionHistory)
+            }
+            Operation::GetDurableExecution => {
+                GetDurableExecutionRequest::accept(request).map(Input::GetDurableExecution)
+            }
+            Operation::GetDurableExecutionState => {
+                GetDurableExecutionStateRequest::accept(request).map(Input::GetDurableExecutionState)
+            }
+            Operation::GetEventSourceMapping => {
+                GetEventSourceMappingRequest::accept(request).map(Input::GetEventSourceMapping)
+            }
+            Operation::GetFunctionCodeSigningConfig => {
+                GetFunctionCodeSigningConfigRequest::accept(request).map(Input::GetFunctionCodeSigningConfig)
+            }
+            Operation::GetFunctionConcurrency => {
+                GetFunctionConcurrencyRequest::accept(request).map(Input::GetFunctionConcurrency)
             }
             Operation::GetFunctionConfiguration => {
                 GetFunctionConfigurationRequest::accept(request).map(Input::GetFunctionConfiguration)
             }
+            Operation::GetFunctionEventInvokeConfig => {
+                GetFunctionEventInvokeConfigRequest::accept(request).map(Input::GetFunctionEventInvokeConfig)
+            }
+            Operation::GetFunctionRecursionConfig => {
+                GetFunctionRecursionConfigRequest::accept(request).map(Input::GetFunctionRecursionConfig)
+            }
             Operation::GetFunction => GetFunctionRequest::accept(request).map(Input::GetFunction),
+            Operation::GetFunctionScalingConfig => {
+                GetFunctionScalingConfigRequest::accept(request).map(Input::GetFunctionScalingConfig)
+            }
+            Operation::GetFunctionUrlConfig => {
+                GetFunctionUrlConfigRequest::accept(request).map(Input::GetFunctionUrlConfig)
+            }
             Operation::GetLayerVersionByArn => {
                 GetLayerVersionByArnRequest::accept(request).map(Input::GetLayerVersionByArn)
             }
+            Operation::GetLayerVersionPolicy => {
+                GetLayerVersionPolicyRequest::accept(request).map(Input::GetLayerVersionPolicy)
+            }
             Operation::GetLayerVersion => GetLayerVersionRequest::accept(request).map(Input::GetLayerVersion),
+            Operation::GetPolicy => GetPolicyRequest::accept(request).map(Input::GetPolicy),
+            Operation::GetProvisionedConcurrencyConfig => {
+                GetProvisionedConcurrencyConfigRequest::accept(request)
+                    .map(Input::GetProvisionedConcurrencyConfig)
+            }
+            Operation::GetResourcePolicy => {
+                GetResourcePolicyRequest::accept(request).map(Input::GetResourcePolicy)
+            }
+            Operation::GetRuntimeManagementConfig => {
+                GetRuntimeManagementConfigRequest::accept(request).map(Input::GetRuntimeManagementConfig)
+            }
             Operation::Invoke => InvocationRequest::accept(request).map(Input::Invoke),
+            Operation::InvokeAsync => InvokeAsyncRequest::accept(request).map(Input::InvokeAsync),
             Operation::InvokeWithResponseStream => {
                 InvokeWithResponseStreamRequest::accept(request).map(Input::InvokeWithResponseStream)
+            }
+            Operation::ListAliases => ListAliasesRequest::accept(request).map(Input::ListAliases),
+            Operation::ListCapacityProviders => {
+                ListCapacityProvidersRequest::accept(request).map(Input::ListCapacityProviders)
+            }
+            Operation::ListCodeSigningConfigs => {
+                ListCodeSigningConfigsRequest::accept(request).map(Input::ListCodeSigningConfigs)
+            }
+            Operation::ListDurableExecutionsByFunction => {
+                ListDurableExecutionsByFunctionRequest::accept(request)
+                    .map(Input::ListDurableExecutionsByFunction)
+            }
+            Operation::ListEventSourceMappings => {
+                ListEventSourceMappingsRequest::accept(request).map(Input::ListEventSourceMappings)
+            }
+            Operation::ListFunctionEventInvokeConfigs => {
+                ListFunctionEventInvokeConfigsRequest::accept(request)
+                    .map(Input::ListFunctionEventInvokeConfigs)
+            }
+            Operation::ListFunctionUrlConfigs => {
+                ListFunctionUrlConfigsRequest::accept(request).map(Input::ListFunctionUrlConfigs)
+            }
+            Operation::ListFunctionVersionsByCapacityProvider => {
+                ListFunctionVersionsByCapacityProviderRequest::accept(request)
+                    .map(Input::ListFunctionVersionsByCapacityProvider)
+            }
+            Operation::ListFunctionsByCodeSigningConfig => {
+                ListFunctionsByCodeSigningConfigRequest::accept(request)
+                    .map(Input::ListFunctionsByCodeSigningConfig)
             }
             Operation::ListFunctions => ListFunctionsRequest::accept(request).map(Input::ListFunctions),
             Operation::ListLayerVersions => {
                 ListLayerVersionsRequest::accept(request).map(Input::ListLayerVersions)
             }
             Operation::ListLayers => ListLayersRequest::accept(request).map(Input::ListLayers),
+            Operation::ListProvisionedConcurrencyConfigs => {
+                ListProvisionedConcurrencyConfigsRequest::accept(request)
+                    .map(Input::ListProvisionedConcurrencyConfigs)
+            }
+            Operation::ListTags => ListTagsRequest::accept(request).map(Input::ListTags),
+            Operation::ListVersionsByFunction => {
+                ListVersionsByFunctionRequest::accept(request).map(Input::ListVersionsByFunction)
+            }
+            Operation::PauseDurableExecution => {
+                PauseDurableExecutionRequest::accept(request).map(Input::PauseDurableExecution)
+            }
             Operation::PublishLayerVersion => {
                 PublishLayerVersionRequest::accept(request).map(Input::PublishLayerVersion)
+            }
+            Operation::PublishVersion => PublishVersionRequest::accept(request).map(Input::PublishVersion),
+            Operation::PutFunctionCodeSigningConfig => {
+                PutFunctionCodeSigningConfigRequest::accept(request).map(Input::PutFunctionCodeSigningConfig)
+            }
+            Operation::PutFunctionConcurrency => {
+                PutFunctionConcurrencyRequest::accept(request).map(Input::PutFunctionConcurrency)
+            }
+            Operation::PutFunctionEventInvokeConfig => {
+                PutFunctionEventInvokeConfigRequest::accept(request).map(Input::PutFunctionEventInvokeConfig)
+            }
+            Operation::PutFunctionRecursionConfig => {
+                PutFunctionRecursionConfigRequest::accept(request).map(Input::PutFunctionRecursionConfig)
+            }
+            Operation::PutFunctionScalingConfig => {
+                PutFunctionScalingConfigRequest::accept(request).map(Input::PutFunctionScalingConfig)
+            }
+            Operation::PutProvisionedConcurrencyConfig => {
+                PutProvisionedConcurrencyConfigRequest::accept(request)
+                    .map(Input::PutProvisionedConcurrencyConfig)
+            }
+            Operation::PutResourcePolicy => {
+                PutResourcePolicyRequest::accept(request).map(Input::PutResourcePolicy)
+            }
+            Operation::PutRuntimeManagementConfig => {
+                PutRuntimeManagementConfigRequest::accept(request).map(Input::PutRuntimeManagementConfig)
+            }
+            Operation::RemoveLayerVersionPermission => {
+                RemoveLayerVersionPermissionRequest::accept(request).map(Input::RemoveLayerVersionPermission)
+            }
+            Operation::RemovePermission => {
+                RemovePermissionRequest::accept(request).map(Input::RemovePermission)
+            }
+            Operation::ResumeDurableExecution => {
+                ResumeDurableExecutionRequest::accept(request).map(Input::ResumeDurableExecution)
+            }
+            Operation::SendDurableExecutionCallbackFailure => {
+                SendDurableExecutionCallbackFailureRequest::accept(request)
+                    .map(Input::SendDurableExecutionCallbackFailure)
+            }
+            Operation::SendDurableExecutionCallbackHeartbeat => {
+                SendDurableExecutionCallbackHeartbeatRequest::accept(request)
+                    .map(Input::SendDurableExecutionCallbackHeartbeat)
+            }
+            Operation::SendDurableExecutionCallbackSuccess => {
+                SendDurableExecutionCallbackSuccessRequest::accept(request)
+                    .map(Input::SendDurableExecutionCallbackSuccess)
+            }
+            Operation::StopDurableExecution => {
+                StopDurableExecutionRequest::accept(request).map(Input::StopDurableExecution)
+            }
+            Operation::TagResource => TagResourceRequest::accept(request).map(Input::TagResource),
+            Operation::UntagResource => UntagResourceRequest::accept(request).map(Input::UntagResource),
+            Operation::UpdateAlias => UpdateAliasRequest::accept(request).map(Input::UpdateAlias),
+            Operation::UpdateCapacityProvider => {
+                UpdateCapacityProviderRequest::accept(request).map(Input::UpdateCapacityProvider)
+            }
+            Operation::UpdateCodeSigningConfig => {
+                UpdateCodeSigningConfigRequest::accept(request).map(Input::UpdateCodeSigningConfig)
+            }
+            Operation::UpdateEventSourceMapping => {
+                UpdateEventSourceMappingRequest::accept(request).map(Input::UpdateEventSourceMapping)
             }
             Operation::UpdateFunctionCode => {
                 UpdateFunctionCodeRequest::accept(request).map(Input::UpdateFunctionCode)
@@ -274,7 +561,13 @@ impl Input {
             Operation::UpdateFunctionConfiguration => {
                 UpdateFunctionConfigurationRequest::accept(request).map(Input::UpdateFunctionConfiguration)
             }
-            _ => return None,
+            Operation::UpdateFunctionEventInvokeConfig => {
+                UpdateFunctionEventInvokeConfigRequest::accept(request)
+                    .map(Input::UpdateFunctionEventInvokeConfig)
+            }
+            Operation::UpdateFunctionUrlConfig => {
+                UpdateFunctionUrlConfigRequest::accept(request).map(Input::UpdateFunctionUrlConfig)
+            }
         })
     }
 }

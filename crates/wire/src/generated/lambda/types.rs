@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
+use model::time::Timestamp;
 
 use crate::json::open_enum;
 use crate::redacted::Redacted;
@@ -13,6 +14,85 @@ use crate::redacted::Redacted;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AcceleratorConfig {
     pub accelerator_memory_size: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountLimit {
+    pub total_code_size: Option<i64>,
+    pub code_size_unzipped: Option<i64>,
+    pub code_size_zipped: Option<i64>,
+    pub concurrent_executions: Option<i32>,
+    pub unreserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountUsage {
+    pub total_code_size: Option<i64>,
+    pub function_count: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionRequest {
+    pub layer_name: Option<String>,
+    pub version_number: Option<i64>,
+    pub statement_id: Option<String>,
+    pub action: Option<String>,
+    pub principal: Option<String>,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddLayerVersionPermissionResponse {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddPermissionRequest {
+    pub function_name: Option<String>,
+    pub statement_id: Option<String>,
+    pub action: Option<String>,
+    pub principal: Option<String>,
+    pub source_arn: Option<String>,
+    pub function_url_auth_type: Option<FunctionUrlAuthType>,
+    pub invoked_via_function_url: Option<bool>,
+    pub source_account: Option<String>,
+    pub event_source_token: Option<String>,
+    pub qualifier: Option<String>,
+    pub revision_id: Option<String>,
+    pub principal_org_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AddPermissionResponse {
+    pub statement: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasConfiguration {
+    pub alias_arn: Option<String>,
+    pub name: Option<String>,
+    pub function_version: Option<String>,
+    pub description: Option<String>,
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AliasRoutingConfiguration {
+    pub additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AllowedPublishers {
+    pub signing_profile_version_arns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AmazonManagedKafkaEventSourceConfig {
+    pub consumer_group_id: Option<String>,
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
 }
 
 open_enum! {
@@ -33,6 +113,65 @@ open_enum! {
     }
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct CallbackDetails {
+    pub callback_id: Option<String>,
+    pub result: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+impl fmt::Debug for CallbackDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackDetails")
+            .field("callback_id", &self.callback_id)
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallbackFailedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallbackOptions {
+    pub timeout_seconds: Option<i32>,
+    pub heartbeat_timeout_seconds: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallbackStartedDetails {
+    pub callback_id: Option<String>,
+    pub heartbeat_timeout: Option<i32>,
+    pub timeout: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallbackSucceededDetails {
+    pub result: Option<EventResult>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallbackTimedOutDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProvider {
+    pub capacity_provider_arn: Option<String>,
+    pub state: Option<CapacityProviderState>,
+    pub vpc_config: Option<CapacityProviderVpcConfig>,
+    pub permissions_config: Option<CapacityProviderPermissionsConfig>,
+    pub instance_requirements: Option<InstanceRequirements>,
+    pub capacity_provider_scaling_config: Option<CapacityProviderScalingConfig>,
+    pub kms_key_arn: Option<String>,
+    pub last_modified: Option<String>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub telemetry_config: Option<CapacityProviderTelemetryConfig>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CapacityProviderConfig {
     pub lambda_managed_instances_capacity_provider_config:
@@ -40,8 +179,270 @@ pub struct CapacityProviderConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProviderLoggingConfig {
+    pub system_log_level: Option<SystemLogLevel>,
+    pub log_group: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProviderPermissionsConfig {
+    pub capacity_provider_operator_role_arn: Option<String>,
+}
+
+open_enum! {
+    CapacityProviderPredefinedMetricType {
+        LambdaCapacityProviderAverageCPUUtilization = "LambdaCapacityProviderAverageCPUUtilization",
+        LambdaCapacityProviderAverageGPUUtilization = "LambdaCapacityProviderAverageGPUUtilization",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProviderScalingConfig {
+    pub max_v_cpu_count: Option<i32>,
+    pub scaling_mode: Option<CapacityProviderScalingMode>,
+    pub scaling_policies: Option<Vec<TargetTrackingScalingPolicy>>,
+}
+
+open_enum! {
+    CapacityProviderScalingMode {
+        Auto = "Auto",
+        Manual = "Manual",
+    }
+}
+
+open_enum! {
+    CapacityProviderState {
+        Pending = "Pending",
+        Active = "Active",
+        Failed = "Failed",
+        Deleting = "Deleting",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProviderTelemetryConfig {
+    pub logging_config: Option<CapacityProviderLoggingConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CapacityProviderVpcConfig {
+    pub subnet_ids: Option<Vec<String>>,
+    pub security_group_ids: Option<Vec<String>>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ChainedInvokeDetails {
+    pub result: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+impl fmt::Debug for ChainedInvokeDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainedInvokeDetails")
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeFailedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeOptions {
+    pub function_name: Option<String>,
+    pub tenant_id: Option<String>,
+    pub x_amzn_trace_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeStartedDetails {
+    pub function_name: Option<String>,
+    pub tenant_id: Option<String>,
+    pub input: Option<EventInput>,
+    pub executed_version: Option<String>,
+    pub durable_execution_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeStoppedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeSucceededDetails {
+    pub result: Option<EventResult>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChainedInvokeTimedOutDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CheckpointDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+    pub checkpoint_token: Option<String>,
+    pub updates: Option<Vec<OperationUpdate>>,
+    pub client_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CheckpointDurableExecutionResponse {
+    pub checkpoint_token: Option<String>,
+    pub new_execution_state: Option<CheckpointUpdatedExecutionState>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CheckpointUpdatedExecutionState {
+    pub operations: Option<Vec<Operation>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningConfig {
+    pub code_signing_config_id: Option<String>,
+    pub code_signing_config_arn: Option<String>,
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CodeSigningPolicies {
+    pub untrusted_artifact_on_deployment: Option<CodeSigningPolicy>,
+}
+
+open_enum! {
+    CodeSigningPolicy {
+        Warn = "Warn",
+        Enforce = "Enforce",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Concurrency {
     pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ContextDetails {
+    pub replay_children: Option<bool>,
+    pub result: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+impl fmt::Debug for ContextDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextDetails")
+            .field("replay_children", &self.replay_children)
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContextFailedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContextOptions {
+    pub replay_children: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContextStartedDetails {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContextSucceededDetails {
+    pub result: Option<EventResult>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cors {
+    pub allow_credentials: Option<bool>,
+    pub allow_headers: Option<Vec<String>>,
+    pub allow_methods: Option<Vec<String>>,
+    pub allow_origins: Option<Vec<String>>,
+    pub expose_headers: Option<Vec<String>>,
+    pub max_age: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAliasRequest {
+    pub function_name: Option<String>,
+    pub name: Option<String>,
+    pub function_version: Option<String>,
+    pub description: Option<String>,
+    pub routing_config: Option<AliasRoutingConfiguration>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCapacityProviderRequest {
+    pub capacity_provider_name: Option<String>,
+    pub vpc_config: Option<CapacityProviderVpcConfig>,
+    pub permissions_config: Option<CapacityProviderPermissionsConfig>,
+    pub instance_requirements: Option<InstanceRequirements>,
+    pub capacity_provider_scaling_config: Option<CapacityProviderScalingConfig>,
+    pub kms_key_arn: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub telemetry_config: Option<CapacityProviderTelemetryConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCapacityProviderResponse {
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigRequest {
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateEventSourceMappingRequest {
+    pub event_source_arn: Option<String>,
+    pub function_name: Option<String>,
+    pub enabled: Option<bool>,
+    pub batch_size: Option<i32>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub kms_key_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub starting_position: Option<EventSourcePosition>,
+    pub starting_position_timestamp: Option<Timestamp>,
+    pub destination_config: Option<DestinationConfig>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub topics: Option<Vec<String>>,
+    pub queues: Option<Vec<String>>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,8 +480,82 @@ pub struct CreateFunctionRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeadLetterConfig {
     pub target_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAliasRequest {
+    pub function_name: Option<String>,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCapacityProviderRequest {
+    pub capacity_provider_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCapacityProviderResponse {
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCodeSigningConfigResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteDurableExecutionResponse {
+    pub deletion_request_timestamp: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteEventSourceMappingRequest {
+    pub uuid: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionCodeSigningConfigRequest {
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionConcurrencyRequest {
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionEventInvokeConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,9 +570,33 @@ pub struct DeleteFunctionResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFunctionUrlConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteLayerVersionRequest {
     pub layer_name: Option<String>,
     pub version_number: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteResourcePolicyRequest {
+    pub resource_arn: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DestinationConfig {
+    pub on_success: Option<OnSuccess>,
+    pub on_failure: Option<OnFailure>,
 }
 
 open_enum! {
@@ -109,10 +608,23 @@ open_enum! {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DocumentDBEventSourceConfig {
+    pub database_name: Option<String>,
+    pub collection_name: Option<String>,
+    pub full_document: Option<FullDocument>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DurableConfig {
     pub kms_key_arn: Option<String>,
     pub retention_period_in_days: Option<i32>,
     pub execution_timeout: Option<i32>,
+}
+
+open_enum! {
+    EndPointType {
+        KafkaBootstrapServers = "KAFKA_BOOTSTRAP_SERVERS",
+    }
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -161,11 +673,334 @@ pub struct EphemeralStorage {
     pub size: Option<i32>,
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct ErrorObject {
+    pub error_message: Option<String>,
+    pub error_type: Option<String>,
+    pub error_data: Option<String>,
+    pub stack_trace: Option<Vec<String>>,
+}
+
+impl fmt::Debug for ErrorObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorObject")
+            .field("error_message", &Redacted::of(self.error_message.as_ref()))
+            .field("error_type", &Redacted::of(self.error_type.as_ref()))
+            .field("error_data", &Redacted::of(self.error_data.as_ref()))
+            .field("stack_trace", &Redacted::of(self.stack_trace.as_ref()))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Event {
+    pub event_type: Option<EventType>,
+    pub sub_type: Option<String>,
+    pub event_id: Option<i32>,
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub event_timestamp: Option<Timestamp>,
+    pub parent_id: Option<String>,
+    pub execution_started_details: Option<ExecutionStartedDetails>,
+    pub execution_succeeded_details: Option<ExecutionSucceededDetails>,
+    pub execution_failed_details: Option<ExecutionFailedDetails>,
+    pub execution_timed_out_details: Option<ExecutionTimedOutDetails>,
+    pub execution_stopped_details: Option<ExecutionStoppedDetails>,
+    pub context_started_details: Option<ContextStartedDetails>,
+    pub context_succeeded_details: Option<ContextSucceededDetails>,
+    pub context_failed_details: Option<ContextFailedDetails>,
+    pub wait_started_details: Option<WaitStartedDetails>,
+    pub wait_succeeded_details: Option<WaitSucceededDetails>,
+    pub wait_cancelled_details: Option<WaitCancelledDetails>,
+    pub step_started_details: Option<StepStartedDetails>,
+    pub step_succeeded_details: Option<StepSucceededDetails>,
+    pub step_failed_details: Option<StepFailedDetails>,
+    pub chained_invoke_started_details: Option<ChainedInvokeStartedDetails>,
+    pub chained_invoke_succeeded_details: Option<ChainedInvokeSucceededDetails>,
+    pub chained_invoke_failed_details: Option<ChainedInvokeFailedDetails>,
+    pub chained_invoke_timed_out_details: Option<ChainedInvokeTimedOutDetails>,
+    pub chained_invoke_stopped_details: Option<ChainedInvokeStoppedDetails>,
+    pub callback_started_details: Option<CallbackStartedDetails>,
+    pub callback_succeeded_details: Option<CallbackSucceededDetails>,
+    pub callback_failed_details: Option<CallbackFailedDetails>,
+    pub callback_timed_out_details: Option<CallbackTimedOutDetails>,
+    pub invocation_completed_details: Option<InvocationCompletedDetails>,
+    pub execution_paused_details: Option<ExecutionPausedDetails>,
+    pub execution_resumed_details: Option<ExecutionResumedDetails>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventError {
+    pub payload: Option<ErrorObject>,
+    pub truncated: Option<bool>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventInput {
+    pub payload: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl fmt::Debug for EventInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventInput")
+            .field("payload", &Redacted::of(self.payload.as_ref()))
+            .field("truncated", &self.truncated)
+            .finish()
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventPauseReason {
+    pub payload: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl fmt::Debug for EventPauseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventPauseReason")
+            .field("payload", &Redacted::of(self.payload.as_ref()))
+            .field("truncated", &self.truncated)
+            .finish()
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventResult {
+    pub payload: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl fmt::Debug for EventResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventResult")
+            .field("payload", &Redacted::of(self.payload.as_ref()))
+            .field("truncated", &self.truncated)
+            .finish()
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct EventResumeReason {
+    pub payload: Option<String>,
+    pub truncated: Option<bool>,
+}
+
+impl fmt::Debug for EventResumeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventResumeReason")
+            .field("payload", &Redacted::of(self.payload.as_ref()))
+            .field("truncated", &self.truncated)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingConfiguration {
+    pub uuid: Option<String>,
+    pub starting_position: Option<EventSourcePosition>,
+    pub starting_position_timestamp: Option<Timestamp>,
+    pub batch_size: Option<i32>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub event_source_arn: Option<String>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub filter_criteria_error: Option<FilterCriteriaError>,
+    pub kms_key_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub function_arn: Option<String>,
+    pub last_modified: Option<Timestamp>,
+    pub last_processing_result: Option<String>,
+    pub state: Option<String>,
+    pub state_transition_reason: Option<String>,
+    pub destination_config: Option<DestinationConfig>,
+    pub topics: Option<Vec<String>>,
+    pub queues: Option<Vec<String>>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub self_managed_event_source: Option<SelfManagedEventSource>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub event_source_mapping_arn: Option<String>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingLoggingConfig {
+    pub system_log_level: Option<EventSourceMappingSystemLogLevel>,
+}
+
+open_enum! {
+    EventSourceMappingMetric {
+        EventCount = "EventCount",
+        ErrorCount = "ErrorCount",
+        KafkaMetrics = "KafkaMetrics",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventSourceMappingMetricsConfig {
+    pub metrics: Option<Vec<EventSourceMappingMetric>>,
+}
+
+open_enum! {
+    EventSourceMappingSystemLogLevel {
+        Debug = "DEBUG",
+        Info = "INFO",
+        Warn = "WARN",
+    }
+}
+
+open_enum! {
+    EventSourcePosition {
+        TrimHorizon = "TRIM_HORIZON",
+        Latest = "LATEST",
+        AtTimestamp = "AT_TIMESTAMP",
+    }
+}
+
+open_enum! {
+    EventType {
+        ExecutionStarted = "ExecutionStarted",
+        ExecutionSucceeded = "ExecutionSucceeded",
+        ExecutionFailed = "ExecutionFailed",
+        ExecutionTimedOut = "ExecutionTimedOut",
+        ExecutionStopped = "ExecutionStopped",
+        ContextStarted = "ContextStarted",
+        ContextSucceeded = "ContextSucceeded",
+        ContextFailed = "ContextFailed",
+        WaitStarted = "WaitStarted",
+        WaitSucceeded = "WaitSucceeded",
+        WaitCancelled = "WaitCancelled",
+        StepStarted = "StepStarted",
+        StepSucceeded = "StepSucceeded",
+        StepFailed = "StepFailed",
+        ChainedInvokeStarted = "ChainedInvokeStarted",
+        ChainedInvokeSucceeded = "ChainedInvokeSucceeded",
+        ChainedInvokeFailed = "ChainedInvokeFailed",
+        ChainedInvokeTimedOut = "ChainedInvokeTimedOut",
+        ChainedInvokeStopped = "ChainedInvokeStopped",
+        CallbackStarted = "CallbackStarted",
+        CallbackSucceeded = "CallbackSucceeded",
+        CallbackFailed = "CallbackFailed",
+        CallbackTimedOut = "CallbackTimedOut",
+        InvocationCompleted = "InvocationCompleted",
+        ExecutionPaused = "ExecutionPaused",
+        ExecutionResumed = "ExecutionResumed",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Execution {
+    pub durable_execution_arn: Option<String>,
+    pub durable_execution_name: Option<String>,
+    pub function_arn: Option<String>,
+    pub status: Option<ExecutionStatus>,
+    pub start_timestamp: Option<Timestamp>,
+    pub end_timestamp: Option<Timestamp>,
+    pub kms_key_arn: Option<String>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ExecutionDetails {
+    pub input_payload: Option<String>,
+}
+
+impl fmt::Debug for ExecutionDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutionDetails")
+            .field("input_payload", &Redacted::of(self.input_payload.as_ref()))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionFailedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionPausedDetails {
+    pub pause_request_timestamp: Option<Timestamp>,
+    pub reason: Option<EventPauseReason>,
+    pub execution_timeout_paused: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionResumedDetails {
+    pub resume_request_timestamp: Option<Timestamp>,
+    pub reason: Option<EventResumeReason>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionStartedDetails {
+    pub input: Option<EventInput>,
+    pub execution_timeout: Option<i32>,
+}
+
+open_enum! {
+    ExecutionStatus {
+        Running = "RUNNING",
+        Succeeded = "SUCCEEDED",
+        Failed = "FAILED",
+        TimedOut = "TIMED_OUT",
+        Stopped = "STOPPED",
+        Deleting = "DELETING",
+        Pausing = "PAUSING",
+        Paused = "PAUSED",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionStoppedDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionSucceededDetails {
+    pub result: Option<EventResult>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExecutionTimedOutDetails {
+    pub error: Option<EventError>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileSystemConfig {
     pub arn: Option<String>,
     pub local_mount_path: Option<String>,
     pub s3_files_config: Option<S3FilesConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    pub pattern: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterCriteria {
+    pub filters: Option<Vec<Filter>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilterCriteriaError {
+    pub error_code: Option<String>,
+    pub message: Option<String>,
+}
+
+open_enum! {
+    FullDocument {
+        UpdateLookup = "UpdateLookup",
+        Default = "Default",
+    }
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -280,9 +1115,48 @@ pub struct FunctionConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionEventInvokeConfig {
+    pub last_modified: Option<Timestamp>,
+    pub function_arn: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+
+open_enum! {
+    FunctionResponseType {
+        ReportBatchItemFailures = "ReportBatchItemFailures",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FunctionRuntimeConfig {
     pub runtime_arn: Option<String>,
     pub runtime_alias: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionScalingConfig {
+    pub min_execution_environments: Option<i32>,
+    pub max_execution_environments: Option<i32>,
+}
+
+open_enum! {
+    FunctionUrlAuthType {
+        None = "NONE",
+        AwsIam = "AWS_IAM",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionUrlConfig {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub cors: Option<Cors>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub invoke_mode: Option<InvokeMode>,
 }
 
 open_enum! {
@@ -298,9 +1172,168 @@ open_enum! {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct FunctionVersionsByCapacityProviderListItem {
+    pub function_arn: Option<String>,
+    pub state: Option<State>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSettingsRequest {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAccountSettingsResponse {
+    pub account_limit: Option<AccountLimit>,
+    pub account_usage: Option<AccountUsage>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetAliasRequest {
+    pub function_name: Option<String>,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCapacityProviderRequest {
+    pub capacity_provider_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCapacityProviderResponse {
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDurableExecutionHistoryRequest {
+    pub durable_execution_arn: Option<String>,
+    pub include_execution_data: Option<bool>,
+    pub max_items: Option<i32>,
+    pub marker: Option<String>,
+    pub reverse_order: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDurableExecutionHistoryResponse {
+    pub events: Option<Vec<Event>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+    pub include_execution_data: Option<bool>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct GetDurableExecutionResponse {
+    pub durable_execution_arn: Option<String>,
+    pub durable_execution_name: Option<String>,
+    pub function_arn: Option<String>,
+    pub input_payload: Option<String>,
+    pub result: Option<String>,
+    pub error: Option<ErrorObject>,
+    pub start_timestamp: Option<Timestamp>,
+    pub status: Option<ExecutionStatus>,
+    pub end_timestamp: Option<Timestamp>,
+    pub version: Option<String>,
+    pub trace_header: Option<TraceHeader>,
+    pub execution_data_included: Option<bool>,
+    pub durable_config: Option<DurableConfig>,
+    pub pause_details: Option<PauseDetails>,
+    pub expected_execution_timeout_timestamp: Option<Timestamp>,
+}
+
+impl fmt::Debug for GetDurableExecutionResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetDurableExecutionResponse")
+            .field("durable_execution_arn", &self.durable_execution_arn)
+            .field("durable_execution_name", &self.durable_execution_name)
+            .field("function_arn", &self.function_arn)
+            .field("input_payload", &Redacted::of(self.input_payload.as_ref()))
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .field("error", &self.error)
+            .field("start_timestamp", &self.start_timestamp)
+            .field("status", &self.status)
+            .field("end_timestamp", &self.end_timestamp)
+            .field("version", &self.version)
+            .field("trace_header", &self.trace_header)
+            .field("execution_data_included", &self.execution_data_included)
+            .field("durable_config", &self.durable_config)
+            .field("pause_details", &self.pause_details)
+            .field("expected_execution_timeout_timestamp", &self.expected_execution_timeout_timestamp)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDurableExecutionStateRequest {
+    pub durable_execution_arn: Option<String>,
+    pub checkpoint_token: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetDurableExecutionStateResponse {
+    pub operations: Option<Vec<Operation>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetEventSourceMappingRequest {
+    pub uuid: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigRequest {
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionCodeSigningConfigResponse {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyRequest {
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionConcurrencyResponse {
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetFunctionConfigurationRequest {
     pub function_name: Option<String>,
     pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionEventInvokeConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigRequest {
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionRecursionConfigResponse {
+    pub recursive_loop: Option<RecursiveLoop>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -319,8 +1352,50 @@ pub struct GetFunctionResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionScalingConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionScalingConfigResponse {
+    pub function_arn: Option<String>,
+    pub applied_function_scaling_config: Option<FunctionScalingConfig>,
+    pub requested_function_scaling_config: Option<FunctionScalingConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GetLayerVersionByArnRequest {
     pub arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyRequest {
+    pub layer_name: Option<String>,
+    pub version_number: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetLayerVersionPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -340,6 +1415,58 @@ pub struct GetLayerVersionResponse {
     pub compatible_architectures: Option<Vec<Architecture>>,
     pub compatible_runtimes: Option<Vec<Runtime>>,
     pub license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPolicyRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetResourcePolicyRequest {
+    pub resource_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetResourcePolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GetRuntimeManagementConfigResponse {
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub function_arn: Option<String>,
+    pub runtime_version_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -368,6 +1495,21 @@ impl fmt::Debug for ImageConfigError {
 pub struct ImageConfigResponse {
     pub image_config: Option<ImageConfig>,
     pub error: Option<ImageConfigError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InstanceRequirements {
+    pub architectures: Option<Vec<Architecture>>,
+    pub allowed_instance_types: Option<Vec<String>>,
+    pub excluded_instance_types: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvocationCompletedDetails {
+    pub start_timestamp: Option<Timestamp>,
+    pub end_timestamp: Option<Timestamp>,
+    pub request_id: Option<String>,
+    pub error: Option<EventError>,
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -428,6 +1570,24 @@ open_enum! {
     }
 }
 
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncRequest {
+    pub function_name: Option<String>,
+    pub invoke_args: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InvokeAsyncResponse {
+    pub status: Option<i32>,
+}
+
+open_enum! {
+    InvokeMode {
+        Buffered = "BUFFERED",
+        ResponseStream = "RESPONSE_STREAM",
+    }
+}
+
 #[derive(Clone, Default, PartialEq)]
 pub struct InvokeWithResponseStreamCompleteEvent {
     pub error_code: Option<String>,
@@ -475,6 +1635,48 @@ pub struct InvokeWithResponseStreamResponse {
     pub status_code: Option<i32>,
     pub executed_version: Option<String>,
     pub response_stream_content_type: Option<String>,
+}
+
+open_enum! {
+    KafkaEventSourceMappingConsumptionMode {
+        Stream = "Stream",
+        Queue = "Queue",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryAccessConfig {
+    pub r#type: Option<KafkaSchemaRegistryAuthType>,
+    pub uri: Option<String>,
+}
+
+open_enum! {
+    KafkaSchemaRegistryAuthType {
+        BasicAuth = "BASIC_AUTH",
+        ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+        ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+        OauthbearerAuth = "OAUTHBEARER_AUTH",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaRegistryConfig {
+    pub schema_registry_uri: Option<String>,
+    pub event_record_format: Option<SchemaRegistryEventRecordFormat>,
+    pub access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
+    pub schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
+}
+
+open_enum! {
+    KafkaSchemaValidationAttribute {
+        Key = "KEY",
+        Value = "VALUE",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KafkaSchemaValidationConfig {
+    pub attribute: Option<KafkaSchemaValidationAttribute>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -605,6 +1807,131 @@ pub struct LayersListItem {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesRequest {
+    pub function_name: Option<String>,
+    pub function_version: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAliasesResponse {
+    pub next_marker: Option<String>,
+    pub aliases: Option<Vec<AliasConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCapacityProvidersRequest {
+    pub state: Option<CapacityProviderState>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCapacityProvidersResponse {
+    pub capacity_providers: Option<Vec<CapacityProvider>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCodeSigningConfigsResponse {
+    pub next_marker: Option<String>,
+    pub code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDurableExecutionsByFunctionRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub durable_execution_name: Option<String>,
+    pub statuses: Option<Vec<ExecutionStatus>>,
+    pub started_after: Option<Timestamp>,
+    pub started_before: Option<Timestamp>,
+    pub reverse_order: Option<bool>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListDurableExecutionsByFunctionResponse {
+    pub durable_executions: Option<Vec<Execution>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsRequest {
+    pub event_source_arn: Option<String>,
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEventSourceMappingsResponse {
+    pub next_marker: Option<String>,
+    pub event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsRequest {
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionEventInvokeConfigsResponse {
+    pub function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsRequest {
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionUrlConfigsResponse {
+    pub function_url_configs: Option<Vec<FunctionUrlConfig>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionVersionsByCapacityProviderRequest {
+    pub capacity_provider_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionVersionsByCapacityProviderResponse {
+    pub capacity_provider_arn: Option<String>,
+    pub function_versions: Option<Vec<FunctionVersionsByCapacityProviderListItem>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFunctionsByCodeSigningConfigResponse {
+    pub next_marker: Option<String>,
+    pub function_arns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFunctionsRequest {
     pub master_region: Option<String>,
     pub function_version: Option<FunctionVersion>,
@@ -647,6 +1974,42 @@ pub struct ListLayersResponse {
     pub layers: Option<Vec<LayersListItem>>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsRequest {
+    pub resource: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListTagsResponse {
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVersionsByFunctionRequest {
+    pub function_name: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListVersionsByFunctionResponse {
+    pub next_marker: Option<String>,
+    pub versions: Option<Vec<FunctionConfiguration>>,
+}
+
 open_enum! {
     LogFormat {
         Json = "JSON",
@@ -669,11 +2032,188 @@ pub struct LoggingConfig {
     pub log_group: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnFailure {
+    pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OnSuccess {
+    pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Operation {
+    pub id: Option<String>,
+    pub parent_id: Option<String>,
+    pub name: Option<String>,
+    pub r#type: Option<OperationType>,
+    pub sub_type: Option<String>,
+    pub start_timestamp: Option<Timestamp>,
+    pub end_timestamp: Option<Timestamp>,
+    pub status: Option<OperationStatus>,
+    pub execution_details: Option<ExecutionDetails>,
+    pub context_details: Option<ContextDetails>,
+    pub step_details: Option<StepDetails>,
+    pub wait_details: Option<WaitDetails>,
+    pub callback_details: Option<CallbackDetails>,
+    pub chained_invoke_details: Option<ChainedInvokeDetails>,
+}
+
+open_enum! {
+    OperationAction {
+        Start = "START",
+        Succeed = "SUCCEED",
+        Fail = "FAIL",
+        Retry = "RETRY",
+        Cancel = "CANCEL",
+    }
+}
+
+open_enum! {
+    OperationStatus {
+        Started = "STARTED",
+        Pending = "PENDING",
+        Ready = "READY",
+        Succeeded = "SUCCEEDED",
+        Failed = "FAILED",
+        Cancelled = "CANCELLED",
+        TimedOut = "TIMED_OUT",
+        Stopped = "STOPPED",
+    }
+}
+
+open_enum! {
+    OperationType {
+        Execution = "EXECUTION",
+        Context = "CONTEXT",
+        Step = "STEP",
+        Wait = "WAIT",
+        Callback = "CALLBACK",
+        ChainedInvoke = "CHAINED_INVOKE",
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct OperationUpdate {
+    pub id: Option<String>,
+    pub parent_id: Option<String>,
+    pub name: Option<String>,
+    pub r#type: Option<OperationType>,
+    pub sub_type: Option<String>,
+    pub action: Option<OperationAction>,
+    pub payload: Option<String>,
+    pub error: Option<ErrorObject>,
+    pub context_options: Option<ContextOptions>,
+    pub step_options: Option<StepOptions>,
+    pub wait_options: Option<WaitOptions>,
+    pub callback_options: Option<CallbackOptions>,
+    pub chained_invoke_options: Option<ChainedInvokeOptions>,
+}
+
+impl fmt::Debug for OperationUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperationUpdate")
+            .field("id", &self.id)
+            .field("parent_id", &self.parent_id)
+            .field("name", &self.name)
+            .field("type", &self.r#type)
+            .field("sub_type", &self.sub_type)
+            .field("action", &self.action)
+            .field("payload", &Redacted::of(self.payload.as_ref()))
+            .field("error", &self.error)
+            .field("context_options", &self.context_options)
+            .field("step_options", &self.step_options)
+            .field("wait_options", &self.wait_options)
+            .field("callback_options", &self.callback_options)
+            .field("chained_invoke_options", &self.chained_invoke_options)
+            .finish()
+    }
+}
+
 open_enum! {
     PackageType {
         Zip = "Zip",
         Image = "Image",
     }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PauseDetails {
+    pub pause_request_timestamp: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub execution_timeout_paused: Option<bool>,
+}
+
+impl fmt::Debug for PauseDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PauseDetails")
+            .field("pause_request_timestamp", &self.pause_request_timestamp)
+            .field("reason", &Redacted::of(self.reason.as_ref()))
+            .field("execution_timeout_paused", &self.execution_timeout_paused)
+            .finish()
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct PauseDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+    pub client_token: Option<String>,
+    pub reason: Option<String>,
+    pub execution_timeout_paused: Option<bool>,
+}
+
+impl fmt::Debug for PauseDurableExecutionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PauseDurableExecutionRequest")
+            .field("durable_execution_arn", &self.durable_execution_arn)
+            .field("client_token", &self.client_token)
+            .field("reason", &Redacted::of(self.reason.as_ref()))
+            .field("execution_timeout_paused", &self.execution_timeout_paused)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PauseDurableExecutionResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PropagateTags {
+    pub mode: Option<PropagateTagsMode>,
+    pub explicit_tags: Option<BTreeMap<String, String>>,
+}
+
+open_enum! {
+    PropagateTagsMode {
+        None = "None",
+        Explicit = "Explicit",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    pub function_arn: Option<String>,
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+open_enum! {
+    ProvisionedConcurrencyStatusEnum {
+        InProgress = "IN_PROGRESS",
+        Ready = "READY",
+        Failed = "FAILED",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProvisionedPollerConfig {
+    pub minimum_pollers: Option<i32>,
+    pub maximum_pollers: Option<i32>,
+    pub poller_group_name: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -700,6 +2240,133 @@ pub struct PublishLayerVersionResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct PublishVersionRequest {
+    pub function_name: Option<String>,
+    pub code_sha256: Option<String>,
+    pub description: Option<String>,
+    pub revision_id: Option<String>,
+    pub publish_to: Option<FunctionVersionLatestPublished>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionCodeSigningConfigResponse {
+    pub code_signing_config_arn: Option<String>,
+    pub function_name: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionConcurrencyRequest {
+    pub function_name: Option<String>,
+    pub reserved_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionEventInvokeConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigRequest {
+    pub function_name: Option<String>,
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionRecursionConfigResponse {
+    pub recursive_loop: Option<RecursiveLoop>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionScalingConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub function_scaling_config: Option<FunctionScalingConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutFunctionScalingConfigResponse {
+    pub function_state: Option<State>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub provisioned_concurrent_executions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    pub status: Option<ProvisionedConcurrencyStatusEnum>,
+    pub status_reason: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutResourcePolicyRequest {
+    pub resource_arn: Option<String>,
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutResourcePolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub runtime_version_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutRuntimeManagementConfigResponse {
+    pub update_runtime_on: Option<UpdateRuntimeOn>,
+    pub function_arn: Option<String>,
+    pub runtime_version_arn: Option<String>,
+}
+
+open_enum! {
+    RecursiveLoop {
+        Allow = "Allow",
+        Terminate = "Terminate",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionRequest {
+    pub layer_name: Option<String>,
+    pub version_number: Option<i64>,
+    pub statement_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RemovePermissionRequest {
+    pub function_name: Option<String>,
+    pub statement_id: Option<String>,
+    pub qualifier: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResolvedS3Object {
     pub s3_bucket: Option<String>,
     pub s3_key: Option<String>,
@@ -711,6 +2378,32 @@ open_enum! {
         RequestResponse = "RequestResponse",
         DryRun = "DryRun",
     }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct ResumeDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+    pub client_token: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl fmt::Debug for ResumeDurableExecutionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumeDurableExecutionRequest")
+            .field("durable_execution_arn", &self.durable_execution_arn)
+            .field("client_token", &self.client_token)
+            .field("reason", &Redacted::of(self.reason.as_ref()))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResumeDurableExecutionResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RetryDetails {
+    pub current_attempt: Option<i32>,
+    pub next_attempt_delay_seconds: Option<i32>,
 }
 
 open_enum! {
@@ -804,6 +2497,65 @@ open_enum! {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScalingConfig {
+    pub maximum_concurrency: Option<i32>,
+}
+
+open_enum! {
+    SchemaRegistryEventRecordFormat {
+        Json = "JSON",
+        Source = "SOURCE",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelfManagedEventSource {
+    pub endpoints: Option<BTreeMap<String, Vec<String>>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelfManagedKafkaEventSourceConfig {
+    pub consumer_group_id: Option<String>,
+    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+    pub consumption_mode: Option<KafkaEventSourceMappingConsumptionMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackFailureRequest {
+    pub callback_id: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackFailureResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackHeartbeatRequest {
+    pub callback_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackHeartbeatResponse {}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackSuccessRequest {
+    pub callback_id: Option<String>,
+    pub result: Option<Bytes>,
+}
+
+impl fmt::Debug for SendDurableExecutionCallbackSuccessRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendDurableExecutionCallbackSuccessRequest")
+            .field("callback_id", &self.callback_id)
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendDurableExecutionCallbackSuccessResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SnapStart {
     pub apply_on: Option<SnapStartApplyOn>,
 }
@@ -826,6 +2578,32 @@ open_enum! {
 pub struct SnapStartResponse {
     pub apply_on: Option<SnapStartApplyOn>,
     pub optimization_status: Option<SnapStartOptimizationStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceAccessConfiguration {
+    pub r#type: Option<SourceAccessType>,
+    pub uri: Option<String>,
+}
+
+open_enum! {
+    SourceAccessType {
+        BasicAuth = "BASIC_AUTH",
+        VpcSubnet = "VPC_SUBNET",
+        VpcSecurityGroup = "VPC_SECURITY_GROUP",
+        SaslScram512Auth = "SASL_SCRAM_512_AUTH",
+        SaslScram256Auth = "SASL_SCRAM_256_AUTH",
+        VirtualHost = "VIRTUAL_HOST",
+        ClientCertificateTlsAuth = "CLIENT_CERTIFICATE_TLS_AUTH",
+        ServerRootCaCertificate = "SERVER_ROOT_CA_CERTIFICATE",
+        OauthbearerAuth = "OAUTHBEARER_AUTH",
+        OauthbearerScope = "OAUTHBEARER_SCOPE",
+        OauthbearerAudience = "OAUTHBEARER_AUDIENCE",
+        OauthbearerLogicalCluster = "OAUTHBEARER_LOGICAL_CLUSTER",
+        OauthbearerIdentityPool = "OAUTHBEARER_IDENTITY_POOL",
+        IamAuth = "IAM_AUTH",
+        IamOauthbearerAuth = "IAM_OAUTHBEARER_AUTH",
+    }
 }
 
 open_enum! {
@@ -887,6 +2665,56 @@ open_enum! {
     }
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct StepDetails {
+    pub attempt: Option<i32>,
+    pub next_attempt_timestamp: Option<Timestamp>,
+    pub result: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+impl fmt::Debug for StepDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepDetails")
+            .field("attempt", &self.attempt)
+            .field("next_attempt_timestamp", &self.next_attempt_timestamp)
+            .field("result", &Redacted::of(self.result.as_ref()))
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepFailedDetails {
+    pub error: Option<EventError>,
+    pub retry_details: Option<RetryDetails>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepOptions {
+    pub next_attempt_delay_seconds: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepStartedDetails {}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepSucceededDetails {
+    pub result: Option<EventResult>,
+    pub retry_details: Option<RetryDetails>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StopDurableExecutionRequest {
+    pub durable_execution_arn: Option<String>,
+    pub error: Option<ErrorObject>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StopDurableExecutionResponse {
+    pub stop_timestamp: Option<Timestamp>,
+}
+
 open_enum! {
     SystemLogLevel {
         Debug = "DEBUG",
@@ -896,9 +2724,21 @@ open_enum! {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct TagResourceRequest {
+    pub resource: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TagsError {
     pub error_code: Option<String>,
     pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetTrackingScalingPolicy {
+    pub predefined_metric_type: Option<CapacityProviderPredefinedMetricType>,
+    pub target_value: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -910,6 +2750,11 @@ open_enum! {
     TenantIsolationMode {
         PerTenant = "PER_TENANT",
     }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TraceHeader {
+    pub x_amzn_trace_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -927,6 +2772,74 @@ open_enum! {
         Active = "Active",
         PassThrough = "PassThrough",
     }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UntagResourceRequest {
+    pub resource: Option<String>,
+    pub tag_keys: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAliasRequest {
+    pub function_name: Option<String>,
+    pub name: Option<String>,
+    pub function_version: Option<String>,
+    pub description: Option<String>,
+    pub routing_config: Option<AliasRoutingConfiguration>,
+    pub revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCapacityProviderRequest {
+    pub capacity_provider_name: Option<String>,
+    pub capacity_provider_scaling_config: Option<CapacityProviderScalingConfig>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub telemetry_config: Option<CapacityProviderTelemetryConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCapacityProviderResponse {
+    pub capacity_provider: Option<CapacityProvider>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigRequest {
+    pub code_signing_config_arn: Option<String>,
+    pub description: Option<String>,
+    pub allowed_publishers: Option<AllowedPublishers>,
+    pub code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCodeSigningConfigResponse {
+    pub code_signing_config: Option<CodeSigningConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateEventSourceMappingRequest {
+    pub uuid: Option<String>,
+    pub function_name: Option<String>,
+    pub enabled: Option<bool>,
+    pub batch_size: Option<i32>,
+    pub filter_criteria: Option<FilterCriteria>,
+    pub kms_key_arn: Option<String>,
+    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
+    pub logging_config: Option<EventSourceMappingLoggingConfig>,
+    pub scaling_config: Option<ScalingConfig>,
+    pub maximum_batching_window_in_seconds: Option<i32>,
+    pub parallelization_factor: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+    pub maximum_record_age_in_seconds: Option<i32>,
+    pub bisect_batch_on_function_error: Option<bool>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub tumbling_window_in_seconds: Option<i32>,
+    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    pub function_response_types: Option<Vec<FunctionResponseType>>,
+    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -994,6 +2907,43 @@ pub struct UpdateFunctionConfigurationRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionEventInvokeConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub maximum_retry_attempts: Option<i32>,
+    pub maximum_event_age_in_seconds: Option<i32>,
+    pub destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigRequest {
+    pub function_name: Option<String>,
+    pub qualifier: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFunctionUrlConfigResponse {
+    pub function_url: Option<String>,
+    pub function_arn: Option<String>,
+    pub auth_type: Option<FunctionUrlAuthType>,
+    pub cors: Option<Cors>,
+    pub creation_time: Option<String>,
+    pub last_modified_time: Option<String>,
+    pub invoke_mode: Option<InvokeMode>,
+}
+
+open_enum! {
+    UpdateRuntimeOn {
+        Auto = "Auto",
+        Manual = "Manual",
+        FunctionUpdate = "FunctionUpdate",
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct VpcConfig {
     pub subnet_ids: Option<Vec<String>>,
     pub security_group_ids: Option<Vec<String>>,
@@ -1006,4 +2956,30 @@ pub struct VpcConfigResponse {
     pub security_group_ids: Option<Vec<String>>,
     pub vpc_id: Option<String>,
     pub ipv6_allowed_for_dual_stack: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitCancelledDetails {
+    pub error: Option<EventError>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitDetails {
+    pub scheduled_end_timestamp: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitOptions {
+    pub wait_seconds: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitStartedDetails {
+    pub duration: Option<i32>,
+    pub scheduled_end_timestamp: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitSucceededDetails {
+    pub duration: Option<i32>,
 }
