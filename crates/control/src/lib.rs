@@ -13,3 +13,4 @@ pub mod link;
 pub mod logs;
 mod marker;
 pub mod package;
+pub(crate) mod table;

@@ -185,7 +185,7 @@ impl Ground {
         engine: &Engine,
     ) -> anyhow::Result<Functions> {
         let parts = FunctionParts {
-            records: self.store.functions(),
+            records: self.store.typed_records(),
             layer_records: self.store.layers(),
             packages: Arc::clone(&self.packages),
             runtimes: Arc::clone(&self.catalogue) as _,

@@ -5,6 +5,7 @@
 //! tested in microseconds. The wire form of these types belongs to `wire`, the stored form to `store`.
 
 pub mod arn;
+pub mod concurrency;
 pub mod error;
 pub mod fault;
 pub mod function;

@@ -15,6 +15,7 @@ mod lock;
 pub mod logs;
 pub mod records;
 mod schema;
+pub mod seal;
 pub mod secrets;
 mod store;
 

@@ -49,6 +49,12 @@ pub enum SecretError {
         /// Its size, cut off above the limit.
         size_bytes: usize,
     },
+    /// The secret is not what its user needs it to be.
+    #[error("the secret {name} is damaged; restore the file from a backup")]
+    Unusable {
+        /// Its name.
+        name: &'static str,
+    },
     /// The disk failed.
     #[error("could not {operation} the secret in {path}")]
     Io {

@@ -20,9 +20,10 @@ use crate::disk::{Disk, OsDisk, create_private_dir};
 use crate::ledger::{LedgerError, LedgerFiles};
 use crate::lock::{DataLock, LockError};
 use crate::logs::{LogError, LogFiles};
-use crate::records::functions::FunctionRecords;
 use crate::records::layers::LayerRecords;
+use crate::records::typed::TypedRecords;
 use crate::records::{EmbeddedRecords, RecordError, Records};
+use crate::seal::Sealer;
 use crate::secrets::{SecretError, Secrets};
 
 /// Why the data directory could not be opened.
@@ -94,9 +95,9 @@ fn in_use(dir: &Path, holder: Option<u32>) -> String {
 #[derive(Debug)]
 pub struct Store {
     records: Arc<EmbeddedRecords>,
-    functions: Arc<FunctionRecords>,
     blobs: Arc<Blobs>,
     secrets: Arc<Secrets>,
+    sealer: Arc<Sealer>,
     ledger: Arc<LedgerFiles>,
     logs: Arc<LogFiles>,
     /// Last, so that it is released when all else is closed.
@@ -116,12 +117,13 @@ impl Store {
         let lock = take_lock(dir)?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let records = Arc::new(EmbeddedRecords::open(&dir.join("records.sqlite3"))?);
-        let functions = FunctionRecords::new(Arc::clone(&records) as Arc<dyn Records>);
+        let secrets = Arc::new(Secrets::open(&dir.join("secrets"), Arc::clone(&disk))?);
+        let sealer = Arc::new(Sealer::open(&secrets)?);
         let store = Self {
             records,
-            functions: Arc::new(functions),
             blobs: Arc::new(Blobs::open(&dir.join("blobs"), Arc::clone(&disk))?),
-            secrets: Arc::new(Secrets::open(&dir.join("secrets"), Arc::clone(&disk))?),
+            secrets,
+            sealer,
             ledger: Arc::new(LedgerFiles::open(&dir.join("ledger"))?),
             logs: Arc::new(LogFiles::open(&dir.join("logs"))?),
             _lock: lock,
@@ -129,12 +131,6 @@ impl Store {
         // The folders made above are durable only with this.
         disk.sync_dir(dir).map_err(|source| StoreError::Sync { path: dir.to_owned(), source })?;
         Ok(store)
-    }
-
-    /// Functions.
-    #[must_use]
-    pub fn functions(&self) -> Arc<FunctionRecords> {
-        Arc::clone(&self.functions)
     }
 
     /// Layers.
@@ -147,6 +143,12 @@ impl Store {
     #[must_use]
     pub fn records(&self) -> Arc<dyn Records> {
         Arc::clone(&self.records) as Arc<dyn Records>
+    }
+
+    /// Records of the forms that this crate knows, their secrets sealed.
+    #[must_use]
+    pub fn typed_records(&self) -> TypedRecords {
+        TypedRecords::new(self.records(), Arc::clone(&self.sealer))
     }
 
     /// Packages and other large content.

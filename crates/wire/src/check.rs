@@ -312,10 +312,12 @@ impl Violations {
     /// A map of numbers.
     pub fn numbers(&mut self, name: &'static str, value: Option<&BTreeMap<String, f64>>, rule: &NumberMap) {
         let Some(map) = value else { return };
-        let all = || shown(format!("{{{}}}", Join(map.iter().map(|(key, value)| format!("{key}={value}")))), false);
+        let all =
+            || shown(format!("{{{}}}", Join(map.iter().map(|(key, value)| format!("{key}={value}")))), false);
         self.entries(name, map, (rule.min, rule.max, rule.key), all);
         let Number { min, max } = rule.value;
-        let is_legal = |value: &f64| min.is_none_or(|min| *value >= min) && max.is_none_or(|max| *value <= max);
+        let is_legal =
+            |value: &f64| min.is_none_or(|min| *value >= min) && max.is_none_or(|max| *value <= max);
         if !map.values().all(is_legal) {
             let bounds = [
                 max.map(|max| format!("Member must have value less than or equal to {max}")),
@@ -327,7 +329,12 @@ impl Violations {
     }
 
     /// A map of lists of strings.
-    pub fn lists(&mut self, name: &'static str, value: Option<&BTreeMap<String, Vec<String>>>, rule: &ListMap) {
+    pub fn lists(
+        &mut self,
+        name: &'static str,
+        value: Option<&BTreeMap<String, Vec<String>>>,
+        rule: &ListMap,
+    ) {
         let Some(map) = value else { return };
         let all = || {
             let entry = |(key, list): (&String, &Vec<String>)| format!("{key}=[{}]", Join(list.iter()));

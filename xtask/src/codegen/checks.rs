@@ -23,8 +23,7 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
         code.push_str(&format!("static {name}: {kind} = {kind} {{ {body} }};\n\n"));
     }
     code.push_str(&impls);
-    let rules =
-            ["Check", "List", "ListMap", "Map", "Number", "NumberMap", "Pattern", "Text", "Violations"];
+    let rules = ["Check", "List", "ListMap", "Map", "Number", "NumberMap", "Pattern", "Text", "Violations"];
     let imports = [used(&code, "crate::check", &rules), used(&code, "crate::json", &["OpenEnum"])].concat();
     Ok(format!("use super::types::*;\n{imports}\n{code}"))
 }
@@ -146,8 +145,7 @@ impl Rules<'_> {
             Kind::List => {
                 let text = self.text(&element(name, &value_shape.member)?.shape, false)?;
                 let list = format!("{}, element: {}, sensitive: false", sizes(value_shape), reference(text));
-                let body =
-                    format!("{}, key: {}, value: List {{ {list} }}", sizes(shape), reference(key));
+                let body = format!("{}, key: {}, value: List {{ {list} }}", sizes(shape), reference(key));
                 let rule = self.add(target, "ListMap", body);
                 return Ok(Some(format!("found.lists({shown:?}, {field}.as_ref(), &{rule});\n")));
             }

@@ -7,6 +7,8 @@
 //!
 //! Transport-free: requests arrive as domain types and refusals leave as `ServiceError` in AWS's wording.
 
+mod attachments;
+mod concurrency;
 mod images;
 mod intake;
 mod prepare;
@@ -26,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::arn::Scope;
+use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Function, State, UpdateStatus};
 use model::id::{Digest, RevisionId};
@@ -34,13 +36,14 @@ use model::limits;
 use model::name::{FunctionName, FunctionReference, Qualifier, Version};
 use model::port::{Clock, Entropy, Images, Invoke, Objects, Runtimes};
 use store::records::RecordError;
-use store::records::functions::FunctionRecords;
 use store::records::layers::LayerRecords;
+use store::records::typed::TypedRecords;
 
 use crate::durable::{not_written, to_the_end};
 use crate::layer::Shelves;
 use crate::marker;
 use crate::package::Packages;
+use attachments::Attachments;
 use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
@@ -62,8 +65,8 @@ pub struct Functions(Arc<Inner>);
 
 /// What [`Functions`] work with.
 pub struct Parts {
-    /// Their durable form.
-    pub records: Arc<FunctionRecords>,
+    /// Their durable form, and that of all that belongs to them.
+    pub records: TypedRecords,
     /// The durable form of layers.
     pub layer_records: Arc<LayerRecords>,
     /// Their code.
@@ -88,6 +91,7 @@ struct Inner {
     parts: Parts,
     registry: Arc<Registry>,
     shelves: Shelves,
+    attachments: Attachments,
     images: FunctionImages,
     /// Changes that are being prepared at this moment.
     preparing: Mutex<HashSet<RevisionId>>,
@@ -121,7 +125,7 @@ impl Functions {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn open(parts: Parts) -> Result<Self, RecordError> {
-        let stored = parts.records.load_all().await?;
+        let stored = parts.records.load::<Function>().await?;
         let live = stored.into_iter().map(|(function, revision)| {
             let current = Arc::new(function);
             // No environment outlived the earlier run, so there is no older snapshot that could serve.
@@ -131,9 +135,16 @@ impl Functions {
         });
         let registry = Arc::new(Registry::load(live));
         let shelves = Shelves::load(&parts.layer_records).await?;
+        let attachments = Attachments::load(&parts.records).await?;
         let images = FunctionImages::new(parts.images.clone(), Arc::clone(&parts.clock));
-        let functions =
-            Self(Arc::new(Inner { parts, registry, shelves, images, preparing: Mutex::default() }));
+        let functions = Self(Arc::new(Inner {
+            parts,
+            registry,
+            shelves,
+            attachments,
+            images,
+            preparing: Mutex::default(),
+        }));
         functions.retain_images();
         Ok(functions)
     }
@@ -201,7 +212,7 @@ impl Functions {
             tags: request.tags,
         });
         let stored =
-            parts.records.insert(&function).await.map_err(|error| not_written(function.id.arn(), &error))?;
+            parts.records.insert(&*function).await.map_err(|error| not_written(function.id.arn(), &error))?;
         reservation.fill(Live::new(Arc::clone(&function), None, stored));
         self.prepare_soon(&function);
         Ok(function)
@@ -274,8 +285,12 @@ impl Functions {
         to_the_end(async move {
             let Inner { parts, registry, .. } = &*functions.0;
             let claim = registry.claim_in_turn(&id).await.ok_or_else(|| not_found(&id, None))?;
-            let removed = parts.records.remove(&id, claim.live.current.version, claim.live.stored).await;
-            removed.map_err(|error| not_written(id.arn(), &error))?;
+            let attached = functions.0.attachments.all();
+            let latest = claim.live.current.version.to_string();
+            let mut writes = vec![parts.records.removal::<Function>(&id, &latest, claim.live.stored)];
+            writes.extend(attached.iter().flat_map(|kind| kind.removals(&id, None)));
+            parts.records.commit(writes).await.map_err(|error| not_written(id.arn(), &error))?;
+            attached.iter().for_each(|kind| kind.forget(&id, None));
             claim.remove();
             parts.invoke.retire(&id);
             functions.retain_images();
@@ -301,7 +316,7 @@ impl Functions {
         serving: impl FnOnce(&Live) -> Option<Arc<Function>>,
     ) -> Result<Arc<Function>, ServiceError> {
         let function = Arc::new(function);
-        let replaced = self.0.parts.records.replace(&function, claim.live.stored).await;
+        let replaced = self.0.parts.records.replace(&*function, claim.live.stored).await;
         let stored = replaced.map_err(|error| not_written(function.id.arn(), &error))?;
         let serving = serving(&Live::new(Arc::clone(&function), claim.live.serving.clone(), stored));
         claim.install(Arc::clone(&function), serving, stored);
@@ -322,6 +337,29 @@ impl Functions {
             }
             Some(_) => Err(not_found(&id, qualifier)),
         }
+    }
+
+    /// Carries out a change of something that belongs to a function, in turn with all other changes of that function
+    /// and to its end even if the caller stops waiting. The change sees the function as it is.
+    ///
+    /// # Errors
+    /// `ResourceNotFound` if there is no such function; those of the change.
+    pub(crate) async fn in_turn<T: Send + 'static, F>(
+        &self,
+        id: &FunctionId,
+        change: impl FnOnce(Functions, Live) -> F + Send + 'static,
+    ) -> Result<T, ServiceError>
+    where
+        F: Future<Output = Result<T, ServiceError>> + Send,
+    {
+        let (functions, id) = (self.clone(), id.clone());
+        to_the_end(async move {
+            let claim = functions.0.registry.claim_in_turn(&id).await.ok_or_else(|| not_found(&id, None))?;
+            let changed = change(functions, claim.live.clone()).await;
+            drop(claim);
+            changed
+        })
+        .await
     }
 
     /// Tells which container images are in use.

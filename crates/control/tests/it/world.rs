@@ -58,7 +58,7 @@ impl World {
         let packages = Packages::open(data.join("code"), store.blobs(), clock.clone(), Arc::clone(&entropy));
         let packages = Arc::new(packages.expect("packages"));
         let parts = Parts {
-            records: store.functions(),
+            records: store.typed_records(),
             layer_records: store.layers(),
             packages: Arc::clone(&packages),
             runtimes: Arc::clone(&engine) as Arc<dyn Runtimes>,

@@ -1,14 +1,26 @@
 //! Lambda's operations: each request read into its generated type, its caller authorized, and handed to the file
 //! of its family. Conversions between wire and domain types are written out in `request` and `configuration`.
 
+mod alias;
+mod capacity;
+mod code_signing;
+mod concurrency;
 mod configuration;
+mod durable;
+mod event_invoke;
+mod event_source;
 mod function;
 mod invoke;
 mod layer;
+mod management;
+mod policy;
 mod request;
 mod source;
 mod stream;
+mod tags;
 mod unserved;
+mod url;
+mod version;
 
 pub use request::reference;
 
@@ -150,6 +162,152 @@ async fn perform_other(asked: Asked<'_>, input: Input) -> Result<Response<Body>,
         Input::DeleteLayerVersion(input) => layer::delete(&asked, &input).await,
         Input::ListLayers(input) => layer::list(&asked, &input),
         Input::ListLayerVersions(input) => layer::list_versions(&asked, &input),
+        Input::CreateAlias(input) => alias::create_alias(&asked, input).await,
+        Input::GetAlias(input) => alias::get_alias(&asked, input).await,
+        Input::UpdateAlias(input) => alias::update_alias(&asked, input).await,
+        Input::DeleteAlias(input) => alias::delete_alias(&asked, input).await,
+        Input::ListAliases(input) => alias::list_aliases(&asked, input).await,
+        Input::PublishVersion(input) => version::publish_version(&asked, input).await,
+        Input::ListVersionsByFunction(input) => version::list_versions_by_function(&asked, input).await,
+        Input::GetFunctionConcurrency(input) => concurrency::get_function_concurrency(&asked, input).await,
+        Input::PutFunctionConcurrency(input) => concurrency::put_function_concurrency(&asked, input).await,
+        Input::DeleteFunctionConcurrency(input) => {
+            concurrency::delete_function_concurrency(&asked, input).await
+        }
+        Input::PutProvisionedConcurrencyConfig(input) => {
+            concurrency::put_provisioned_concurrency_config(&asked, input).await
+        }
+        Input::GetProvisionedConcurrencyConfig(input) => {
+            concurrency::get_provisioned_concurrency_config(&asked, input).await
+        }
+        Input::DeleteProvisionedConcurrencyConfig(input) => {
+            concurrency::delete_provisioned_concurrency_config(&asked, input).await
+        }
+        Input::ListProvisionedConcurrencyConfigs(input) => {
+            concurrency::list_provisioned_concurrency_configs(&asked, input).await
+        }
+        Input::GetAccountSettings(input) => concurrency::get_account_settings(&asked, input).await,
+        Input::PutFunctionScalingConfig(input) => {
+            concurrency::put_function_scaling_config(&asked, input).await
+        }
+        Input::GetFunctionScalingConfig(input) => {
+            concurrency::get_function_scaling_config(&asked, input).await
+        }
+        Input::CreateCapacityProvider(input) => capacity::create_capacity_provider(&asked, input).await,
+        Input::GetCapacityProvider(input) => capacity::get_capacity_provider(&asked, input).await,
+        Input::UpdateCapacityProvider(input) => capacity::update_capacity_provider(&asked, input).await,
+        Input::DeleteCapacityProvider(input) => capacity::delete_capacity_provider(&asked, input).await,
+        Input::ListCapacityProviders(input) => capacity::list_capacity_providers(&asked, input).await,
+        Input::ListFunctionVersionsByCapacityProvider(input) => {
+            capacity::list_function_versions_by_capacity_provider(&asked, input).await
+        }
+        Input::PutFunctionEventInvokeConfig(input) => {
+            event_invoke::put_function_event_invoke_config(&asked, input).await
+        }
+        Input::UpdateFunctionEventInvokeConfig(input) => {
+            event_invoke::update_function_event_invoke_config(&asked, input).await
+        }
+        Input::GetFunctionEventInvokeConfig(input) => {
+            event_invoke::get_function_event_invoke_config(&asked, input).await
+        }
+        Input::DeleteFunctionEventInvokeConfig(input) => {
+            event_invoke::delete_function_event_invoke_config(&asked, input).await
+        }
+        Input::ListFunctionEventInvokeConfigs(input) => {
+            event_invoke::list_function_event_invoke_configs(&asked, input).await
+        }
+        Input::InvokeAsync(input) => event_invoke::invoke_async(&asked, input).await,
+        Input::CreateEventSourceMapping(input) => {
+            event_source::create_event_source_mapping(&asked, input).await
+        }
+        Input::GetEventSourceMapping(input) => event_source::get_event_source_mapping(&asked, input).await,
+        Input::UpdateEventSourceMapping(input) => {
+            event_source::update_event_source_mapping(&asked, input).await
+        }
+        Input::DeleteEventSourceMapping(input) => {
+            event_source::delete_event_source_mapping(&asked, input).await
+        }
+        Input::ListEventSourceMappings(input) => {
+            event_source::list_event_source_mappings(&asked, input).await
+        }
+        Input::CreateFunctionUrlConfig(input) => url::create_function_url_config(&asked, input).await,
+        Input::GetFunctionUrlConfig(input) => url::get_function_url_config(&asked, input).await,
+        Input::UpdateFunctionUrlConfig(input) => url::update_function_url_config(&asked, input).await,
+        Input::DeleteFunctionUrlConfig(input) => url::delete_function_url_config(&asked, input).await,
+        Input::ListFunctionUrlConfigs(input) => url::list_function_url_configs(&asked, input).await,
+        Input::CheckpointDurableExecution(input) => {
+            durable::checkpoint_durable_execution(&asked, input).await
+        }
+        Input::DeleteDurableExecution(input) => durable::delete_durable_execution(&asked, input).await,
+        Input::GetDurableExecution(input) => durable::get_durable_execution(&asked, input).await,
+        Input::GetDurableExecutionHistory(input) => {
+            durable::get_durable_execution_history(&asked, input).await
+        }
+        Input::GetDurableExecutionState(input) => durable::get_durable_execution_state(&asked, input).await,
+        Input::ListDurableExecutionsByFunction(input) => {
+            durable::list_durable_executions_by_function(&asked, input).await
+        }
+        Input::PauseDurableExecution(input) => durable::pause_durable_execution(&asked, input).await,
+        Input::ResumeDurableExecution(input) => durable::resume_durable_execution(&asked, input).await,
+        Input::SendDurableExecutionCallbackFailure(input) => {
+            durable::send_durable_execution_callback_failure(&asked, input).await
+        }
+        Input::SendDurableExecutionCallbackHeartbeat(input) => {
+            durable::send_durable_execution_callback_heartbeat(&asked, input).await
+        }
+        Input::SendDurableExecutionCallbackSuccess(input) => {
+            durable::send_durable_execution_callback_success(&asked, input).await
+        }
+        Input::StopDurableExecution(input) => durable::stop_durable_execution(&asked, input).await,
+        Input::AddPermission(input) => policy::add_permission(&asked, input).await,
+        Input::RemovePermission(input) => policy::remove_permission(&asked, input).await,
+        Input::GetPolicy(input) => policy::get_policy(&asked, input).await,
+        Input::PutResourcePolicy(input) => policy::put_resource_policy(&asked, input).await,
+        Input::GetResourcePolicy(input) => policy::get_resource_policy(&asked, input).await,
+        Input::DeleteResourcePolicy(input) => policy::delete_resource_policy(&asked, input).await,
+        Input::AddLayerVersionPermission(input) => policy::add_layer_version_permission(&asked, input).await,
+        Input::RemoveLayerVersionPermission(input) => {
+            policy::remove_layer_version_permission(&asked, input).await
+        }
+        Input::GetLayerVersionPolicy(input) => policy::get_layer_version_policy(&asked, input).await,
+        Input::CreateCodeSigningConfig(input) => {
+            code_signing::create_code_signing_config(&asked, input).await
+        }
+        Input::GetCodeSigningConfig(input) => code_signing::get_code_signing_config(&asked, input).await,
+        Input::UpdateCodeSigningConfig(input) => {
+            code_signing::update_code_signing_config(&asked, input).await
+        }
+        Input::DeleteCodeSigningConfig(input) => {
+            code_signing::delete_code_signing_config(&asked, input).await
+        }
+        Input::ListCodeSigningConfigs(input) => code_signing::list_code_signing_configs(&asked, input).await,
+        Input::ListFunctionsByCodeSigningConfig(input) => {
+            code_signing::list_functions_by_code_signing_config(&asked, input).await
+        }
+        Input::PutFunctionCodeSigningConfig(input) => {
+            code_signing::put_function_code_signing_config(&asked, input).await
+        }
+        Input::GetFunctionCodeSigningConfig(input) => {
+            code_signing::get_function_code_signing_config(&asked, input).await
+        }
+        Input::DeleteFunctionCodeSigningConfig(input) => {
+            code_signing::delete_function_code_signing_config(&asked, input).await
+        }
+        Input::PutRuntimeManagementConfig(input) => {
+            management::put_runtime_management_config(&asked, input).await
+        }
+        Input::GetRuntimeManagementConfig(input) => {
+            management::get_runtime_management_config(&asked, input).await
+        }
+        Input::PutFunctionRecursionConfig(input) => {
+            management::put_function_recursion_config(&asked, input).await
+        }
+        Input::GetFunctionRecursionConfig(input) => {
+            management::get_function_recursion_config(&asked, input).await
+        }
+        Input::TagResource(input) => tags::tag_resource(&asked, input).await,
+        Input::UntagResource(input) => tags::untag_resource(&asked, input).await,
+        Input::ListTags(input) => tags::list_tags(&asked, input).await,
     }
 }
 

@@ -66,7 +66,7 @@ impl World {
         let packages =
             Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
         let functions = Functions::open(FunctionParts {
-            records: store.functions(),
+            records: store.typed_records(),
             layer_records: store.layers(),
             packages: Arc::new(packages.expect("packages")),
             runtimes: Arc::clone(&engine) as _,

@@ -1,7 +1,7 @@
 //! Records in one SQLite file, written by one thread.
 //!
 //! The thread takes whatever has queued up since the last sync, applies it in one transaction, syncs once, and
-//! answers each writer on its own: a refused compare-and-set takes no other write with it, while a failing disk
+//! answers each writer on its own: a refused compare-and-set takes no other writer's with it, while a failing disk
 //! fails the whole group. Invariants: nothing is answered before its transaction is durable (write-ahead log,
 //! `synchronous=FULL`); only this module knows SQL.
 
@@ -15,7 +15,7 @@ use model::port::Pending;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Key, RECORD_BYTES_MAX, Record, RecordError, Records, Revision};
+use super::{Change, Key, RECORD_BYTES_MAX, Record, RecordError, Records, Revision, Write};
 
 /// Writes that wait for the disk; further writers wait for a place. With [`RECORD_BYTES_MAX`] this bounds memory.
 const QUEUE_MAX: usize = 256;
@@ -42,30 +42,19 @@ pub(crate) struct EmbeddedRecords {
 }
 
 enum Command {
-    Write { key: Key, change: Change, answer: oneshot::Sender<Result<Revision, RecordError>> },
+    Write(Waiting),
     List { kind: &'static str, answer: oneshot::Sender<Result<Vec<Record>, RecordError>> },
     Stop { stopped: oneshot::Sender<()> },
 }
 
-enum Change {
-    Insert(Vec<u8>),
-    Replace(Vec<u8>, Revision),
-    Remove(Revision),
-}
-
-/// A write that has been taken from the queue.
+/// Writes that are carried out together or not at all.
 struct Waiting {
-    key: Key,
-    change: Change,
-    answer: oneshot::Sender<Result<Revision, RecordError>>,
+    writes: Vec<Write>,
+    answer: oneshot::Sender<Result<Vec<Revision>, RecordError>>,
 }
 
-/// What a compare-and-set came to, if the disk did its part.
-enum Verdict {
-    Done(Revision),
-    Conflict(Revision),
-    Missing,
-}
+/// What the writes of one caller came to, if the disk did its part.
+type Verdict = Result<Vec<Revision>, RecordError>;
 
 impl EmbeddedRecords {
     /// Opens or creates the file and starts the writer.
@@ -89,14 +78,16 @@ impl EmbeddedRecords {
         }
     }
 
-    async fn write(&self, key: Key, change: Change) -> Result<Revision, RecordError> {
-        if let Change::Insert(value) | Change::Replace(value, _) = &change
-            && value.len() > RECORD_BYTES_MAX
-        {
-            return Err(RecordError::TooLarge { key, size_bytes: value.len() });
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<Revision>, RecordError> {
+        for write in &writes {
+            if let Change::Insert(value) | Change::Replace(value, _) = &write.change
+                && value.len() > RECORD_BYTES_MAX
+            {
+                return Err(RecordError::TooLarge { key: write.key.clone(), size_bytes: value.len() });
+            }
         }
         let (answer, wait) = oneshot::channel();
-        let command = Command::Write { key, change, answer };
+        let command = Command::Write(Waiting { writes, answer });
         self.queue.send(command).await.map_err(|_| RecordError::Closed)?;
         wait.await.unwrap_or(Err(RecordError::Closed))
     }
@@ -111,21 +102,8 @@ impl Records for EmbeddedRecords {
         })
     }
 
-    fn insert(&self, key: Key, value: Vec<u8>) -> Pending<'_, Result<Revision, RecordError>> {
-        Box::pin(self.write(key, Change::Insert(value)))
-    }
-
-    fn replace(
-        &self,
-        key: Key,
-        value: Vec<u8>,
-        expected: Revision,
-    ) -> Pending<'_, Result<Revision, RecordError>> {
-        Box::pin(self.write(key, Change::Replace(value, expected)))
-    }
-
-    fn remove(&self, key: Key, expected: Revision) -> Pending<'_, Result<(), RecordError>> {
-        Box::pin(async move { self.write(key, Change::Remove(expected)).await.map(|_| ()) })
+    fn commit(&self, writes: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>> {
+        Box::pin(self.write(writes))
     }
 
     fn by_hand(&self, key: &Key) -> String {
@@ -199,7 +177,7 @@ impl Writer {
             let mut writes = Vec::with_capacity(batch.len());
             for command in batch.drain(..) {
                 match command {
-                    Command::Write { key, change, answer } => writes.push(Waiting { key, change, answer }),
+                    Command::Write(waiting) => writes.push(waiting),
                     Command::List { kind, answer } => {
                         self.commit(std::mem::take(&mut writes));
                         let listed = self.list(kind).map_err(|source| io(&self.path, "read", source));
@@ -228,12 +206,8 @@ impl Writer {
         }
         match self.apply(&writes) {
             Ok(verdicts) => {
-                for (Waiting { key, answer, .. }, verdict) in writes.into_iter().zip(verdicts) {
-                    let _ = answer.send(match verdict {
-                        Verdict::Done(revision) => Ok(revision),
-                        Verdict::Conflict(current) => Err(RecordError::Conflict { key, current }),
-                        Verdict::Missing => Err(RecordError::Missing { key }),
-                    });
+                for (Waiting { answer, .. }, verdict) in writes.into_iter().zip(verdicts) {
+                    let _ = answer.send(verdict);
                 }
             }
             Err(error) => {
@@ -253,8 +227,8 @@ impl Writer {
             .query_one([], |row| row.get(0))?;
         let mut last = before;
         let mut verdicts = Vec::with_capacity(writes.len());
-        for Waiting { key, change, .. } in writes {
-            verdicts.push(apply_one(&transaction, key, change, &mut last)?);
+        for Waiting { writes, .. } in writes {
+            verdicts.push(apply_together(&transaction, writes, &mut last)?);
         }
         if last == before {
             // Every write was refused: there is nothing to sync.
@@ -276,13 +250,43 @@ impl Writer {
     }
 }
 
-/// Applies one write; `last` is the newest revision given out, and advances if the write is done.
-fn apply_one(
+/// Applies the writes of one caller: all of them, or none if one is refused. `last` is the newest revision given out,
+/// and advances with what is done.
+fn apply_together(
     transaction: &Transaction<'_>,
-    key: &Key,
-    change: &Change,
+    writes: &[Write],
     last: &mut i64,
 ) -> rusqlite::Result<Verdict> {
+    // One write is whole by itself, and most calls make one.
+    let alone = writes.len() == 1;
+    if !alone {
+        transaction.execute_batch("SAVEPOINT together")?;
+    }
+    let before = *last;
+    let mut revisions = Vec::with_capacity(writes.len());
+    for write in writes {
+        match apply_one(transaction, write, last)? {
+            Ok(revision) => revisions.push(revision),
+            Err(refused) => {
+                if !alone {
+                    transaction.execute_batch("ROLLBACK TO together; RELEASE together")?;
+                }
+                *last = before;
+                return Ok(Err(refused));
+            }
+        }
+    }
+    if !alone {
+        transaction.execute_batch("RELEASE together")?;
+    }
+    Ok(Ok(revisions))
+}
+
+fn apply_one(
+    transaction: &Transaction<'_>,
+    Write { key, change }: &Write,
+    last: &mut i64,
+) -> rusqlite::Result<Result<Revision, RecordError>> {
     let Key { kind, scope, name } = key;
     let next = *last + 1;
     let changed = match change {
@@ -301,11 +305,15 @@ fn apply_one(
     };
     if changed == 1 {
         *last = next;
-        return Ok(Verdict::Done(Revision(next)));
+        return Ok(Ok(Revision(next)));
     }
     let current = transaction
         .prepare_cached("SELECT revision FROM record WHERE kind = ? AND scope = ? AND name = ?")?
         .query_row(params![kind, scope, name], |row| row.get(0))
         .optional()?;
-    Ok(current.map_or(Verdict::Missing, |revision| Verdict::Conflict(Revision(revision))))
+    let key = key.clone();
+    Ok(Err(match current {
+        Some(revision) => RecordError::Conflict { key, current: Revision(revision) },
+        None => RecordError::Missing { key },
+    }))
 }

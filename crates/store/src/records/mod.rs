@@ -3,11 +3,11 @@
 //! A write is durable when it is answered. Two writers of one record cannot both win: each says which revision
 //! it has seen, and the second is refused. Revisions only ever grow, across all records and restarts, so that a
 //! record removed and made again never passes for the old one. What the bytes mean is for the typed layers
-//! such as [`functions`]; nothing here looks inside.
+//! such as [`typed`]; nothing here looks inside.
 
 mod embedded;
-pub mod functions;
 pub mod layers;
+pub mod typed;
 
 use std::error::Error;
 use std::fmt;
@@ -55,23 +55,88 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
+/// One write to one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The record.
+    pub key: Key,
+    /// What is done to it.
+    pub change: Change,
+}
+
+/// What a write does, and what it takes the record to be.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Adds it where there is none.
+    Insert(Vec<u8>),
+    /// Replaces it if it is still at that revision.
+    Replace(Vec<u8>, Revision),
+    /// Removes it if it is still at that revision.
+    Remove(Revision),
+}
+
+/// Without the value, which may hold secrets.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Insert(value) => f.debug_tuple("Insert").field(&value.len()).finish(),
+            Self::Replace(value, expected) => {
+                f.debug_tuple("Replace").field(&value.len()).field(expected).finish()
+            }
+            Self::Remove(expected) => f.debug_tuple("Remove").field(expected).finish(),
+        }
+    }
+}
+
 /// Keeps records. Futures may be dropped: a write that was handed over is then still carried out.
 pub trait Records: Send + Sync {
     /// All records of a kind, ordered by scope and name. Meant for the start of the server, not for each request.
     fn list(&self, kind: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>>;
+    /// Carries out all writes or none, and gives the revision of each. The first that is refused is told.
+    fn commit(&self, writes: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>>;
+    /// What an operator does to look at or delete one record by hand, as half a sentence for error messages.
+    fn by_hand(&self, key: &Key) -> String;
+}
+
+impl dyn Records + '_ {
     /// Adds a record where there is none.
-    fn insert(&self, key: Key, value: Vec<u8>) -> Pending<'_, Result<Revision, RecordError>>;
-    /// Replaces the record if it is still at `expected`.
-    fn replace(
+    ///
+    /// # Errors
+    /// [`RecordError::Conflict`] if there is one.
+    pub async fn insert(&self, key: Key, value: Vec<u8>) -> Result<Revision, RecordError> {
+        self.commit_one(Write { key, change: Change::Insert(value) }).await
+    }
+
+    /// Replaces a record if it is still at `expected`.
+    ///
+    /// # Errors
+    /// [`RecordError::Conflict`] or [`RecordError::Missing`] if it is not.
+    pub async fn replace(
         &self,
         key: Key,
         value: Vec<u8>,
         expected: Revision,
-    ) -> Pending<'_, Result<Revision, RecordError>>;
-    /// Removes the record if it is still at `expected`.
-    fn remove(&self, key: Key, expected: Revision) -> Pending<'_, Result<(), RecordError>>;
-    /// What an operator does to look at or delete one record by hand, as half a sentence for error messages.
-    fn by_hand(&self, key: &Key) -> String;
+    ) -> Result<Revision, RecordError> {
+        self.commit_one(Write { key, change: Change::Replace(value, expected) }).await
+    }
+
+    /// Removes a record if it is still at `expected`.
+    ///
+    /// # Errors
+    /// [`RecordError::Conflict`] or [`RecordError::Missing`] if it is not.
+    pub async fn remove(&self, key: Key, expected: Revision) -> Result<(), RecordError> {
+        self.commit_one(Write { key, change: Change::Remove(expected) }).await.map(drop)
+    }
+
+    /// Carries out one write.
+    ///
+    /// # Errors
+    /// As [`Records::commit`].
+    pub async fn commit_one(&self, write: Write) -> Result<Revision, RecordError> {
+        let revisions = self.commit(vec![write]).await?;
+        // As many as there were writes.
+        revisions.first().copied().ok_or(RecordError::Closed)
+    }
 }
 
 /// Why a record was not read or written.

@@ -10,7 +10,7 @@ use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::v2::{Architecture, Zip};
-use super::{SchemaError, parse, version_of};
+use super::{SchemaError, versioned};
 
 const VERSION: u32 = 1;
 
@@ -62,7 +62,7 @@ pub(crate) fn encode_layer(layer: &LayerVersion) -> Vec<u8> {
 
 /// Reads a layer version in any stored form.
 pub(crate) fn decode_layer(bytes: &[u8]) -> Result<LayerVersion, SchemaError> {
-    let stored: Layer = versioned(bytes)?;
+    let stored: Layer = versioned(VERSION, bytes)?;
     let illegal = |_| SchemaError::IllegalValue { field: "zip.digest" };
     let digest = Digest::parse(&stored.zip.digest).map_err(illegal)?;
     let layer = layer_id(&stored.account, &stored.region, &stored.name)?;
@@ -91,15 +91,8 @@ pub(crate) fn encode_counter(layer: &LayerId, last_number: u64) -> Vec<u8> {
 
 /// Reads a layer's last number in any stored form.
 pub(crate) fn decode_counter(bytes: &[u8]) -> Result<(LayerId, u64), SchemaError> {
-    let stored: Counter = versioned(bytes)?;
+    let stored: Counter = versioned(VERSION, bytes)?;
     Ok((layer_id(&stored.account, &stored.region, &stored.name)?, stored.last_number))
-}
-
-fn versioned<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, SchemaError> {
-    match version_of(bytes)? {
-        VERSION => parse(VERSION, bytes),
-        found => Err(SchemaError::UnknownVersion { found, known: VERSION }),
-    }
 }
 
 fn layer_id(account: &str, region: &str, name: &str) -> Result<LayerId, SchemaError> {

@@ -3,6 +3,7 @@
 //! The test starts itself again as a child that writes and says on standard output what has been acknowledged;
 //! the parent kills it somewhere, opens the directory and compares.
 
+use model::function::Function;
 use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -34,7 +35,7 @@ fn acknowledge(line: &str) {
 
 /// One task of the child: counts up in its own function, and puts a blob and a lease beside each count.
 async fn count_up(store: Arc<Store>, writer: u64, mut count: u64, revision: Option<Revision>) {
-    let (functions, blobs, ledger) = (store.functions(), store.blobs(), store.ledger());
+    let (functions, blobs, ledger) = (store.typed_records(), store.blobs(), store.ledger());
     let name = format!("writer-{writer}");
     let mut revision = match revision {
         Some(revision) => revision,
@@ -60,8 +61,8 @@ fn child() {
     runtime.block_on(async {
         let store = Arc::new(Store::open(Path::new(&dir)).unwrap());
         let known: BTreeMap<_, _> = store
-            .functions()
-            .load_all()
+            .typed_records()
+            .load::<Function>()
             .await
             .unwrap()
             .into_iter()
@@ -150,8 +151,8 @@ fn run_and_kill(dir: &Path, round: u64, acknowledged: &mut Acknowledged) {
 async fn verify(dir: &Path, round: u64, acknowledged: &mut Acknowledged) {
     let store = Store::open(dir).unwrap();
     let stored: BTreeMap<_, u64> = store
-        .functions()
-        .load_all()
+        .typed_records()
+        .load::<Function>()
         .await
         .unwrap()
         .into_iter()

@@ -3,6 +3,7 @@
 //! What is inside is tested beside the kind of state that it belongs to; here everything is opened through
 //! `Store`, as the server does.
 
+use model::function::Function;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -27,7 +28,7 @@ async fn everything_is_private() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("new/data");
     let store = Store::open(&dir).unwrap();
-    store.functions().insert(&function("hello", "")).await.unwrap();
+    store.typed_records().insert(&function("hello", "")).await.unwrap();
     let mut open = vec![dir.clone()];
     let mut seen = 0;
     while let Some(path) = open.pop() {
@@ -50,10 +51,10 @@ async fn a_path_through_a_link_works_as_given() {
     symlink("real", parent.path().join("link")).unwrap();
     let dir = parent.path().join("link");
     let store = Store::open(&dir).unwrap();
-    store.functions().insert(&function("hello", "")).await.unwrap();
+    store.typed_records().insert(&function("hello", "")).await.unwrap();
     store.close().await;
     let store = Store::open(&parent.path().join("real")).unwrap();
-    assert_eq!(store.functions().load_all().await.unwrap().len(), 1);
+    assert_eq!(store.typed_records().load::<Function>().await.unwrap().len(), 1);
     store.close().await;
 }
 
@@ -72,7 +73,7 @@ async fn a_store_that_was_only_dropped_opens_again_at_once() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..5 {
         let store = Store::open(dir.path()).unwrap();
-        assert_eq!(store.functions().load_all().await.unwrap().len(), round);
-        store.functions().insert(&function(&format!("f{round}"), "")).await.unwrap();
+        assert_eq!(store.typed_records().load::<Function>().await.unwrap().len(), round);
+        store.typed_records().insert(&function(&format!("f{round}"), "")).await.unwrap();
     }
 }

@@ -2,6 +2,7 @@
 //! claims stand in `SPECIFICATION.md`. Run with
 //! `cargo test -p dormouse-store --release -- --nocapture figures`.
 
+use model::function::Function;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,14 +24,14 @@ async fn figures() {
     let start = Instant::now();
     let one_by_one = 40;
     for number in 0..one_by_one {
-        store.functions().insert(&function(&format!("single-{number}"), "")).await.unwrap();
+        store.typed_records().insert(&function(&format!("single-{number}"), "")).await.unwrap();
     }
     let single = f64::from(one_by_one) / start.elapsed().as_secs_f64();
 
     let start = Instant::now();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
-            let functions = store.functions();
+            let functions = store.typed_records();
             tokio::spawn(async move {
                 let name = format!("task-{task}");
                 let mut revision = functions.insert(&function(&name, "")).await.unwrap();
@@ -59,5 +60,5 @@ async fn figures() {
     let at = |share: usize| nanos[nanos.len() * share / 1_000];
     println!("ledger record: {} ns median, {} ns at 99 %, {} ns at 99.9 %", at(500), at(990), at(999));
     assert_eq!(ledger.leases(Timestamp::default()).unwrap().count() as u64, LEASES);
-    assert_eq!(store.functions().load_all().await.unwrap().len() as u64, TASKS + 40);
+    assert_eq!(store.typed_records().load::<Function>().await.unwrap().len() as u64, TASKS + 40);
 }

@@ -4,6 +4,7 @@
 //! The limit is the kernel's own (`RLIMIT_FSIZE`, set by the shell that starts the child), so SQLite and the
 //! ledger meet the same failing `write(2)` that a full disk gives.
 
+use model::function::Function;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
@@ -33,7 +34,7 @@ async fn child() {
         println!("\nrefused to open");
         return;
     };
-    let functions = store.functions();
+    let functions = store.typed_records();
     let (mut revisions, mut failures) = (BTreeMap::new(), 0);
     for count in 0..40 {
         store.ledger().record(&lease(count));
@@ -85,7 +86,7 @@ async fn check(blocks: u64) -> Option<u64> {
     let dir = tempfile::tempdir().unwrap();
     let (acknowledged, failures, opened) = run_limited(dir.path(), blocks);
     let store = Store::open(dir.path()).unwrap_or_else(|error| panic!("{blocks} blocks: {error}"));
-    let stored = store.functions().load_all().await.unwrap();
+    let stored = store.typed_records().load::<Function>().await.unwrap();
     let stored: BTreeMap<_, _> =
         stored.into_iter().map(|(f, _)| (f.id.name.to_string(), f.settings.description)).collect();
     for (name, count) in &acknowledged {

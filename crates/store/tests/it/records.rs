@@ -3,6 +3,7 @@
 //! The last test compares any sequence of writes and restarts with a map in memory; the ones before are the
 //! cases that a reader wants to see spelt out, damage by hand included.
 
+use model::function::Function;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -25,17 +26,17 @@ fn is_conflict<T>(result: Result<T, RecordError>, at: Revision) -> bool {
 async fn functions_are_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let functions = store.functions();
+    let functions = store.typed_records();
     let first = functions.insert(&function("one", "1")).await.unwrap();
     let second = functions.insert(&function("two", "2")).await.unwrap();
     let changed = functions.replace(&function("one", "1b"), first).await.unwrap();
-    functions.remove(&id("two"), Version::Latest, second).await.unwrap();
+    functions.remove::<Function>(&id("two"), "$LATEST", second).await.unwrap();
     let third = functions.insert(&function("three", "3")).await.unwrap();
     store.close().await;
 
     let store = Store::open(dir.path()).unwrap();
     let expected = [(function("one", "1b"), changed), (function("three", "3"), third)];
-    assert_eq!(store.functions().load_all().await.unwrap(), expected);
+    assert_eq!(store.typed_records().load::<Function>().await.unwrap(), expected);
     store.close().await;
 }
 
@@ -128,14 +129,14 @@ fn tamper(dir: &Path, sql: &str) {
 async fn a_record_that_cannot_be_read_is_named_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.functions().insert(&function("good", "")).await.unwrap();
-    store.functions().insert(&function("bad", "")).await.unwrap();
+    store.typed_records().insert(&function("good", "")).await.unwrap();
+    store.typed_records().insert(&function("bad", "")).await.unwrap();
     store.close().await;
 
     let check = async |sql: &str, expect: SchemaError| {
         tamper(dir.path(), sql);
         let store = Store::open(dir.path()).unwrap();
-        let error = store.functions().load_all().await.unwrap_err();
+        let error = store.typed_records().load::<Function>().await.unwrap_err();
         store.close().await;
         let message = error.to_string();
         let RecordError::Unreadable { key, source, .. } = error else { panic!("{error:?}") };
@@ -157,7 +158,7 @@ async fn a_record_that_cannot_be_read_is_named_and_kept() {
     // The remedy that the message names works.
     tamper(dir.path(), &format!("DELETE FROM record {bad}"));
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.functions().load_all().await.unwrap().len(), 1);
+    assert_eq!(store.typed_records().load::<Function>().await.unwrap().len(), 1);
     store.close().await;
 }
 

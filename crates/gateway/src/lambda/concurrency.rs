@@ -1,0 +1,95 @@
+//! Concurrency: reserved and provisioned, and the account as a whole.
+//!
+//! As in [`super::function`]: nothing is decided here that `control` could decide.
+
+use http::Response;
+use wire::lambda as api;
+
+use super::{Asked, request, respond, unserved};
+use crate::respond::{Body, Failure};
+
+pub async fn put_function_concurrency(
+    asked: &Asked<'_>,
+    input: api::PutFunctionConcurrencyRequest,
+) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:PutFunctionConcurrency", &reference)?;
+    // The model allows no negative number.
+    let executions =
+        input.reserved_concurrent_executions.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+    let functions = &asked.app.parts.functions;
+    let kept = functions.reserve_concurrency(&asked.who.scope, &reference, executions).await?;
+    let response = api::Concurrency { reserved_concurrent_executions: i32::try_from(kept).ok() };
+    Ok(respond::<api::PutFunctionConcurrencyRequest, _>(&response))
+}
+
+pub async fn get_function_concurrency(
+    asked: &Asked<'_>,
+    input: api::GetFunctionConcurrencyRequest,
+) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:GetFunctionConcurrency", &reference)?;
+    let reserved = asked.app.parts.functions.reserved_concurrency(&asked.who.scope, &reference)?;
+    let reserved = reserved.and_then(|executions| i32::try_from(executions).ok());
+    let response = api::GetFunctionConcurrencyResponse { reserved_concurrent_executions: reserved };
+    Ok(respond::<api::GetFunctionConcurrencyRequest, _>(&response))
+}
+
+pub async fn delete_function_concurrency(
+    asked: &Asked<'_>,
+    input: api::DeleteFunctionConcurrencyRequest,
+) -> Result<Response<Body>, Failure> {
+    let reference = request::reference(input.function_name.as_deref())?;
+    asked.authorize("lambda:DeleteFunctionConcurrency", &reference)?;
+    asked.app.parts.functions.release_concurrency(&asked.who.scope, &reference).await?;
+    Ok(respond::<api::DeleteFunctionConcurrencyRequest, _>(&()))
+}
+
+pub async fn put_provisioned_concurrency_config(
+    _: &Asked<'_>,
+    _: api::PutProvisionedConcurrencyConfigRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("PutProvisionedConcurrencyConfig")
+}
+
+pub async fn get_provisioned_concurrency_config(
+    _: &Asked<'_>,
+    _: api::GetProvisionedConcurrencyConfigRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("GetProvisionedConcurrencyConfig")
+}
+
+pub async fn delete_provisioned_concurrency_config(
+    _: &Asked<'_>,
+    _: api::DeleteProvisionedConcurrencyConfigRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("DeleteProvisionedConcurrencyConfig")
+}
+
+pub async fn list_provisioned_concurrency_configs(
+    _: &Asked<'_>,
+    _: api::ListProvisionedConcurrencyConfigsRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("ListProvisionedConcurrencyConfigs")
+}
+
+pub async fn get_account_settings(
+    _: &Asked<'_>,
+    _: api::GetAccountSettingsRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("GetAccountSettings")
+}
+
+pub async fn put_function_scaling_config(
+    _: &Asked<'_>,
+    _: api::PutFunctionScalingConfigRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("PutFunctionScalingConfig")
+}
+
+pub async fn get_function_scaling_config(
+    _: &Asked<'_>,
+    _: api::GetFunctionScalingConfigRequest,
+) -> Result<Response<Body>, Failure> {
+    unserved::operation("GetFunctionScalingConfig")
+}
