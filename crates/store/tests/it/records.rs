@@ -9,7 +9,6 @@ use std::path::Path;
 
 use dormouse_store::records::{Key, RECORD_BYTES_MAX, RecordError, Revision};
 use dormouse_store::{SchemaError, Store, StoreError};
-use model::name::Version;
 use proptest::prelude::*;
 
 use crate::samples::{function, id};
