@@ -7,7 +7,7 @@ use model::function::Function;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use dormouse_store::records::{Key, RECORD_BYTES_MAX, RecordError, Revision};
+use dormouse_store::records::{Change, Key, RECORD_BYTES_MAX, RecordError, Revision, Write};
 use dormouse_store::{SchemaError, Store, StoreError};
 use proptest::prelude::*;
 
@@ -183,17 +183,26 @@ enum Step {
     Insert(u8, Vec<u8>),
     Replace(u8, Vec<u8>, usize),
     Remove(u8, usize),
+    /// Several at once, all or none.
+    Together(Vec<Step>),
     Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => single(),
+        4 => proptest::collection::vec(single(), 0..5).prop_map(Step::Together),
+        1 => Just(Step::Restart),
+    ]
+}
+
+fn single() -> impl Strategy<Value = Step> {
     let (name, value) = (0..4_u8, proptest::collection::vec(any::<u8>(), 0..8));
     prop_oneof![
         4 => (name.clone(), value.clone()).prop_map(|(name, value)| Step::Insert(name, value)),
         // Mostly the revision seen last, which tends to be the right one.
         6 => (name.clone(), value, 0..3_usize).prop_map(|(name, value, back)| Step::Replace(name, value, back)),
         3 => (name, 0..3_usize).prop_map(|(name, back)| Step::Remove(name, back)),
-        1 => Just(Step::Restart),
     ]
 }
 
@@ -228,6 +237,61 @@ impl Model {
     }
 }
 
+/// Commits several writes at once. Only of the first that is refused, every write before it having been fine, is the
+/// outcome foreseen; then none may have happened.
+async fn together(store: &Store, model: &mut Model, steps: Vec<Step>) {
+    let (mut writes, mut written, mut refused) = (Vec::new(), Vec::new(), false);
+    let mut present: HashSet<u8> = model.records.keys().copied().collect();
+    for step in steps {
+        let (name, value, expected) = match step {
+            Step::Insert(name, value) => (name, Some(value), None),
+            Step::Replace(name, value, back) => match model.seen(name, back) {
+                Some(expected) => (name, Some(value), Some(expected)),
+                None => continue,
+            },
+            Step::Remove(name, back) => match model.seen(name, back) {
+                Some(expected) => (name, None, Some(expected)),
+                None => continue,
+            },
+            Step::Together(_) | Step::Restart => continue,
+        };
+        let touched = written.iter().any(|(other, _)| *other == name);
+        let current = model.records.get(&name).map(|(_, revision)| *revision);
+        // A record that the group itself has written is at a revision that nobody could name.
+        refused |= match expected {
+            None => present.contains(&name),
+            Some(_) => touched || current != expected,
+        };
+        let change = match (value.clone(), expected) {
+            (Some(value), None) => Change::Insert(value),
+            (Some(value), Some(expected)) => Change::Replace(value, expected),
+            (None, expected) => Change::Remove(expected.unwrap()),
+        };
+        match value {
+            Some(_) => drop(present.insert(name)),
+            None => drop(present.remove(&name)),
+        }
+        writes.push(Write { key: key(&name.to_string()), change });
+        written.push((name, value));
+    }
+    match store.records().commit(writes).await {
+        Err(RecordError::Conflict { .. } | RecordError::Missing { .. }) => {
+            assert!(refused, "refused for nothing")
+        }
+        Err(other) => panic!("{other}"),
+        Ok(revisions) => {
+            assert!(!refused, "a refused write went through");
+            assert_eq!(revisions.len(), written.len());
+            for ((name, value), revision) in written.into_iter().zip(revisions) {
+                match value {
+                    Some(value) => model.wrote(name, value, revision),
+                    None => drop(model.records.remove(&name)),
+                }
+            }
+        }
+    }
+}
+
 async fn run_against_model(steps: Vec<Step>) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
@@ -254,6 +318,7 @@ async fn run_against_model(steps: Vec<Step>) {
                     model.records.remove(&name);
                 }
             }
+            Step::Together(steps) => together(&store, &mut model, steps).await,
             Step::Restart => {
                 store.close().await;
                 store = Store::open(dir.path()).unwrap();
