@@ -1,9 +1,9 @@
 //! What the operations of the API mean: functions and their packages, layers, who is calling and what they may do,
 //! and the logs that functions leave.
 //!
-//! Everything in memory is a copy of what `store` made durable. This crate knows no socket, no HTTP, no JSON and
-//! no sandbox: it takes and gives domain types, reaches the engine through ports, and says no with
-//! `ServiceError`.
+//! Everything in memory is a copy of what `store` made durable. This crate knows no socket, no HTTP and no sandbox:
+//! it takes and gives domain types, reaches the engine through ports, and says no with `ServiceError`. The one JSON
+//! that it reads is that of policies ([`policy`]): a language whose meaning lives here.
 
 mod durable;
 pub mod function;
@@ -13,4 +13,5 @@ pub mod link;
 pub mod logs;
 mod marker;
 pub mod package;
+pub mod policy;
 pub(crate) mod table;

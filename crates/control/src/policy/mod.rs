@@ -1,0 +1,54 @@
+//! The policy language of IAM: documents read from JSON, and what they say of a request.
+//!
+//! Pure: it knows neither who holds a policy nor how a request came in. A document is read once, completely or not at
+//! all, and only compared afterwards. Nothing that is not understood is passed over: an unknown element, operator or
+//! form makes the whole document malformed.
+//! Source: IAM User Guide, "IAM JSON policy reference" and "Policy evaluation logic".
+
+mod condition;
+mod context;
+mod date;
+mod decide;
+pub mod json;
+mod parse;
+mod pattern;
+mod principal;
+mod statement;
+
+pub use context::Context;
+pub use decide::{Decision, Held, Request, Source, decide};
+pub use principal::{Actor, Match};
+pub use statement::{Document, Effect, Statement, Verdict};
+
+/// Where a policy stands, which decides what it has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// With a user, group, role or session: names no principal.
+    Identity,
+    /// With a resource: names principals.
+    Resource,
+    /// With a role: who may take it on. Names principals and no resource.
+    Trust,
+}
+
+/// Why a text is no policy, in IAM's words (`MalformedPolicyDocument`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(String);
+
+impl Malformed {
+    fn because(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    fn syntax() -> Self {
+        Self::because("Syntax errors in policy.")
+    }
+
+    fn condition_type(name: &str) -> Self {
+        Self(format!("Invalid Condition type : {}.", name.chars().take(100).collect::<String>()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

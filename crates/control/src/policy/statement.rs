@@ -1,0 +1,148 @@
+//! Documents and statements as they were read, and what one document says of a request.
+//!
+//! Pure. A statement that fits in part says nothing, and a denial is above all that is allowed.
+
+use super::condition::Condition;
+use super::decide::Request;
+use super::pattern::{ArnPattern, Pattern, Reading};
+use super::principal::{Match, Principals};
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    pub(super) statements: Vec<Statement>,
+}
+
+/// One statement of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub(super) sid: Option<String>,
+    pub(super) effect: Effect,
+    pub(super) principals: Option<Listed<Principals>>,
+    pub(super) actions: Listed<Vec<Pattern>>,
+    /// None in trust policies.
+    pub(super) resources: Option<Listed<Vec<ArnPattern>>>,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Allow.
+    Allow,
+    /// Deny.
+    Deny,
+}
+
+/// `Action` or `NotAction`, and so on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Listed<T> {
+    Only(T),
+    AllBut(T),
+}
+
+/// What policies say of a request, each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing that fits.
+    Silent,
+    /// It is allowed; in a policy that names principals, to those who match this well.
+    Allowed(Match),
+    /// It is denied, whatever else is allowed.
+    Denied,
+}
+
+impl Document {
+    /// Allows everything.
+    pub(super) fn of_everything() -> Self {
+        let reading = Reading { wildcards: true, variables: false };
+        Self {
+            statements: vec![Statement {
+                sid: None,
+                effect: Effect::Allow,
+                principals: None,
+                actions: Listed::Only(vec![Pattern::parse("*", reading)]),
+                resources: None,
+                conditions: Vec::new(),
+            }],
+        }
+    }
+
+    /// The statements in their order.
+    #[must_use]
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// What the document says of a request: a denial above all, then the best match that is allowed.
+    #[must_use]
+    pub fn says(&self, request: &Request<'_>) -> Verdict {
+        let verdicts = self.statements.iter().map(|statement| statement.says(request));
+        verdicts.max().unwrap_or(Verdict::Silent)
+    }
+}
+
+impl Statement {
+    /// Its id.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// Whether it allows or denies.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Whether it allows something to everybody, on no condition.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        let everybody = match &self.principals {
+            Some(Listed::Only(principals)) => principals.has_everybody(),
+            Some(Listed::AllBut(_)) => true,
+            None => false,
+        };
+        self.effect == Effect::Allow && everybody && self.conditions.is_empty()
+    }
+
+    fn says(&self, request: &Request<'_>) -> Verdict {
+        let Request { action, resource, actor, context } = *request;
+        let about_action = self
+            .actions
+            .fits(|patterns| patterns.iter().any(|pattern| pattern.matches(action, context, true)));
+        let about_resource = self.resources.as_ref().is_none_or(|resources| {
+            resources.fits(|patterns| patterns.iter().any(|pattern| pattern.matches(resource, context)))
+        });
+        if !about_action || !about_resource {
+            return Verdict::Silent;
+        }
+        let matched = match (&self.principals, actor) {
+            (None, _) => Some(Match::Direct),
+            (Some(_), None) => None,
+            (Some(Listed::Only(principals)), Some(actor)) => principals.find(actor),
+            (Some(Listed::AllBut(principals)), Some(actor)) => match principals.find(actor) {
+                None => Some(Match::Direct),
+                Some(_) => None,
+            },
+        };
+        match matched {
+            Some(matched) if self.conditions.iter().all(|condition| condition.holds(context)) => {
+                match self.effect {
+                    Effect::Allow => Verdict::Allowed(matched),
+                    Effect::Deny => Verdict::Denied,
+                }
+            }
+            _ => Verdict::Silent,
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    fn fits(&self, is_listed: impl FnOnce(&T) -> bool) -> bool {
+        match self {
+            Self::Only(listed) => is_listed(listed),
+            Self::AllBut(listed) => !is_listed(listed),
+        }
+    }
+}
