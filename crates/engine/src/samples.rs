@@ -12,6 +12,7 @@ use model::function::{
 };
 use model::id::{AccountId, Digest, Region, RequestId, RevisionId};
 use model::name::{FunctionName, Version};
+use model::noted::{Noted, Origin};
 use model::port::Invocation;
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
@@ -47,8 +48,10 @@ pub(crate) fn function() -> Function {
             file_systems: Vec::new(),
             tenant_isolation: false,
             capacity: None,
+            noted: Noted::default(),
         },
         code: Code::Zip(Zip { digest: Digest::from_bytes([0; 32]), size_bytes: 1 }),
+        origin: Origin::default(),
         revision: RevisionId::from_random([0; 16]),
         last_modified: Timestamp::from_millis(0),
         state: State::Active,

@@ -10,6 +10,7 @@ use crate::arn::FunctionId;
 use crate::id::{Digest, RevisionId};
 use crate::limits;
 use crate::name::Version;
+use crate::noted::{DirectRead, Noted, Origin};
 use crate::runtime::RuntimeName;
 use crate::time::Timestamp;
 
@@ -24,6 +25,8 @@ pub struct Function {
     pub settings: Settings,
     /// What it runs.
     pub code: Code,
+    /// What was said of where that came from.
+    pub origin: Origin,
     /// Changes with every change of settings or code.
     pub revision: RevisionId,
     /// When settings or code last changed.
@@ -67,6 +70,8 @@ pub struct Settings {
     pub tenant_isolation: bool,
     /// Asks for several invocations at once in one environment.
     pub capacity: Option<CapacityProvider>,
+    /// What is said about things beside the code.
+    pub noted: Noted,
 }
 
 /// What is started in an environment, by kind of package.
@@ -111,6 +116,8 @@ pub struct FileSystem {
     pub arn: String,
     /// Where it stands inside: below `/mnt/`.
     pub local_path: String,
+    /// How an S3 file system is read; stored.
+    pub direct_read: Option<DirectRead>,
 }
 
 /// `CapacityProviderConfig`: what is honoured of it here is the number of invocations that one environment takes at

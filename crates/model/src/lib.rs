@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod log;
 pub mod name;
+pub mod noted;
 pub mod port;
 pub mod runtime;
 pub mod time;

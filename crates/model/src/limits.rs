@@ -42,6 +42,10 @@ pub const TIMEOUT_S_DEFAULT: u32 = 3;
 pub const EPHEMERAL_MB: std::ops::RangeInclusive<u32> = 512..=10_240;
 /// Size of `/tmp` where none is asked for.
 pub const EPHEMERAL_MB_DEFAULT: u32 = 512;
+/// Size of `/tmp` in MB beside an accelerator.
+pub const EPHEMERAL_MB_ACCELERATED: std::ops::RangeInclusive<u32> = 512..=32_768;
+/// Days for which the history of a durable execution is kept where nothing else is asked for.
+pub const DURABLE_RETENTION_DAYS_DEFAULT: u32 = 14;
 /// Memory that buys one whole vCPU.
 pub const MEMORY_MB_PER_VCPU: u32 = 1_769;
 /// Processes and threads in one environment.

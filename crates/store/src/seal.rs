@@ -50,7 +50,7 @@ impl Sealer {
             key
         };
         let secret = secrets.get_or_create(SECRET_NAME, make)?;
-        Self::new(secret.expose()).ok_or_else(|| SecretError::Unusable { name: SECRET_NAME })
+        Self::new(secret.expose()).ok_or(SecretError::Unusable { name: SECRET_NAME })
     }
 
     /// A sealer with this key of 32 bytes; none if it has another length.

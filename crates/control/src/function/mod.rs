@@ -11,6 +11,7 @@ mod attachments;
 mod concurrency;
 mod images;
 mod intake;
+mod noted;
 mod prepare;
 mod reference;
 mod refusal;
@@ -34,6 +35,7 @@ use model::function::{Function, State, UpdateStatus};
 use model::id::{Digest, RevisionId};
 use model::limits;
 use model::name::{FunctionName, FunctionReference, Qualifier, Version};
+use model::noted::Origin;
 use model::port::{Clock, Entropy, Images, Invoke, Objects, Runtimes};
 use store::records::RecordError;
 use store::records::layers::LayerRecords;
@@ -47,6 +49,7 @@ use attachments::Attachments;
 use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
+pub use noted::{NotedChange, VpcChange};
 use reference::{one_qualifier, own_id, own_latest};
 use refusal::{in_progress, in_state, not_found};
 use registry::{Claim, Live, Registry};
@@ -104,6 +107,8 @@ pub struct Create {
     pub reference: FunctionReference,
     /// Its code.
     pub source: Source,
+    /// What is said of where that comes from.
+    pub origin: Origin,
     /// Its settings.
     pub settings: Change,
     /// Its labels.
@@ -190,6 +195,7 @@ impl Functions {
         };
         let settings = request.settings.into_settings(kind, &self.surroundings(&id.scope))?;
         check_tags(&request.tags)?;
+        noted::check_key(request.origin.kms_key.as_deref())?;
         self.check_runtime(&settings.start, settings.architecture)?;
         let reservation = registry.reserve(&id).ok_or_else(exists)?;
         let fit = Fit {
@@ -205,6 +211,7 @@ impl Functions {
             version: Version::Latest,
             settings,
             code: arrived.code(),
+            origin: request.origin,
             revision: self.new_revision(),
             last_modified: parts.clock.now(),
             state: State::Pending,
@@ -242,6 +249,11 @@ impl Functions {
         qualifier: Option<&Qualifier>,
     ) -> Result<Arc<Function>, ServiceError> {
         let live = self.find(caller, reference, qualifier)?;
+        if let Some(what) = live.current.settings.noted.unperformed() {
+            return Err(ServiceError::InvalidParameterValue(format!(
+                "This version of Dormouse keeps the settings of {what} but cannot run functions that have them."
+            )));
+        }
         live.serving.ok_or_else(|| match live.current.state {
             // Known to run once, but what it runs is being fetched again.
             State::Active => in_progress(&live.current.id),

@@ -10,8 +10,10 @@ use model::function::{
     Start, TracingMode,
 };
 use model::limits;
+use model::noted::{Durable, Noted};
 use model::runtime::RuntimeName;
 
+use super::noted::{self, NotedChange};
 use super::surroundings::Surroundings;
 
 /// Environment variables that belong to Lambda.
@@ -77,6 +79,8 @@ pub struct Change {
     pub tenant_isolation: Option<bool>,
     /// Several invocations at once in one environment.
     pub capacity: Option<CapacityProvider>,
+    /// What is said about things beside the code.
+    pub noted: NotedChange,
 }
 
 /// The two kinds of package.
@@ -144,6 +148,11 @@ impl Change {
             file_systems: Vec::new(),
             tenant_isolation: self.tenant_isolation.unwrap_or(false),
             capacity: None,
+            // The one thing that only a new function can be; the change fills it in.
+            noted: Noted {
+                durable: self.noted.durable.as_ref().map(|_| Box::new(durable_default())),
+                ..Noted::default()
+            },
         };
         self.apply(settings, surroundings)
     }
@@ -202,6 +211,7 @@ impl Change {
         if self.capacity.is_some() {
             settings.capacity = self.capacity;
         }
+        settings.noted = self.noted.apply(settings.noted)?;
         check(&settings)?;
         Ok(settings)
     }
@@ -230,6 +240,10 @@ impl LoggingChange {
     }
 }
 
+fn durable_default() -> Durable {
+    Durable { retention_days: Some(limits::DURABLE_RETENTION_DAYS_DEFAULT), ..Durable::default() }
+}
+
 fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
@@ -248,11 +262,16 @@ fn check(settings: &Settings) -> Result<(), ServiceError> {
     }
     check_range("timeout", settings.timeout_s, &limits::TIMEOUT_S)?;
     check_range("memorySize", settings.memory_mb, &limits::MEMORY_MB)?;
-    check_range("ephemeralStorage.size", settings.ephemeral_mb, &limits::EPHEMERAL_MB)?;
+    let ephemeral = match settings.noted.accelerator_gb {
+        None => &limits::EPHEMERAL_MB,
+        Some(_) => &limits::EPHEMERAL_MB_ACCELERATED,
+    };
+    check_range("ephemeralStorage.size", settings.ephemeral_mb, ephemeral)?;
     if let Some(concurrency) = settings.capacity.as_ref().and_then(|provider| provider.concurrency) {
         let name = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.perExecutionEnvironmentMaxConcurrency";
         check_range(name, concurrency, &limits::CONCURRENCY_PER_ENVIRONMENT)?;
     }
+    noted::check(settings)?;
     check_environment(&settings.environment)
 }
 

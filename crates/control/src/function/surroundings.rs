@@ -61,13 +61,18 @@ impl Surroundings<'_> {
     /// # Errors
     /// `InvalidParameterValue` for an ARN that is mapped to no directory, or a path outside `/mnt`.
     pub fn file_systems(&self, wanted: Vec<FileSystem>) -> Result<Vec<FileSystem>, ServiceError> {
-        for (index, FileSystem { arn, local_path }) in wanted.iter().enumerate() {
+        for (index, FileSystem { arn, local_path, direct_read }) in wanted.iter().enumerate() {
             if !is_below_mnt(local_path) {
                 return invalid(format!(
                     "The local mount path {} is not legal: it is /mnt/ and one name of letters, digits, hyphens, \
                      underscores and dots.",
                     shown(local_path)
                 ));
+            }
+            if direct_read.is_some() && arn.split(':').nth(2) != Some("s3files") {
+                return invalid(
+                    "S3FilesConfig is only supported for access points of Amazon S3 Files.".to_owned(),
+                );
             }
             if !self.file_systems.contains_key(arn) {
                 return invalid(format!(

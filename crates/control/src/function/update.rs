@@ -9,8 +9,10 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Architecture, Code, Function, State, UpdateStatus};
 use model::name::FunctionReference;
+use model::noted::Origin;
 
 use super::intake::Fit;
+use super::noted::check_key;
 use super::reference::own_latest;
 use super::refusal::{in_progress, in_state, not_found};
 use super::registry::ClaimError;
@@ -24,6 +26,8 @@ pub struct UpdateCode {
     pub reference: FunctionReference,
     /// The code.
     pub source: Source,
+    /// What is said of where that comes from.
+    pub origin: Origin,
     /// The instruction set, if it changes.
     pub architecture: Option<Architecture>,
     /// Refuse unless the function is at this revision.
@@ -77,6 +81,7 @@ impl Functions {
             }
             _ => {}
         }
+        check_key(request.origin.kms_key.as_deref())?;
         let architecture = request.architecture.unwrap_or(current.settings.architecture);
         self.check_runtime(&current.settings.start, architecture)?;
         let fit = Fit {
@@ -90,6 +95,7 @@ impl Functions {
         if request.dry_run {
             let mut would_be = Function::clone(&current);
             (would_be.code, would_be.settings.architecture) = (arrived.code(), architecture);
+            would_be.origin = request.origin;
             return Ok(Arc::new(would_be));
         }
         let edit = |function: &mut Function| {
@@ -98,6 +104,7 @@ impl Functions {
                 return Err(in_progress(&function.id));
             }
             function.code = arrived.code();
+            function.origin = request.origin;
             function.settings.architecture = architecture;
             Ok(())
         };

@@ -65,6 +65,7 @@ fn function() -> Function {
         version: model::name::Version::Latest,
         settings: change.into_settings_alone().expect("legal settings"),
         code: Code::Zip(Zip { digest: model::id::Digest::from_bytes([0; 32]), size_bytes: 1 }),
+        origin: Default::default(),
         revision: model::id::RevisionId::from_random([0; 16]),
         last_modified: Timestamp::default(),
         state: model::function::State::Active,

@@ -23,6 +23,7 @@ fn new_code(name: &str, content: &str) -> UpdateCode {
     UpdateCode {
         reference: reference(name),
         source: inline(zip(&[("app.py", content)])),
+        origin: Default::default(),
         architecture: None,
         revision: None,
         dry_run: false,

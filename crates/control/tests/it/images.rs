@@ -24,6 +24,7 @@ fn new_image(name: &str, uri: &str) -> UpdateCode {
     UpdateCode {
         reference: reference(name),
         source: Source::Image(uri.to_owned()),
+        origin: Default::default(),
         architecture: None,
         revision: None,
         dry_run: false,

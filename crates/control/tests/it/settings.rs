@@ -9,7 +9,7 @@ use model::function::{CapacityProvider, FileSystem};
 use crate::world::{FILE_SYSTEM, World, change, create, reference, scope, zip};
 
 fn mount(arn: &str, local_path: &str) -> FileSystem {
-    FileSystem { arn: arn.to_owned(), local_path: local_path.to_owned() }
+    FileSystem { arn: arn.to_owned(), local_path: local_path.to_owned(), direct_read: None }
 }
 
 async fn check_refused(world: &World, settings: Change, expect: &str) {

@@ -186,6 +186,7 @@ pub fn create(name: &str) -> Create {
     Create {
         reference: reference(name),
         source: inline(zip(&[("app.py", name)])),
+        origin: Default::default(),
         settings: change(),
         tags: Default::default(),
     }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use control::function::is_resolved;
 use model::function::{Code, Function, LogFormat, Settings, Start, State, TracingMode, UpdateStatus};
 use model::name::Qualifier;
+use model::noted::DirectRead;
 use wire::lambda as api;
 
 /// What AWS says while a change is being prepared, of new functions and changed ones alike.
@@ -97,9 +98,26 @@ pub fn listed(function: &Function, qualifier: Option<&Qualifier>) -> api::Functi
         architectures: Some(vec![settings.architecture.as_str().into()]),
         ephemeral_storage: Some(api::EphemeralStorage { size: i32::try_from(settings.ephemeral_mb).ok() }),
         snap_start: Some(api::SnapStartResponse {
-            apply_on: Some(api::SnapStartApplyOn::None),
+            apply_on: Some(match settings.noted.snap_start {
+                true => api::SnapStartApplyOn::PublishedVersions,
+                false => api::SnapStartApplyOn::None,
+            }),
+            // No snapshots are made.
             optimization_status: Some(api::SnapStartOptimizationStatus::Off),
         }),
+        vpc_config: settings.noted.vpc.as_deref().map(vpc),
+        dead_letter_config: (settings.noted.dead_letter.clone())
+            .map(|target| api::DeadLetterConfig { target_arn: Some(target) }),
+        kms_key_arn: settings.noted.kms_key.clone(),
+        durable_config: settings.noted.durable.as_deref().map(durable),
+        runtime_config: settings.noted.custom_runtime.as_deref().map(|runtime| api::FunctionRuntimeConfig {
+            runtime_arn: Some(runtime.arn.clone()),
+            runtime_alias: Some(runtime.alias.clone()),
+        }),
+        accelerator_config: settings
+            .noted
+            .accelerator_gb
+            .map(|gb| api::AcceleratorConfig { accelerator_memory_size: i32::try_from(gb).ok() }),
         logging_config: Some(logging(function)),
         ..api::FunctionConfiguration::default()
     }
@@ -138,9 +156,33 @@ fn file_systems(settings: &Settings) -> Option<Vec<api::FileSystemConfig>> {
     let mount = |mount: &model::function::FileSystem| api::FileSystemConfig {
         arn: Some(mount.arn.clone()),
         local_mount_path: Some(mount.local_path.clone()),
-        ..api::FileSystemConfig::default()
+        s3_files_config: mount.direct_read.map(|mode| api::S3FilesConfig {
+            direct_s3_read: Some(match mode {
+                DirectRead::Auto => api::DirectS3Read::Auto,
+                DirectRead::Enabled => api::DirectS3Read::Enabled,
+                DirectRead::Disabled => api::DirectS3Read::Disabled,
+            }),
+        }),
     };
     (!settings.file_systems.is_empty()).then(|| settings.file_systems.iter().map(mount).collect())
+}
+
+/// There are no networks here that could have an id.
+fn vpc(vpc: &model::noted::Vpc) -> api::VpcConfigResponse {
+    api::VpcConfigResponse {
+        subnet_ids: Some(vpc.subnets.clone()),
+        security_group_ids: Some(vpc.security_groups.clone()),
+        vpc_id: Some(String::new()),
+        ipv6_allowed_for_dual_stack: Some(vpc.ipv6),
+    }
+}
+
+fn durable(durable: &model::noted::Durable) -> api::DurableConfig {
+    api::DurableConfig {
+        kms_key_arn: durable.kms_key.clone(),
+        retention_period_in_days: durable.retention_days.and_then(|days| i32::try_from(days).ok()),
+        execution_timeout: durable.timeout_s.and_then(|seconds| i32::try_from(seconds).ok()),
+    }
 }
 
 fn capacity(settings: &Settings) -> Option<api::CapacityProviderConfig> {

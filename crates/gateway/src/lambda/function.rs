@@ -20,8 +20,10 @@ pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Res
     asked.authorize("lambda:CreateFunction", &reference)?;
     unserved::check_create(&input)?;
     let settings = request::settings_of_create(&input)?;
-    let source = source::of_create(input.code.unwrap_or_default(), input.package_type.as_ref())?;
-    let create = Create { reference, source, settings, tags: input.tags.unwrap_or_default() };
+    let code = input.code.unwrap_or_default();
+    let origin = source::origin(&code)?;
+    let source = source::of_create(code, input.package_type.as_ref())?;
+    let create = Create { reference, source, origin, settings, tags: input.tags.unwrap_or_default() };
     let function = asked.app.parts.functions.create(&asked.who.scope, create).await?;
     Ok(respond::<api::CreateFunctionRequest, _>(&configuration(&function, None)))
 }
@@ -36,6 +38,8 @@ pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Respons
         Code::Zip(zip) => api::FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(code::address(asked.app, &asked.call.head, asked.call.local, zip.digest)),
+            resolved_s3_object: function.origin.object.as_deref().map(source::resolved),
+            source_kms_key_arn: function.origin.kms_key.clone(),
             ..api::FunctionCodeLocation::default()
         },
         Code::Image(image) => api::FunctionCodeLocation {
@@ -49,6 +53,9 @@ pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Respons
         configuration: Some(configuration(&function, shown)),
         code: Some(code),
         tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
+        concurrency: functions.reserved_concurrency(&asked.who.scope, &own(&reference))?.map(|executions| {
+            api::Concurrency { reserved_concurrent_executions: i32::try_from(executions).ok() }
+        }),
         ..api::GetFunctionResponse::default()
     };
     Ok(respond::<api::GetFunctionRequest, _>(&response))
@@ -91,11 +98,13 @@ pub async fn update_code(
         s3_bucket: input.s3_bucket,
         s3_key: input.s3_key,
         s3_object_version: input.s3_object_version,
+        s3_object_storage_mode: input.s3_object_storage_mode,
         image_uri: input.image_uri,
-        ..api::FunctionCode::default()
+        source_kms_key_arn: input.source_kms_key_arn,
     };
     let update = UpdateCode {
         reference,
+        origin: source::origin(&code)?,
         source: source::of_update(code)?,
         architecture: request::architecture(input.architectures.as_deref())?,
         revision: input.revision_id,
@@ -111,7 +120,6 @@ pub async fn update_configuration(
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
     asked.authorize("lambda:UpdateFunctionConfiguration", &reference)?;
-    unserved::check_update_configuration(&input)?;
     let settings = request::settings_of_update(&input)?;
     let update = UpdateSettings { reference, settings, revision: input.revision_id };
     let function = asked.app.parts.functions.update_settings(&asked.who.scope, update).await?;
@@ -128,6 +136,11 @@ pub async fn delete(
     // The service has always answered 204, whatever its model says.
     let deleted = api::DeleteFunctionResponse { status_code: Some(204) };
     Ok(respond::<api::DeleteFunctionRequest, _>(&deleted))
+}
+
+/// The function itself, whichever of its versions was named.
+fn own(reference: &FunctionReference) -> FunctionReference {
+    FunctionReference { qualifier: None, ..reference.clone() }
 }
 
 fn named(

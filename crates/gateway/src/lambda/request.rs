@@ -6,13 +6,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use control::function::{Change, LoggingChange};
+use control::function::{Change, LoggingChange, NotedChange, VpcChange};
 use model::error::ServiceError;
 use model::function::{
     Architecture, CapacityProvider, Environment, FileSystem, ImageConfig, LogFormat, TracingMode,
 };
 use model::limits;
 use model::name::{FunctionName, FunctionReference, Qualifier};
+use model::noted::{CustomRuntime, DirectRead, Durable};
 use model::runtime::RuntimeName;
 use serde::de::IgnoredAny;
 use wire::lambda::{self as api, unknown_runtime_message};
@@ -77,6 +78,18 @@ pub fn settings_of_create(input: &api::CreateFunctionRequest) -> Result<Change, 
         file_systems: input.file_system_configs.as_deref().map(file_systems),
         tenant_isolation: Some(input.tenancy_config.is_some()),
         capacity: input.capacity_provider_config.as_ref().and_then(capacity),
+        noted: NotedChange {
+            vpc: input.vpc_config.as_ref().map(vpc),
+            dead_letter: input.dead_letter_config.as_ref().map(dead_letter),
+            kms_key: input.kms_key_arn.clone(),
+            snap_start: input.snap_start.as_ref().and_then(snap_start),
+            durable: input.durable_config.as_ref().map(durable),
+            custom_runtime: input.runtime_config.as_ref().map(custom_runtime),
+            accelerator_gb: input
+                .accelerator_config
+                .as_ref()
+                .and_then(|config| config.accelerator_memory_size),
+        },
     })
 }
 
@@ -102,6 +115,18 @@ pub fn settings_of_update(input: &api::UpdateFunctionConfigurationRequest) -> Re
         file_systems: input.file_system_configs.as_deref().map(file_systems),
         tenant_isolation: None,
         capacity: input.capacity_provider_config.as_ref().and_then(capacity),
+        noted: NotedChange {
+            vpc: input.vpc_config.as_ref().map(vpc),
+            dead_letter: input.dead_letter_config.as_ref().map(dead_letter),
+            kms_key: input.kms_key_arn.clone(),
+            snap_start: input.snap_start.as_ref().and_then(snap_start),
+            durable: input.durable_config.as_ref().map(durable),
+            custom_runtime: input.runtime_config.as_ref().map(custom_runtime),
+            accelerator_gb: input
+                .accelerator_config
+                .as_ref()
+                .and_then(|config| config.accelerator_memory_size),
+        },
     })
 }
 
@@ -193,8 +218,51 @@ fn file_systems(asked: &[api::FileSystemConfig]) -> Vec<FileSystem> {
     let mount = |mount: &api::FileSystemConfig| FileSystem {
         arn: mount.arn.clone().unwrap_or_default(),
         local_path: mount.local_mount_path.clone().unwrap_or_default(),
+        direct_read: mount.s3_files_config.as_ref().map(direct_read),
     };
     asked.iter().map(mount).collect()
+}
+
+/// The default where nothing else is said.
+fn direct_read(asked: &api::S3FilesConfig) -> DirectRead {
+    match asked.direct_s3_read {
+        Some(api::DirectS3Read::Enabled) => DirectRead::Enabled,
+        Some(api::DirectS3Read::Disabled) => DirectRead::Disabled,
+        // Any other mode has failed the model's constraint.
+        None | Some(api::DirectS3Read::Auto | api::DirectS3Read::Unknown(_)) => DirectRead::Auto,
+    }
+}
+
+fn vpc(asked: &api::VpcConfig) -> VpcChange {
+    VpcChange {
+        subnets: asked.subnet_ids.clone(),
+        security_groups: asked.security_group_ids.clone(),
+        ipv6: asked.ipv6_allowed_for_dual_stack,
+    }
+}
+
+/// Empty for none.
+fn dead_letter(asked: &api::DeadLetterConfig) -> String {
+    asked.target_arn.clone().unwrap_or_default()
+}
+
+fn snap_start(asked: &api::SnapStart) -> Option<bool> {
+    asked.apply_on.as_ref().map(|on| *on == api::SnapStartApplyOn::PublishedVersions)
+}
+
+fn durable(asked: &api::DurableConfig) -> Durable {
+    Durable {
+        kms_key: asked.kms_key_arn.clone(),
+        retention_days: number(asked.retention_period_in_days),
+        timeout_s: number(asked.execution_timeout),
+    }
+}
+
+fn custom_runtime(asked: &api::FunctionRuntimeConfig) -> CustomRuntime {
+    CustomRuntime {
+        arn: asked.runtime_arn.clone().unwrap_or_default(),
+        alias: asked.runtime_alias.clone().unwrap_or_default(),
+    }
 }
 
 fn capacity(asked: &api::CapacityProviderConfig) -> Option<CapacityProvider> {

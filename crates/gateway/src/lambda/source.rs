@@ -4,6 +4,7 @@
 
 use control::function::{Source, ZipSource};
 use model::error::ServiceError;
+use model::noted::{Object, Origin};
 use wire::lambda as api;
 
 /// The code of a new function.
@@ -30,6 +31,35 @@ pub fn of_update(code: api::FunctionCode) -> Result<Source, ServiceError> {
             invalid("Please do not provide other FunctionCode parameters when providing an ImageUri.")
         }
         Some(uri) => Ok(Source::Image(uri)),
+    }
+}
+
+/// What is said of where the code comes from. It is copied in any case; a reference is kept and shown.
+///
+/// # Errors
+/// `InvalidParameterValue` for a reference to no object, or a key for what is no zip.
+pub fn origin(code: &api::FunctionCode) -> Result<Origin, ServiceError> {
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let kms_key = text(&code.source_kms_key_arn);
+    if kms_key.is_some() && is_text(code.image_uri.as_ref()) {
+        return invalid("SourceKMSKeyArn is not supported for functions created with container images.");
+    }
+    let object = match (&code.s3_object_storage_mode, text(&code.s3_bucket), text(&code.s3_key)) {
+        (None | Some(api::S3ObjectStorageMode::Copy), ..) => None,
+        (Some(_), Some(bucket), Some(key)) => {
+            Some(Box::new(Object { bucket, key, version: text(&code.s3_object_version) }))
+        }
+        (Some(_), ..) => return invalid("S3ObjectStorageMode REFERENCE needs S3Bucket and S3Key."),
+    };
+    Ok(Origin { kms_key, object })
+}
+
+/// The object that is referred to.
+pub fn resolved(object: &Object) -> api::ResolvedS3Object {
+    api::ResolvedS3Object {
+        s3_bucket: Some(object.bucket.clone()),
+        s3_key: Some(object.key.clone()),
+        s3_object_version: object.version.clone(),
     }
 }
 

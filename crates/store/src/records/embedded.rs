@@ -142,7 +142,7 @@ fn connect(path: &Path) -> Result<Connection, RecordError> {
         // Exclusive, because nobody else may write; it also spares the shared-memory file.
         connection.execute_batch(
             "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216;",
+             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;",
         )?;
         let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         Ok((connection, format))

@@ -14,6 +14,9 @@ use super::{Change, Key, Record, RecordError, Records, Revision, Write};
 use crate::schema::SchemaError;
 use crate::seal::Sealer;
 
+/// Records of an older form that are replaced in one write.
+const UPGRADES_AT_ONCE: usize = 500;
+
 /// What records can belong to.
 pub trait Owner: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// The namespace of its records' keys.
@@ -61,6 +64,10 @@ pub trait Stored: Sized + Send + Sync + 'static {
     fn owner(&self) -> Self::Owner;
     /// Unique within the owner; empty where there is only one.
     fn name(&self) -> String;
+    /// Whether bytes are of the newest stored form; others are written anew at the next start.
+    fn is_newest(_: &[u8]) -> bool {
+        true
+    }
     /// The newest stored form; secrets in it are sealed.
     fn encode(&self, sealer: &Sealer) -> Vec<u8>;
     /// Reads any stored form.
@@ -90,13 +97,32 @@ impl TypedRecords {
         Self { records, sealer }
     }
 
-    /// Every record of a kind, for the start of the server.
+    /// Every record of a kind, for the start of the server. Those of an older form are replaced by the newest one, so
+    /// that what an older form showed does not stay.
     ///
     /// # Errors
     /// [`RecordError::Unreadable`] if one cannot be understood: the server must not start as if it were not there.
     pub async fn load<T: Stored>(&self) -> Result<Vec<(T, Revision)>, RecordError> {
         let records = self.records.list(T::KIND).await?;
-        records.into_iter().map(|record| self.read(record)).collect()
+        let mut outdated = Vec::new();
+        let mut values = Vec::with_capacity(records.len());
+        for (index, record) in records.into_iter().enumerate() {
+            if !T::is_newest(&record.value) {
+                outdated.push(index);
+            }
+            values.push(self.read::<T>(record)?);
+        }
+        for indices in outdated.chunks(UPGRADES_AT_ONCE) {
+            let upgrade = |&index: &usize| {
+                let (value, revision) = &values[index];
+                self.keep(value, Some(*revision))
+            };
+            let revisions = self.commit(indices.iter().map(upgrade).collect()).await?;
+            for (&index, revision) in indices.iter().zip(revisions) {
+                values[index].1 = revision;
+            }
+        }
+        Ok(values)
     }
 
     /// The write that keeps a value: a new one, or in the place of the one at `expected`.

@@ -8,16 +8,18 @@
 mod concurrency;
 mod function;
 mod layer;
+mod noted;
 mod owner;
 mod v1;
 mod v2;
+mod v3;
 
 use model::arn::FunctionId;
 use model::function::Function;
 use serde::Deserialize;
 
 pub(crate) use layer::{decode_counter, decode_layer, encode_counter, encode_layer};
-use v2 as newest;
+use v3 as newest;
 
 use crate::records::typed::Stored;
 use crate::seal::Sealer;
@@ -53,6 +55,14 @@ pub enum SchemaError {
         /// Which field.
         field: &'static str,
     },
+    /// A sealed field does not open: the key of the data directory is another, or the record was moved or changed.
+    #[error(
+        "its field {field} was sealed under another key than this data directory's, or for another record"
+    )]
+    Sealed {
+        /// Which field.
+        field: &'static str,
+    },
     /// The record's content belongs under another key.
     #[error("it is filed under a name that is not its own")]
     Misfiled,
@@ -76,27 +86,24 @@ impl Stored for Function {
         self.version.to_string()
     }
 
-    fn encode(&self, _: &Sealer) -> Vec<u8> {
-        encode_function(self)
+    /// Earlier versions held environment variables in the clear.
+    fn is_newest(bytes: &[u8]) -> bool {
+        version_of(bytes) == Ok(newest::VERSION)
     }
 
-    fn decode(bytes: &[u8], _: &Sealer) -> Result<Self, SchemaError> {
-        decode_function(bytes)
+    fn encode(&self, sealer: &Sealer) -> Vec<u8> {
+        // Serializing strings, numbers and maps with string keys into memory cannot fail.
+        serde_json::to_vec(&function::store(self, sealer)).unwrap_or_default()
     }
-}
 
-/// The newest stored form of a function.
-fn encode_function(function: &Function) -> Vec<u8> {
-    // Serializing strings, numbers and maps with string keys into memory cannot fail.
-    serde_json::to_vec(&newest::Function::from(function)).unwrap_or_default()
-}
-
-/// Reads a function in any stored form.
-fn decode_function(bytes: &[u8]) -> Result<Function, SchemaError> {
-    match version_of(bytes)? {
-        1 => newest::Function::from(parse::<v1::Function>(1, bytes)?).try_into(),
-        2 => parse::<v2::Function>(2, bytes)?.try_into(),
-        found => Err(SchemaError::UnknownVersion { found, known: newest::VERSION }),
+    fn decode(bytes: &[u8], sealer: &Sealer) -> Result<Self, SchemaError> {
+        let stored = match version_of(bytes)? {
+            1 => v2::Function::from(parse::<v1::Function>(1, bytes)?).into(),
+            2 => parse::<v2::Function>(2, bytes)?.into(),
+            newest::VERSION => parse(newest::VERSION, bytes)?,
+            found => return Err(SchemaError::UnknownVersion { found, known: newest::VERSION }),
+        };
+        function::read(stored, sealer)
     }
 }
 
@@ -143,6 +150,7 @@ mod tests {
     };
     use model::id::{AccountId, Digest, Region, RevisionId};
     use model::name::{FunctionName, Version};
+    use model::noted::{CustomRuntime, DirectRead, Durable, Noted, Object, Origin, Vpc};
     use model::runtime::RuntimeName;
     use model::time::Timestamp;
 
@@ -151,6 +159,19 @@ mod tests {
     const GOLDEN_V1: &[u8] = include_bytes!("../../golden/function-v1.json");
     const GOLDEN_V2: &[u8] = include_bytes!("../../golden/function-v2.json");
     const GOLDEN_V2_IMAGE: &[u8] = include_bytes!("../../golden/function-v2-image.json");
+    const GOLDEN_V3: &str = include_str!("../../golden/function-v3.json");
+
+    fn sealer() -> Sealer {
+        Sealer::new(&[7; 32]).unwrap()
+    }
+
+    fn decode_function(bytes: &[u8]) -> Result<Function, SchemaError> {
+        Function::decode(bytes, &sealer())
+    }
+
+    fn encode_function(function: &Function) -> Vec<u8> {
+        function.encode(&sealer())
+    }
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -188,8 +209,10 @@ mod tests {
                 file_systems: Vec::new(),
                 tenant_isolation: false,
                 capacity: None,
+                noted: Noted::default(),
             },
             code: Code::Zip(Zip { digest: Digest::from_bytes([0x5a; 32]), size_bytes: 1_234_567 }),
+            origin: Origin::default(),
             revision: RevisionId::from_random([3; 16]),
             last_modified: Timestamp::from_millis(1_764_000_000_123),
             state: State::Failed { reason: "no such interpreter".to_owned() },
@@ -199,7 +222,7 @@ mod tests {
     }
 
     /// The same with all that version 2 added.
-    fn golden() -> Function {
+    fn golden_v2() -> Function {
         let mut function = golden_v1();
         let arn = |number| format!("arn:aws:lambda:eu-central-1:123456789012:layer:tools:{number}");
         let zip = |byte, size_bytes| Zip { digest: Digest::from_bytes([byte; 32]), size_bytes };
@@ -209,6 +232,7 @@ mod tests {
         settings.file_systems = vec![FileSystem {
             arn: "arn:aws:elasticfilesystem:eu-central-1:123456789012:access-point/fsap-1".to_owned(),
             local_path: "/mnt/shared".to_owned(),
+            direct_read: None,
         }];
         settings.tenant_isolation = true;
         settings.capacity = Some(CapacityProvider {
@@ -216,6 +240,42 @@ mod tests {
             concurrency: Some(16),
             memory_gib_per_vcpu: Some(2.5),
         });
+        function
+    }
+
+    /// The same with all that version 3 added.
+    fn golden() -> Function {
+        let text = |text: &str| Some(text.to_owned());
+        let mut function = golden_v2();
+        function.origin = Origin {
+            kms_key: text("arn:aws:kms:eu-central-1:123456789012:key/source"),
+            object: Some(Box::new(Object {
+                bucket: "code".to_owned(),
+                key: "app.zip".to_owned(),
+                version: text("v7"),
+            })),
+        };
+        function.settings.file_systems[0].direct_read = Some(DirectRead::Disabled);
+        function.settings.noted = Noted {
+            vpc: Some(Box::new(Vpc {
+                subnets: vec!["subnet-1".to_owned(), "subnet-2".to_owned()],
+                security_groups: vec!["sg-1".to_owned()],
+                ipv6: true,
+            })),
+            dead_letter: text("arn:aws:sqs:eu-central-1:123456789012:failed"),
+            kms_key: text("arn:aws:kms:eu-central-1:123456789012:key/variables"),
+            snap_start: true,
+            durable: Some(Box::new(Durable {
+                kms_key: text("arn:aws:kms:eu-central-1:123456789012:key/durable"),
+                retention_days: Some(14),
+                timeout_s: Some(3_600),
+            })),
+            custom_runtime: Some(Box::new(CustomRuntime {
+                arn: "arn:aws:lambda:eu-central-1:123456789012:runtime/own".to_owned(),
+                alias: "live".to_owned(),
+            })),
+            accelerator_gb: Some(24),
+        };
         function
     }
 
@@ -241,11 +301,40 @@ mod tests {
     }
 
     #[test]
-    fn version_2_is_written_to_the_byte_and_stays_readable() {
-        for (golden, function) in [(GOLDEN_V2, golden()), (GOLDEN_V2_IMAGE, golden_image())] {
-            let written = String::from_utf8(encode_function(&function)).unwrap();
-            assert_eq!(written + "\n", String::from_utf8(golden.to_vec()).unwrap());
-            assert_eq!(decode_function(golden), Ok(function));
+    fn version_2_stays_readable() {
+        assert_eq!(decode_function(GOLDEN_V2), Ok(golden_v2()));
+        assert_eq!(decode_function(GOLDEN_V2_IMAGE), Ok(golden_image()));
+        assert!(!Function::is_newest(GOLDEN_V2));
+    }
+
+    /// What is sealed differs each time; all else is the same to the byte.
+    fn without_sealed(text: &str) -> (String, String) {
+        let (before, rest) = text.split_once("{\"sealed\":\"").unwrap();
+        let (sealed, after) = rest.split_once('"').unwrap();
+        (format!("{before}{after}"), sealed.to_owned())
+    }
+
+    #[test]
+    fn version_3_is_written_to_the_byte_and_stays_readable() {
+        let written = String::from_utf8(encode_function(&golden())).unwrap() + "\n";
+        let ((written, new), (expected, old)) = (without_sealed(&written), without_sealed(GOLDEN_V3));
+        assert_eq!(written, expected);
+        assert_ne!(new, old, "a nonce was used twice");
+        assert_eq!(decode_function(GOLDEN_V3.as_bytes()), Ok(golden()));
+        assert!(Function::is_newest(GOLDEN_V3.as_bytes()));
+    }
+
+    #[test]
+    fn variables_open_under_their_own_key_and_in_their_own_record_only() {
+        let expect = Err(SchemaError::Sealed { field: "settings.environment" });
+        let bytes = encode_function(&golden());
+        assert_eq!(Function::decode(&bytes, &Sealer::new(&[8; 32]).unwrap()), expect);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains("orders") && !text.contains("TABLE"), "{text}");
+        for (from, to) in [("\"version\":\"7\"", "\"version\":\"8\""), ("resize_Image-2", "other")] {
+            let moved = text.replacen(from, to, 1);
+            assert_ne!(moved, text);
+            assert_eq!(decode_function(moved.as_bytes()), expect, "{from} -> {to}");
         }
     }
 
@@ -266,18 +355,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said_and_not_shown() {
-        let text = String::from_utf8(GOLDEN_V2.to_vec()).unwrap();
+        let text = GOLDEN_V3.to_owned();
         let check = |from: &str, to: &str, expect: SchemaError| {
             let damaged = text.replacen(from, to, 1);
             assert_ne!(damaged, text, "{from} must occur");
             assert_eq!(decode_function(damaged.as_bytes()), Err(expect), "{from} -> {to}");
         };
-        check("\"v\":2", "\"v\":3", SchemaError::UnknownVersion { found: 3, known: 2 });
+        check("\"v\":3", "\"v\":4", SchemaError::UnknownVersion { found: 4, known: 3 });
         check("eu-central-1", "EU", SchemaError::IllegalValue { field: "region" });
         check("\"version\":\"7\"", "\"version\":\"live\"", SchemaError::IllegalValue { field: "version" });
         let unknown = decode_function(text.replacen("\"tags\"", "\"labels\"", 1).as_bytes()).unwrap_err();
-        assert!(matches!(unknown, SchemaError::Malformed { version: 2, .. }), "{unknown}");
-        let secret = decode_function(text.replacen("\"orders\"", "4711", 1).as_bytes()).unwrap_err();
+        assert!(matches!(unknown, SchemaError::Malformed { version: 3, .. }), "{unknown}");
+        let damaged = String::from_utf8(GOLDEN_V2.to_vec()).unwrap().replacen("\"orders\"", "4711", 1);
+        let secret = decode_function(damaged.as_bytes()).unwrap_err();
         assert!(!secret.to_string().contains("4711"), "{secret}");
         assert!(matches!(decode_function(b""), Err(SchemaError::NoVersion { .. })));
         assert!(matches!(decode_function(b"{}"), Err(SchemaError::NoVersion { .. })));

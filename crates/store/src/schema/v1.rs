@@ -48,7 +48,7 @@ pub(super) struct Settings {
     pub(super) logging: Logging,
 }
 
-// The forms below are part of version 2 as well.
+// The forms below are part of later versions as well.
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

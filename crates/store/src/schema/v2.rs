@@ -1,6 +1,6 @@
 //! Version 2 of the stored form of functions, which added container images, layers, shared directories, tenant
-//! isolation and capacity; and the way from version 1. The field names are the format: `golden/function-v2*.json`
-//! are whole examples. No `Debug`: environment variables are secrets.
+//! isolation and capacity: read, and led to version 3; and the way from version 1. The field names are the format:
+//! `golden/function-v2*.json` are whole examples. No `Debug`: environment variables are secrets.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::v1;
 pub(super) use super::v1::{Architecture, LogFormat, Logging, State, TracingMode, UpdateStatus};
 
-pub(super) const VERSION: u32 = 2;
-
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Function {
-    pub(super) v: u32,
+    #[serde(rename = "v")]
+    _v: u32,
     pub(super) account: String,
     pub(super) region: String,
     pub(super) name: String,
@@ -54,7 +53,7 @@ pub(super) struct Image {
     pub(super) size_bytes: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
     pub(super) start: Start,
@@ -102,7 +101,7 @@ pub(super) struct Layer {
     pub(super) zip: Zip,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileSystem {
     pub(super) arn: String,
@@ -120,7 +119,7 @@ pub(super) struct Capacity {
 impl From<v1::Function> for Function {
     fn from(old: v1::Function) -> Self {
         Self {
-            v: VERSION,
+            _v: 2,
             account: old.account,
             region: old.region,
             name: old.name,

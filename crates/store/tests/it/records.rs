@@ -39,6 +39,68 @@ async fn functions_are_there_after_a_restart() {
     store.close().await;
 }
 
+/// Whether any file of the data directory holds these bytes.
+fn shows(dir: &Path, secret: &[u8]) -> bool {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).any(|path| {
+        let bytes = std::fs::read(&path).unwrap();
+        bytes.windows(secret.len()).any(|window| window == secret)
+    })
+}
+
+#[tokio::test]
+async fn no_file_shows_an_environment_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut secretive = function("one", "seen-in-the-clear");
+    secretive.settings.environment.0.insert("PASSWORD".to_owned(), "correct-horse".to_owned());
+    store.typed_records().insert(&secretive).await.unwrap();
+    assert!(shows(dir.path(), b"seen-in-the-clear"), "the test looks in the wrong place");
+    assert!(!shows(dir.path(), b"correct-horse") && !shows(dir.path(), b"PASSWORD"));
+    store.close().await;
+    assert!(!shows(dir.path(), b"correct-horse") && !shows(dir.path(), b"PASSWORD"));
+}
+
+#[tokio::test]
+async fn what_an_older_form_showed_does_not_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let old = include_bytes!("../../golden/function-v2.json");
+    let scope = "123456789012/eu-central-1".to_owned();
+    let key = Key { kind: "function", scope, name: "resize_Image-2:7".to_owned() };
+    store.records().insert(key.clone(), old.to_vec()).await.unwrap();
+    store.close().await;
+    assert!(shows(dir.path(), b"orders"), "the test looks in the wrong place");
+
+    let store = Store::open(dir.path()).unwrap();
+    let loaded = store.typed_records().load::<Function>().await.unwrap();
+    assert_eq!(loaded[0].0.settings.environment.0["TABLE"], "orders");
+    store.close().await;
+    assert!(!shows(dir.path(), b"orders"));
+
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(
+        store.typed_records().load::<Function>().await.unwrap(),
+        loaded,
+        "the revision is the new one"
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn variables_that_do_not_open_are_told_by_their_record() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(dir.path()).unwrap();
+    store.typed_records().insert(&function("one", "1")).await.unwrap();
+    let record = store.records().list("function").await.unwrap().remove(0);
+    store.close().await;
+    let store = Store::open(other.path()).unwrap();
+    store.records().insert(record.key, record.value).await.unwrap();
+    let error = store.typed_records().load::<Function>().await.unwrap_err().to_string();
+    store.close().await;
+    assert!(error.contains("one:$LATEST"), "{error}");
+}
+
 #[tokio::test]
 async fn a_write_that_has_not_seen_the_latest_state_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -147,7 +209,7 @@ async fn a_record_that_cannot_be_read_is_named_and_kept() {
     let bad = "WHERE name = 'bad:$LATEST'";
     check(
         &format!("UPDATE record SET value = CAST('{{\"v\":9}}' AS BLOB) {bad}"),
-        SchemaError::UnknownVersion { found: 9, known: 2 },
+        SchemaError::UnknownVersion { found: 9, known: 3 },
     )
     .await;
     check(&format!("UPDATE record SET value = x'00' {bad}"), SchemaError::NoVersion { column: 1 }).await;

@@ -15,6 +15,7 @@ use model::id::{AccountId, Digest, EnvironmentId, Region, RequestId, RevisionId}
 use model::lease::{Lease, LeaseOutcome, StartReason};
 use model::log::{LogEvent, LogGroup};
 use model::name::{FunctionName, Version};
+use model::noted::{Noted, Origin};
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
 
@@ -54,8 +55,10 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
             file_systems: Vec::new(),
             tenant_isolation: false,
             capacity: None,
+            noted: Noted::default(),
         },
         code: Code::Zip(Zip { digest: Digest::from_bytes([1; 32]), size_bytes: 1 }),
+        origin: Origin::default(),
         revision: RevisionId::from_random([2; 16]),
         last_modified: Timestamp::from_millis(1),
         state: State::Active,
