@@ -182,6 +182,12 @@ fn functions_share_the_directories_that_the_owner_allows() {
     check_with("shared_files.py", with_binary);
 }
 
+/// The script's server is its own, since it is started again.
+#[test]
+fn no_request_out_of_the_whole_model_breaks_anything() {
+    check_with("model_property.py", with_binary);
+}
+
 /// The script starts servers of its own; the one beside it shows that two of them do not disturb each other.
 #[test]
 fn what_was_acknowledged_survives_every_rude_end() {
