@@ -1,5 +1,5 @@
-//! `cargo xtask codegen`: from botocore's public API model to `crates/wire/src/generated` and to the golden list
-//! of operations in `conformance/operations`.
+//! `cargo xtask codegen`: from botocore's public API model to `crates/wire/src/generated` and to the golden lists
+//! in `conformance/operations` (which operations are served) and `conformance/coverage` (which cases test them).
 //!
 //! The generator owns those folders whole: it writes every file of them, removes what it no longer writes, and
 //! shares no file with code written by hand. With `--check` it writes nothing and fails if anything would change.
@@ -7,6 +7,7 @@
 
 mod bindings;
 mod checks;
+mod coverage;
 mod errors;
 mod golden;
 mod json;
@@ -57,14 +58,20 @@ pub fn run(args: &[String]) -> anyhow::Result<()> {
     let mut files = Files::default();
     files.rust("crates/wire/src/generated/mod.rs", &generated_module())?;
     for service in served::SERVICES {
-        emit(service, &botocore, &version, &mut files)
+        emit(service, &root, &botocore, &version, &mut files)
             .with_context(|| format!("generate code for {}", service.name))?;
     }
-    let owned = ["crates/wire/src/generated", "conformance/operations"];
+    let owned = ["crates/wire/src/generated", "conformance/operations", "conformance/coverage"];
     if check { files.compare(&root, &owned) } else { files.write(&root, &owned) }
 }
 
-fn emit(service: &Service, botocore: &Path, version: &str, files: &mut Files) -> anyhow::Result<()> {
+fn emit(
+    service: &Service,
+    root: &Path,
+    botocore: &Path,
+    version: &str,
+    files: &mut Files,
+) -> anyhow::Result<()> {
     let model = Model::load(botocore, service.name, service.api_version)?;
     let reach = Reach::of(service, &model)?;
     let source = Source { service, model: &model, reach };
@@ -88,6 +95,9 @@ fn emit(service: &Service, botocore: &Path, version: &str, files: &mut Files) ->
         files.rust(&format!("{folder}/{file}.rs"), &text)?;
     }
     files.text(format!("conformance/operations/{}.txt", service.name), golden::emit(&source, version));
+    if let Some(text) = coverage::emit(&source, root)? {
+        files.text(format!("conformance/coverage/{}.txt", service.name), text);
+    }
     Ok(())
 }
 

@@ -50,6 +50,9 @@ pub(super) struct Operation {
     pub(super) http: Http,
     pub(super) input: Option<Reference>,
     pub(super) output: Option<Reference>,
+    /// What the operation itself may answer instead.
+    #[serde(default)]
+    pub(super) errors: Vec<Reference>,
 }
 
 #[derive(Debug, Deserialize)]

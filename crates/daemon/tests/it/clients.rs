@@ -79,6 +79,11 @@ fn the_aws_cli_does_the_whole_life_of_a_function() {
 }
 
 #[test]
+fn the_aws_cli_calls_every_operation() {
+    check("cli_every_operation.py");
+}
+
+#[test]
 fn layers_are_published_merged_and_kept_for_who_uses_them() {
     check("layers.py");
 }
