@@ -6,34 +6,23 @@ Requests are made from the model itself (folder `model`) by a seed that is print
 change is judged by the same requests; MODEL_SEED names another or `any`, MODEL_SECONDS the length of the mixed part.
 """
 
-import collections
 import os
 import random
 import tempfile
 import time
 
-from lambda_checks import Checks, package, runtime_of, shortened
-from model import calls, odd
+from lambda_checks import Checks, runtime_of
+from model import odd
 from model.connection import Connection
-from model.known import SURPRISE, Known
-from model.survey import Survey, contradictions, differences
-from model.values import Values, Violation, violations
-from model.world import World
+from model.known import SURPRISE
+from model.run import OPERATIONS, UNFINISHED, Run, populate
+from model.survey import READS, contradictions, differences
+from model.values import Violation, violations
 from own_servers import OwnServer
 
 SEED = os.environ.get("MODEL_SEED", "2015")
 SEED = random.SystemRandom().randrange(10**6) if SEED == "any" else int(SEED)
 SECONDS = float(os.environ.get("MODEL_SECONDS") or 25)
-SETTLE_SECONDS_MAX = 30
-CODE = package({"app.py": "def handler(event, context):\n    return event\n"})
-#: AWS's common errors, and what Lambda answers to a body or payload whatever the operation.
-COMMON = {
-    "ValidationException", "SerializationException", "AccessDeniedException", "UnknownOperationException",
-    "InvalidSignatureException", "IncompleteSignatureException", "ThrottlingException", "RequestTooLargeException",
-    "UnsupportedMediaTypeException", "InvalidParameterValueException", "TooManyRequestsException",
-}  # fmt: skip
-#: Refused by name with 501 until it is served.
-LATER = "InvocationType=Event"
 #: The operation itself refuses other values, with an error of its own.
 OTHERWISE_REFUSED = {("CreateFunction", ("Runtime",)), ("UpdateFunctionConfiguration", ("Runtime",))}
 #: How often each kind of operation is taken.
@@ -41,112 +30,10 @@ WEIGHTS = {"Create": 5, "Publish": 4, "Put": 4, "Add": 4, "Update": 3, "Delete":
 #: How likely an optional member is given, one of these for a request.
 OPTIONAL = (0.0, 0.0, 0.05, 0.1, 0.3)
 #: Nothing here makes a durable execution, whose records these are about; a function makes them by running.
-UNREACHED = {name for name in calls.operations() if "DurableExecution" in name} - {"ListDurableExecutionsByFunction"}
+UNREACHED = {name for name in OPERATIONS if "DurableExecution" in name} - {"ListDurableExecutionsByFunction"}
 
-OPERATIONS = calls.operations()
-UNFINISHED = calls.unfinished()
 checks = Checks()
 source = random.Random(SEED)
-
-
-class Run:
-    """One server, what it has acknowledged, and a count of everything."""
-
-    def __init__(self, server, runtime):
-        self.server = server
-        self.connection = Connection(server.endpoint)
-        self.world = World(self.connection.region)
-        self.known = Known(source, self.world, runtime, CODE)
-        self.values = Values(source, self.known, self.known.wants)
-        self.survey = Survey(self.ask)
-        self.outcomes = collections.defaultdict(collections.Counter)
-        self.wrong = []
-        self.count = 0
-
-    def ask(self, name, values):
-        """Sends a request to an operation, judges the form of its answer, and notes what was acknowledged."""
-        operation = OPERATIONS[name]
-        method, url, headers, body = operation.request(values)
-        answer = self.send(operation, method, url, headers, body)
-        if answer.status < 300:
-            self.note(name, values, answer)
-        return answer
-
-    def send(self, operation, method, url, headers, body):
-        """Sends bytes and judges the form of the answer."""
-        told = f"{method} {url} {headers} {body[:600]!r}"
-        self.count += 1
-        answer = self.connection.send(method, url, headers, body)
-        self.outcomes[operation.name][answer.code or answer.status] += 1
-        if problem := malformed(operation, method, answer):
-            self.fault(f"{operation.name}: {problem}", f"{shortened(told, 900)} answered {answer!r}")
-        return answer
-
-    def note(self, name, values, answer):
-        document = answer.document
-        if not isinstance(document, dict):
-            return
-        self.known.marker = document.get("NextMarker") or self.known.marker
-        self.known.revision = document.get("RevisionId") or self.known.revision
-        self.world.note(name, values, document)
-
-    def fault(self, what, told):
-        self.wrong.append((what, told))
-
-    def report(self, name):
-        """One check for all that went wrong meanwhile: each kind once, with an example."""
-        kinds = {}
-        for what, told in self.wrong:
-            kinds.setdefault(what, []).append(told)
-        shown = "".join(f"\n    {len(told)} × {what}\n      {told[0]}" for what, told in list(kinds.items())[:40])
-        if kinds:
-            print(f"{name}: {len(kinds)} kinds of fault{shown}")
-        checks.holds(name, not kinds, f"{len(kinds)} kinds of fault, seed {SEED}", "none")
-        self.wrong = []
-
-    def settle(self):
-        """Waits until nothing changes by itself any more."""
-        end = time.monotonic() + SETTLE_SECONDS_MAX
-        moving = True
-        while moving and time.monotonic() < end:
-            functions = self.survey.every("ListFunctions", FunctionVersion="ALL") or ()
-            states = [
-                self.ask("GetFunctionConfiguration", {"FunctionName": function["FunctionArn"]}).document
-                for function in functions
-            ]
-            moving = any(s.get("State") == "Pending" or s.get("LastUpdateStatus") == "InProgress" for s in states)
-            mappings = self.survey.every("ListEventSourceMappings") or ()
-            moving |= any(entry["State"] in ("Creating", "Enabling", "Updating", "Disabling") for entry in mappings)
-        checks.holds("everything settles", not moving, "states that do not end", "final states")
-
-
-def malformed(operation, method, answer):
-    """What is wrong with the form of an answer, in words."""
-    if answer.status == 501 and (operation.name in UNFINISHED or LATER in answer.message):
-        return None
-    if answer.status >= 500:
-        return f"status {answer.status} {answer.code}"
-    if "x-amzn-requestid" not in answer.headers:
-        return "no request id"
-    if answer.status < 300:
-        if answer.code:
-            return f"success with an error code {answer.code}"
-        is_document = not operation.name.startswith("Invoke") and method != "HEAD"
-        return "success without JSON" if is_document and answer.document is None else None
-    if answer.code not in operation.errors | COMMON:
-        return f"{answer.status} with a code of another operation: {answer.code or 'none'}"
-    if method != "HEAD" and not answer.message:
-        return f"{answer.code} without a message in JSON"
-    return None
-
-
-def populate(run):
-    """A little of everything, so that the refusals that follow meet something that they could spoil."""
-    for _ in range(4):
-        for name in sorted(OPERATIONS):
-            if name.startswith(("Create", "Publish", "Put", "Add")):
-                run.ask(name, run.values.input(OPERATIONS[name], 0.05))
-    run.settle()
 
 
 def constraints(run):
@@ -236,37 +123,8 @@ def whole(run, when):
     run.report(f"{when}: what was acknowledged is what is told")
 
 
-def _qualified(operation):
-    return lambda key: (operation, {"FunctionName": key[0]} | ({"Qualifier": key[1]} if key[1] else {}), None)
-
-
-def _of_function(operation):
-    return lambda key: (operation, {"FunctionName": key[0]}, None)
-
-
-#: How each kind is read by itself: operation, values, and the part of the answer.
-READS = {
-    "function": _of_function("GetFunctionConfiguration"),
-    "version": lambda key: ("GetFunctionConfiguration", {"FunctionName": key[0], "Qualifier": key[1]}, None),
-    "alias": lambda key: ("GetAlias", {"FunctionName": key[0], "Name": key[1]}, None),
-    "layer": lambda key: ("GetLayerVersion", {"LayerName": key[0], "VersionNumber": key[1]}, None),
-    "url": _qualified("GetFunctionUrlConfig"),
-    "event_invoke": _qualified("GetFunctionEventInvokeConfig"),
-    "concurrency": _of_function("GetFunctionConcurrency"),
-    "provisioned": _qualified("GetProvisionedConcurrencyConfig"),
-    "recursion": _of_function("GetFunctionRecursionConfig"),
-    "runtime_management": _qualified("GetRuntimeManagementConfig"),
-    "function_signing": _of_function("GetFunctionCodeSigningConfig"),
-    "mapping": lambda key: ("GetEventSourceMapping", {"UUID": key[0]}, None),
-    "signing": lambda key: ("GetCodeSigningConfig", {"CodeSigningConfigArn": key[0]}, "CodeSigningConfig"),
-    "provider": lambda key: (
-        "GetCapacityProvider", {"CapacityProviderName": key[0].split(":")[-1]}, "CapacityProvider",
-    ),
-}  # fmt: skip
-
-
 def main(server):
-    run = Run(server, runtime_of("python"))
+    run = Run(Connection(server.endpoint), source, checks, runtime_of("python"))
     with checks.part("populate"):
         populate(run)
         run.report("a little of everything is made")

@@ -20,6 +20,9 @@ STOP_SECONDS_MAX = 40
 class OwnServer:
     """A server on a data directory, for as long as the `with` block; it may be ended and started again in it."""
 
+    #: What it is started as.
+    command_name = "serve"
+
     def __init__(self, folder, *flags, **variables):
         self.folder = pathlib.Path(folder)
         self.data_dir = self.folder / "data"
@@ -43,7 +46,7 @@ class OwnServer:
             "DORMOUSE_ROOT_SECRET_ACCESS_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],
         }
         # The same port again, since it is part of what images are called.
-        command = [BINARY, "serve", "--data-dir", self.data_dir, "--listen", f"127.0.0.1:{self.port}", *self.flags]
+        command = [BINARY, self.command_name, "--data-dir", self.data_dir, "--listen", f"127.0.0.1:{self.port}", *self.flags]
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix="said-", delete=False) as said:
             self.said_in = pathlib.Path(said.name)
             self.process = subprocess.Popen(command, stderr=said, env=environment | self.variables)
@@ -86,3 +89,14 @@ class OwnServer:
         command = [BINARY, *arguments]
         environment |= {"AWS_ENDPOINT_URL": self.endpoint}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+class OpenServer(OwnServer):
+    """A server for development on an empty folder, which takes any key: one of twelve digits names its account."""
+
+    command_name = "dev"
+
+    def __init__(self, folder, *flags, **variables):
+        code = pathlib.Path(folder) / "code"
+        code.mkdir()
+        super().__init__(folder, *flags, code, **variables)

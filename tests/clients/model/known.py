@@ -6,6 +6,7 @@ Now and then nothing is said, and the value comes from the model alone.
 
 import json
 
+#: A server's own account.
 ACCOUNT = "000000000000"
 SURPRISE = 0.06
 NAMES = [f"f{number}" for number in range(8)]
@@ -13,7 +14,6 @@ ALIASES = ["live", "next", "a-1", "B_2"]
 STATEMENTS = [f"s{number}" for number in range(5)]
 LAYERS = [f"l{number}" for number in range(3)]
 PROVIDERS = [f"p{number}" for number in range(3)]
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/model"
 #: Members that are given less often, since most values of them refuse the whole request.
 SELDOM = {
     "RevisionId", "CodeSha256", "PublishTo", "Marker", "KMSKeyArn", "KmsKeyArn", "SourceKMSKeyArn", "FileSystemConfigs",
@@ -41,7 +41,7 @@ class Known:
     def __init__(self, random, world, runtime, package):
         self.random = random
         self.world = world
-        self.region = world.region
+        self.region, self.account = world.region, world.account
         self.runtime = runtime
         self.package = package
         #: How often nothing is said.
@@ -62,7 +62,7 @@ class Known:
         return made() if made and name[:1].isupper() else None
 
     def _arn(self, rest):
-        return f"arn:aws:lambda:{self.region}:{ACCOUNT}:{rest}"
+        return f"arn:aws:lambda:{self.region}:{self.account}:{rest}"
 
     def _of(self, kind, otherwise):
         """The key of something of this kind that exists, mostly."""
@@ -76,7 +76,7 @@ class Known:
 
     def FunctionName(self):
         name = self._function()
-        forms = [name] * 12 + [self._arn(f"function:{name}"), f"{ACCOUNT}:function:{name}", f"{name}:{self.Qualifier()}"]
+        forms = [name] * 12 + [self._arn(f"function:{name}"), f"{self.account}:function:{name}", f"{name}:{self.Qualifier()}"]
         return self.random.choice(forms)
 
     def CreateFunction_FunctionName(self):
@@ -88,7 +88,7 @@ class Known:
     Runtime = CreateFunction_Runtime
 
     def Role(self):
-        return ROLE
+        return f"arn:aws:iam::{self.account}:role/model"
 
     def Handler(self):
         return "app.handler"
@@ -121,17 +121,17 @@ class Known:
         return {"SubnetIds": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]}
 
     def DeadLetterConfig(self):
-        return {"TargetArn": f"arn:aws:sqs:{self.region}:{ACCOUNT}:dead"}
+        return {"TargetArn": f"arn:aws:sqs:{self.region}:{self.account}:dead"}
 
     def Destination(self):
-        return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{self.random.choice(['done', 'failed'])}"
+        return f"arn:aws:sqs:{self.region}:{self.account}:{self.random.choice(['done', 'failed'])}"
 
     def Layers(self):
         found = self._of("layer", None)
         return [self._arn(f"layer:{found[0]}:{found[1]}")] if found else []
 
     def KMSKeyArn(self):
-        return f"arn:aws:kms:{self.region}:{ACCOUNT}:key/0a"
+        return f"arn:aws:kms:{self.region}:{self.account}:key/0a"
 
     KmsKeyArn = KMSKeyArn
 
@@ -230,13 +230,13 @@ class Known:
         return self._of("signing", (self._arn(f"code-signing-config:csc-{'0' * 17}"),))[0]
 
     def AllowedPublishers(self):
-        return {"SigningProfileVersionArns": [f"arn:aws:signer:{self.region}:{ACCOUNT}:/signing-profiles/Own/0123456789"]}
+        return {"SigningProfileVersionArns": [f"arn:aws:signer:{self.region}:{self.account}:/signing-profiles/Own/0123456789"]}
 
     def CapacityProviderName(self):
         return self.random.choice(PROVIDERS)
 
     def PermissionsConfig(self):
-        return {"CapacityProviderOperatorRoleArn": ROLE}
+        return {"CapacityProviderOperatorRoleArn": self.Role()}
 
     def InstanceRequirements(self):
         return {"Architectures": ["x86_64"]}
@@ -268,7 +268,7 @@ class Known:
     UpdateEventSourceMapping_FunctionName = CreateEventSourceMapping_FunctionName
 
     def EventSourceArn(self):
-        return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{self.random.choice(['one', 'two', 'three.fifo'])}"
+        return f"arn:aws:sqs:{self.region}:{self.account}:{self.random.choice(['one', 'two', 'three.fifo'])}"
 
     def BatchSize(self):
         return self.random.choice([1, 10])

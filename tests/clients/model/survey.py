@@ -171,3 +171,32 @@ def contradictions(acknowledged, told):
         for name, value in acknowledged.items()
         if name in told and name not in MOVING and settled(value, MOVING) != settled(told[name], MOVING)
     }
+
+
+def _qualified(operation):
+    return lambda key: (operation, {"FunctionName": key[0]} | ({"Qualifier": key[1]} if key[1] else {}), None)
+
+
+def _of_function(operation):
+    return lambda key: (operation, {"FunctionName": key[0]}, None)
+
+
+#: How each kind is read by itself: operation, values, and the part of the answer.
+READS = {
+    "function": _of_function("GetFunctionConfiguration"),
+    "version": lambda key: ("GetFunctionConfiguration", {"FunctionName": key[0], "Qualifier": key[1]}, None),
+    "alias": lambda key: ("GetAlias", {"FunctionName": key[0], "Name": key[1]}, None),
+    "layer": lambda key: ("GetLayerVersion", {"LayerName": key[0], "VersionNumber": key[1]}, None),
+    "url": _qualified("GetFunctionUrlConfig"),
+    "event_invoke": _qualified("GetFunctionEventInvokeConfig"),
+    "concurrency": _of_function("GetFunctionConcurrency"),
+    "provisioned": _qualified("GetProvisionedConcurrencyConfig"),
+    "recursion": _of_function("GetFunctionRecursionConfig"),
+    "runtime_management": _qualified("GetRuntimeManagementConfig"),
+    "function_signing": _of_function("GetFunctionCodeSigningConfig"),
+    "mapping": lambda key: ("GetEventSourceMapping", {"UUID": key[0]}, None),
+    "signing": lambda key: ("GetCodeSigningConfig", {"CodeSigningConfigArn": key[0]}, "CodeSigningConfig"),
+    "provider": lambda key: (
+        "GetCapacityProvider", {"CapacityProviderName": key[0].split(":")[-1]}, "CapacityProvider",
+    ),
+}  # fmt: skip

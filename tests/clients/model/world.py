@@ -22,8 +22,9 @@ MOVING = {
 class World:
     """Resources by `(kind, key)`."""
 
-    def __init__(self, region):
+    def __init__(self, region, account):
         self.region = region
+        self.account = account
         self.answers = {}
 
     def note(self, operation, values, answer):

@@ -187,6 +187,12 @@ fn functions_share_the_directories_that_the_owner_allows() {
     check_with("shared_files.py", with_binary);
 }
 
+/// The script starts servers of its own: one that checks signatures, and one that takes any key.
+#[test]
+fn accounts_and_regions_are_apart() {
+    check_with("apart.py", with_binary);
+}
+
 /// The script's server is its own, since it is started again.
 #[test]
 fn no_request_out_of_the_whole_model_breaks_anything() {

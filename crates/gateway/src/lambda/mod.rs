@@ -145,6 +145,7 @@ async fn perform(asked: Asked<'_>, input: Input) -> Result<Response<Body>, Failu
     }
 }
 
+// tidy: table
 async fn perform_other(asked: Asked<'_>, input: Input) -> Result<Response<Body>, Failure> {
     match input {
         Input::Invoke(input) => invoke::invoke(&asked, input).await,

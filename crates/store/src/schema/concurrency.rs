@@ -1,4 +1,6 @@
 //! The stored form of reserved concurrency. Version 1; `golden/reserved-concurrency-v1.json` is an example.
+//!
+//! Whether the account can spare it is not known here: what was accepted once is read back as it was.
 
 use model::arn::FunctionId;
 use model::concurrency::ReservedConcurrency;
