@@ -5,6 +5,7 @@
 //! it takes and gives domain types, reaches the engine through ports, and says no with `ServiceError`. The one JSON
 //! that it reads is that of policies ([`policy`]): a language whose meaning lives here.
 
+pub mod access;
 mod durable;
 pub mod function;
 pub mod identity;
@@ -13,5 +14,6 @@ pub mod link;
 pub mod logs;
 mod marker;
 pub mod package;
+pub mod permission;
 pub mod policy;
 pub(crate) mod table;

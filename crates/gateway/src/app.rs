@@ -104,6 +104,8 @@ pub struct Call {
 pub struct Entry {
     /// The address on our side.
     pub local: SocketAddr,
+    /// The address on the other side, where there is one.
+    pub peer: Option<SocketAddr>,
     /// Whether a function sent it, from inside its sandbox.
     pub is_inside: bool,
 }

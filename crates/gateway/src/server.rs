@@ -148,7 +148,7 @@ fn prepare(stream: &TcpStream, is_inside: bool) -> Option<Entry> {
     // Also counts while the other side's window stays closed, so that nobody holds a connection by not reading.
     let unread_ms = u32::try_from(UNREAD_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
     rustix::net::sockopt::set_tcp_user_timeout(stream, unread_ms).ok()?;
-    Some(Entry { local: stream.local_addr().ok()?, is_inside })
+    Some(Entry { local: stream.local_addr().ok()?, peer: stream.peer_addr().ok(), is_inside })
 }
 
 fn protocol() -> http1::Builder {

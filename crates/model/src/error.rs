@@ -36,6 +36,12 @@ pub enum ServiceError {
     /// The `RevisionId` given is not the current one.
     #[error("{0}")]
     PreconditionFailed(String),
+    /// The policy of a resource would be too large.
+    #[error("{0}")]
+    PolicyLengthExceeded(String),
+    /// The policy of a resource would let everybody in where nobody may.
+    #[error("{0}")]
+    PublicPolicy(String),
     /// The account's code storage is full.
     #[error("{0}")]
     CodeStorageExceeded(String),

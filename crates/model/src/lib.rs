@@ -19,5 +19,6 @@ pub mod log;
 pub mod name;
 pub mod noted;
 pub mod port;
+pub mod resource_policy;
 pub mod runtime;
 pub mod time;

@@ -89,5 +89,7 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(30);
 pub const LOG_GROUP_BYTES_MAX: u64 = 64 * MB;
 /// Code kept for one account in one region: 75 GB.
 pub const CODE_STORAGE_BYTES_MAX: u64 = 80_530_636_800;
+/// The policy of a function or of a layer version: 20 KB.
+pub const RESOURCE_POLICY_BYTES_MAX: usize = 20 * 1024;
 /// Functions listed on one page.
 pub const LIST_PAGE_MAX: usize = 50;

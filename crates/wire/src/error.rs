@@ -90,6 +90,8 @@ pub fn answer(error: &ServiceError) -> Answer {
         ServiceError::RequestTooLarge(_) => of(errors::REQUEST_TOO_LARGE_EXCEPTION),
         ServiceError::UnsupportedMediaType(_) => of(errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION),
         ServiceError::PreconditionFailed(_) => of(errors::PRECONDITION_FAILED_EXCEPTION),
+        ServiceError::PolicyLengthExceeded(_) => of(errors::POLICY_LENGTH_EXCEEDED_EXCEPTION),
+        ServiceError::PublicPolicy(_) => of(errors::PUBLIC_POLICY_EXCEPTION),
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::TooManyRequests { .. } => retryable(errors::TOO_MANY_REQUESTS_EXCEPTION),
         ServiceError::ResourceNotReady(_) => retryable(errors::RESOURCE_NOT_READY_EXCEPTION),
@@ -262,6 +264,8 @@ mod tests {
         check(E::UnsupportedMediaType(m()), 415, "UnsupportedMediaTypeException", false, user_lower);
         check(E::PreconditionFailed(m()), 412, "PreconditionFailedException", false, user_lower);
         check(E::CodeStorageExceeded(m()), 400, "CodeStorageExceededException", false, user_lower);
+        check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
+        check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
         let throttled = r#"{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"m"}"#;
         let error = E::TooManyRequests { reason, message: m() };

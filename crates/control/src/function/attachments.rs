@@ -2,6 +2,7 @@
 //! function, in the same durable write.
 
 use model::concurrency::ReservedConcurrency;
+use model::resource_policy::FunctionPolicy;
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
 
@@ -12,15 +13,17 @@ use crate::table::{Attached, Table};
 pub(super) struct Attachments {
     /// Reserved concurrency; its name is empty.
     pub(super) reserved: Table<ReservedConcurrency>,
+    /// Resource policies, by qualifier.
+    pub(super) policies: Table<FunctionPolicy>,
 }
 
 impl Attachments {
     pub(super) async fn load(records: &TypedRecords) -> Result<Self, RecordError> {
-        Ok(Self { reserved: Table::load(records).await? })
+        Ok(Self { reserved: Table::load(records).await?, policies: Table::load(records).await? })
     }
 
     /// Every kind, for what happens to all of them alike.
-    pub(super) fn all(&self) -> [&dyn Attached; 1] {
-        [&self.reserved]
+    pub(super) fn all(&self) -> [&dyn Attached; 2] {
+        [&self.reserved, &self.policies]
     }
 }

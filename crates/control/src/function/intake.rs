@@ -124,7 +124,12 @@ impl Functions {
     }
 
     pub(super) fn surroundings<'a>(&'a self, scope: &'a Scope) -> Surroundings<'a> {
-        Surroundings { scope, shelves: &self.0.shelves, file_systems: &self.0.parts.file_systems }
+        Surroundings {
+            scope,
+            shelves: &self.0.shelves,
+            policies: &self.0.layer_policies,
+            file_systems: &self.0.parts.file_systems,
+        }
     }
 }
 

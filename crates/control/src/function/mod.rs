@@ -12,6 +12,7 @@ mod concurrency;
 mod images;
 mod intake;
 mod noted;
+mod permissions;
 mod prepare;
 mod reference;
 mod refusal;
@@ -42,14 +43,16 @@ use store::records::layers::LayerRecords;
 use store::records::typed::TypedRecords;
 
 use crate::durable::{not_written, to_the_end};
-use crate::layer::Shelves;
+use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
 use crate::package::Packages;
+use crate::permission::Documents;
 use attachments::Attachments;
 use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
 pub use noted::{NotedChange, VpcChange};
+pub use permissions::Place;
 use reference::{one_qualifier, own_id, own_latest};
 use refusal::{in_progress, in_state, not_found};
 use registry::{Claim, Live, Registry};
@@ -94,7 +97,9 @@ struct Inner {
     parts: Parts,
     registry: Arc<Registry>,
     shelves: Shelves,
+    layer_policies: LayerPolicies,
     attachments: Attachments,
+    documents: Documents,
     images: FunctionImages,
     /// Changes that are being prepared at this moment.
     preparing: Mutex<HashSet<RevisionId>>,
@@ -140,13 +145,16 @@ impl Functions {
         });
         let registry = Arc::new(Registry::load(live));
         let shelves = Shelves::load(&parts.layer_records).await?;
+        let layer_policies = LayerPolicies::load(&parts.records).await?;
         let attachments = Attachments::load(&parts.records).await?;
         let images = FunctionImages::new(parts.images.clone(), Arc::clone(&parts.clock));
         let functions = Self(Arc::new(Inner {
             parts,
             registry,
             shelves,
+            layer_policies,
             attachments,
+            documents: Documents::default(),
             images,
             preparing: Mutex::default(),
         }));
@@ -384,12 +392,17 @@ impl Functions {
         &self.0.shelves
     }
 
+    /// The policies of all layers of all accounts.
+    pub(crate) fn layer_policies(&self) -> &LayerPolicies {
+        &self.0.layer_policies
+    }
+
     /// The parts, for operations that are not on functions.
     pub(crate) fn parts(&self) -> &Parts {
         &self.0.parts
     }
 
-    fn new_revision(&self) -> RevisionId {
+    pub(crate) fn new_revision(&self) -> RevisionId {
         let mut random = [0; 16];
         self.0.parts.entropy.fill(&mut random);
         RevisionId::from_random(random)

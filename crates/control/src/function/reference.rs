@@ -1,25 +1,21 @@
-//! Which function a caller means, and whether it lies where the caller can reach it: in its own account and region.
+//! Which function a caller means, and whether it lies where the caller can reach it: in the region that it calls.
 //!
-//! Pure: knows names, and no function.
+//! Pure: knows names, and no function. Whether the caller may do anything to a function of another account has been
+//! decided before anybody comes here ([`crate::access`]).
 
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::name::{FunctionReference, Qualifier, Version};
 
-/// The function that a reference names, if it lies in the caller's own scope.
+/// The function that a reference names, in the caller's own account or the one that it names.
 pub(super) fn own_id(caller: &Scope, reference: &FunctionReference) -> Result<FunctionId, ServiceError> {
     if let Some(region) = reference.region.as_ref().filter(|region| **region != caller.region) {
         let message =
             format!("Functions from '{region}' are not reachable in this region ('{}')", caller.region);
         return Err(ServiceError::ResourceNotFound(message));
     }
-    if reference.account.is_some_and(|account| account != caller.account) {
-        return Err(ServiceError::AccessDenied(format!(
-            "The caller's account is {}; functions of other accounts grant it nothing.",
-            caller.account
-        )));
-    }
-    Ok(FunctionId { scope: caller.clone(), name: reference.name.clone() })
+    let scope = Scope { account: reference.account.unwrap_or(caller.account), region: caller.region.clone() };
+    Ok(FunctionId { scope, name: reference.name.clone() })
 }
 
 /// As [`own_id`], for operations that change `$LATEST` and can name nothing else.

@@ -339,11 +339,25 @@ mod tests {
         }
     }
 
+    fn nothing_shared() -> crate::layer::LayerPolicies {
+        let data = tempfile::tempdir().expect("a directory");
+        let store = store::Store::open(data.path()).expect("a store");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let policies = runtime.block_on(crate::layer::LayerPolicies::load(&store.typed_records()));
+        policies.expect("no policies")
+    }
+
     /// Surroundings in which there is nothing to refer to.
     fn in_nothing<T>(check: impl FnOnce(&Surroundings<'_>) -> T) -> T {
         let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
         let (shelves, file_systems) = (Shelves::default(), BTreeMap::new());
-        check(&Surroundings { scope: &scope, shelves: &shelves, file_systems: &file_systems })
+        let policies = nothing_shared();
+        check(&Surroundings {
+            scope: &scope,
+            shelves: &shelves,
+            policies: &policies,
+            file_systems: &file_systems,
+        })
     }
 
     impl Change {

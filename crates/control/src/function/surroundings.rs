@@ -13,7 +13,7 @@ use model::function::{FileSystem, Layer};
 use model::layer::{LayerId, LayerVersionId};
 use model::limits;
 
-use crate::layer::Shelves;
+use crate::layer::{LayerPolicies, Shelves};
 
 /// The surroundings of the functions of one scope.
 pub struct Surroundings<'a> {
@@ -21,6 +21,8 @@ pub struct Surroundings<'a> {
     pub scope: &'a Scope,
     /// All layers.
     pub shelves: &'a Shelves,
+    /// Who else may use them.
+    pub(crate) policies: &'a LayerPolicies,
     /// Shared directories by the ARN under which functions ask for them.
     pub file_systems: &'a BTreeMap<String, PathBuf>,
 }
@@ -91,7 +93,7 @@ impl Surroundings<'_> {
     fn check_scope(&self, id: &LayerVersionId) -> Result<(), ServiceError> {
         let LayerId { scope: Scope { account, region }, .. } = &id.layer;
         if *account != self.scope.account {
-            return Err(crate::layer::denied(self.scope, id));
+            crate::layer::check_shared(self.policies, self.scope, id)?;
         }
         if *region != self.scope.region {
             return invalid(format!(

@@ -2,22 +2,23 @@
 //!
 //! A caller is found by access key id: the root key of the server, or an execution role's temporary key, which
 //! nobody stores ([`token`]). Whether a request's signature fits the secret is checked by whoever speaks the
-//! protocol. Policies come later; until then the root key may do everything in its account and a role nothing.
+//! protocol, and what a caller may do in [`crate::access`].
 //! Under [`Access::Open`] every caller is believed and may do everything.
 
+mod standing;
 mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
-use model::error::ServiceError;
 use model::function::Function;
 use model::id::AccountId;
 use model::port::{Clock, Entropy, RoleCredentials, Roles};
 use sha2::Sha256;
 use store::secrets::{SecretError, Secrets};
 
+pub use standing::Standing;
 use token::{Claims, TokenError, TokenKey};
 
 /// Name of the secret that seals role credentials.
@@ -204,22 +205,6 @@ impl Identity {
         let own = || token.and_then(|(id, token)| self.find(id, Some(token)).ok()).map(|(c, _)| c.account);
         let account = named.or_else(own).unwrap_or(self.root.account);
         Caller { account, principal: Principal::Anyone }
-    }
-}
-
-impl Caller {
-    /// Whether the caller may do `action` (such as `lambda:InvokeFunction`) to `resource`, an ARN or `*`.
-    ///
-    /// # Errors
-    /// `AccessDenied` in AWS's wording.
-    pub fn authorize(&self, action: &str, resource: impl fmt::Display) -> Result<(), ServiceError> {
-        match &self.principal {
-            Principal::Root | Principal::Anyone => Ok(()),
-            Principal::Role { arn } => Err(ServiceError::AccessDenied(format!(
-                "User: {arn} is not authorized to perform: {action} on resource: {resource} because no \
-                 identity-based policy allows the {action} action"
-            ))),
-        }
     }
 }
 

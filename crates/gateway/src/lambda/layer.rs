@@ -22,7 +22,6 @@ pub async fn publish(
     input: api::PublishLayerVersionRequest,
 ) -> Result<Response<Body>, Failure> {
     let layer = reference(input.layer_name.as_deref())?;
-    authorize(asked, "lambda:PublishLayerVersion", &layer, None)?;
     let content = input.content.unwrap_or_default();
     unserved::check_layer(&content)?;
     let publish = Publish {
@@ -62,7 +61,6 @@ pub async fn publish(
 pub fn get(asked: &Asked<'_>, input: &api::GetLayerVersionRequest) -> Result<Response<Body>, Failure> {
     let layer = reference(input.layer_name.as_deref())?;
     let number = input.version_number.unwrap_or_default();
-    authorize(asked, "lambda:GetLayerVersion", &layer, Some(number))?;
     let version = asked.app.parts.layers.get(&asked.who.scope, &layer, number)?;
     Ok(respond::<api::GetLayerVersionRequest, _>(&shown(asked, &version)))
 }
@@ -72,7 +70,6 @@ pub fn get_by_arn(
     input: &api::GetLayerVersionByArnRequest,
 ) -> Result<Response<Body>, Failure> {
     let arn = input.arn.as_deref().unwrap_or_default();
-    asked.who.caller.authorize("lambda:GetLayerVersion", arn)?;
     // The model's pattern has other ARNs too; none of these is here.
     let id = LayerVersionId::parse(arn).map_err(|_| {
         ServiceError::ResourceNotFound("The resource you requested does not exist.".to_owned())
@@ -87,13 +84,11 @@ pub async fn delete(
 ) -> Result<Response<Body>, Failure> {
     let layer = reference(input.layer_name.as_deref())?;
     let number = input.version_number.unwrap_or_default();
-    authorize(asked, "lambda:DeleteLayerVersion", &layer, Some(number))?;
     asked.app.parts.layers.delete(&asked.who.scope, &layer, number).await?;
     Ok(respond::<api::DeleteLayerVersionRequest, _>(&()))
 }
 
 pub fn list(asked: &Asked<'_>, input: &api::ListLayersRequest) -> Result<Response<Body>, Failure> {
-    asked.who.caller.authorize("lambda:ListLayers", "*")?;
     let filter = filter(input.compatible_runtime.as_ref(), input.compatible_architecture.as_ref())?;
     let (marker, count_max) = (request::marker(input.marker.as_deref()), request::count_max(input.max_items));
     let page = asked.app.parts.layers.list(&asked.who.scope, &filter, marker, count_max)?;
@@ -112,7 +107,6 @@ pub fn list_versions(
     input: &api::ListLayerVersionsRequest,
 ) -> Result<Response<Body>, Failure> {
     let layer = reference(input.layer_name.as_deref())?;
-    authorize(asked, "lambda:ListLayerVersions", &layer, None)?;
     let filter = filter(input.compatible_runtime.as_ref(), input.compatible_architecture.as_ref())?;
     let (marker, count_max) = (request::marker(input.marker.as_deref()), request::count_max(input.max_items));
     let page = asked.app.parts.layers.list_versions(&asked.who.scope, &layer, &filter, marker, count_max)?;
@@ -158,7 +152,7 @@ fn listed(version: &LayerVersion) -> api::LayerVersionsListItem {
     }
 }
 
-fn reference(text: Option<&str>) -> Result<LayerReference, ServiceError> {
+pub(super) fn reference(text: Option<&str>) -> Result<LayerReference, ServiceError> {
     let text = text.unwrap_or_default();
     LayerReference::parse(text).map_err(|error| {
         ServiceError::Validation(format!(
@@ -198,19 +192,4 @@ fn runtimes(asked: &[api::Runtime]) -> Result<Vec<RuntimeName>, ServiceError> {
 
 fn architectures(asked: &[api::Architecture]) -> Vec<Architecture> {
     asked.iter().filter_map(request::one_architecture).collect()
-}
-
-/// Whether the caller may do `action` to a layer, or to one version of it.
-fn authorize(
-    asked: &Asked<'_>,
-    action: &str,
-    layer: &LayerReference,
-    number: Option<i64>,
-) -> Result<(), ServiceError> {
-    let scope = layer.scope.as_ref().unwrap_or(&asked.who.scope);
-    let arn = format!("arn:aws:lambda:{}:{}:layer:{}", scope.region, scope.account, layer.name);
-    match number {
-        None => asked.who.caller.authorize(action, arn),
-        Some(number) => asked.who.caller.authorize(action, format_args!("{arn}:{number}")),
-    }
 }

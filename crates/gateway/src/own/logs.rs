@@ -48,7 +48,9 @@ pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Bo
     let reference = reference(Some(&decoded))?;
     let group = format!(
         "arn:aws:logs:{}:{}:log-group:/aws/lambda/{}:*",
-        who.scope.region, who.scope.account, reference.name
+        who.scope.region,
+        reference.account.unwrap_or(who.scope.account),
+        reference.name
     );
     who.caller.authorize("logs:FilterLogEvents", group)?;
     let wanted = Wanted::parse(call.head.uri.query().unwrap_or_default())?;

@@ -10,6 +10,7 @@ mod function;
 mod layer;
 mod noted;
 mod owner;
+mod resource_policy;
 mod v1;
 mod v2;
 mod v3;

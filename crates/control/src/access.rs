@@ -1,0 +1,116 @@
+//! Whether a caller may do something: its own policies and the resource's, taken together.
+//!
+//! Knows no operation: which action on which resource a call needs, and what is known of the call besides, is said by
+//! whoever takes it. The owner of an account may do everything in it at no cost; in other accounts, only what their
+//! policies let it.
+
+use std::fmt::Display;
+
+use model::error::ServiceError;
+use model::id::AccountId;
+
+use crate::identity::{Caller, Principal, Standing};
+use crate::policy::{Actor, Context, Decision, Document, Request, decide};
+
+/// What a caller wants to do.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    /// `lambda:InvokeFunction`.
+    pub action: &'a str,
+    /// The ARN, or `*` where the action has none.
+    pub resource: &'a str,
+    /// Whose the resource is, where its ARN does not say it.
+    pub owner: Option<AccountId>,
+    /// The resource's own policy, if it has one.
+    pub policy: Option<&'a Document>,
+    /// What is known besides.
+    pub context: Context,
+}
+
+impl Caller {
+    /// Whether the caller is the owner of this account, and so may do everything in it.
+    #[must_use]
+    pub fn owns(&self, account: AccountId) -> bool {
+        self.account == account && matches!(self.principal, Principal::Root | Principal::Anyone)
+    }
+
+    /// Whether the caller may do `action` to `resource`, an ARN or `*`, of which nothing else is known.
+    ///
+    /// # Errors
+    /// As [`Caller::may`].
+    pub fn authorize(&self, action: &str, resource: impl Display) -> Result<(), ServiceError> {
+        let resource = resource.to_string();
+        self.may(Asking { action, resource: &resource, owner: None, policy: None, context: Context::new() })
+    }
+
+    /// Whether the caller may do something.
+    ///
+    /// # Errors
+    /// `AccessDenied` in AWS's wording.
+    pub fn may(&self, asking: Asking<'_>) -> Result<(), ServiceError> {
+        let owner = asking.owner.or_else(|| account_of(asking.resource)).unwrap_or(self.account);
+        if self.owns(owner) {
+            return Ok(());
+        }
+        let standing = self.standing();
+        let decision = self.decision(&standing, owner, &asking);
+        match decision.denial(&standing.arn, asking.action, asking.resource) {
+            None => Ok(()),
+            Some(denial) => Err(ServiceError::AccessDenied(denial)),
+        }
+    }
+
+    fn decision(&self, standing: &Standing, owner: AccountId, asking: &Asking<'_>) -> Decision {
+        let Asking { action, resource, policy, context, .. } = asking;
+        let mut context = context.clone();
+        context.extend(&standing.facts);
+        context.set("aws:PrincipalAccount", self.account.as_str());
+        context.set("aws:PrincipalArn", standing.role_arn.as_deref().unwrap_or(&standing.arn));
+        let actor = Actor::Principal {
+            account: self.account.as_str(),
+            arn: &standing.arn,
+            role_arn: standing.role_arn.as_deref(),
+        };
+        let request = Request { action, resource, actor: Some(actor), context: &context };
+        decide(&request, &standing.held, *policy, owner == self.account)
+    }
+}
+
+/// The account that an ARN names.
+fn account_of(resource: &str) -> Option<AccountId> {
+    let account = resource.strip_prefix("arn:")?.split(':').nth(3)?;
+    AccountId::parse(account).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Kind;
+
+    const OWN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    const OTHER: &str = "arn:aws:lambda:us-east-1:210987654321:function:f";
+
+    fn root() -> Caller {
+        Caller { account: AccountId::DEFAULT, principal: Principal::Root }
+    }
+
+    #[test]
+    fn an_owner_may_do_everything_at_home_and_elsewhere_what_it_is_granted() {
+        assert_eq!(root().authorize("lambda:GetFunction", OWN), Ok(()));
+        assert_eq!(root().authorize("lambda:ListFunctions", "*"), Ok(()));
+        let denied = root().authorize("lambda:GetFunction", OTHER).expect_err("another account's");
+        let expect = format!(
+            "User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:GetFunction on resource: \
+             {OTHER} because no resource-based policy allows the lambda:GetFunction action"
+        );
+        assert_eq!(denied, ServiceError::AccessDenied(expect));
+        let policy = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"lambda:Get*","Resource":"*"}}"#;
+        let policy = Document::parse(policy, Kind::Resource).expect("a policy");
+        let ask = |action| {
+            let (policy, context) = (Some(&policy), Context::new());
+            root().may(Asking { action, resource: OTHER, owner: None, policy, context })
+        };
+        assert_eq!(ask("lambda:GetFunction"), Ok(()));
+        assert!(ask("lambda:DeleteFunction").is_err());
+    }
+}

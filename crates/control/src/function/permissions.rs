@@ -1,0 +1,185 @@
+//! The policy of a function, of a version or of an alias: statement by statement, or whole.
+//!
+//! Source: Lambda API reference, `AddPermission`, `PutResourcePolicy` and their kin. What a policy may say is
+//! [`crate::permission`]'s matter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::arn::{FunctionId, Scope};
+use model::error::ServiceError;
+use model::name::{FunctionReference, Qualifier, Version};
+use model::resource_policy::FunctionPolicy;
+
+use super::Functions;
+use super::reference::{one_qualifier, own_id};
+use crate::durable::not_written;
+use crate::permission::{self, Permission};
+use crate::policy::Document;
+
+/// What everybody may be let in to do.
+const HARMLESS: &[&str] = &["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"];
+
+/// What becomes of the text of a policy: another text, or none.
+type Change<'a> = &'a (dyn Fn(Option<&str>) -> Result<Option<String>, ServiceError> + Send + Sync);
+
+/// A function, or one version or alias of it, that has a policy or may get one.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The function.
+    pub reference: &'a FunctionReference,
+    /// The version or alias, if it is not in the reference.
+    pub qualifier: Option<&'a Qualifier>,
+}
+
+impl Functions {
+    /// Adds a statement; gives it as it was added.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`, `ResourceConflict`, `InvalidParameterValue`, `PolicyLengthExceeded`, `PublicPolicy`,
+    /// `PreconditionFailed`.
+    pub async fn add_permission(
+        &self,
+        caller: &Scope,
+        place: Place<'_>,
+        permission: Permission,
+        revision: Option<String>,
+    ) -> Result<String, ServiceError> {
+        let (id, qualifier) = self.policy_place(caller, place)?;
+        let resource = match qualifier.as_str() {
+            "" => id.arn().to_string(),
+            qualifier => format!("{}:{qualifier}", id.arn()),
+        };
+        let statement = permission.statement(&resource)?;
+        let shown = statement.to_string();
+        self.change_policy(id, qualifier, revision, move |text| {
+            let changed = permission::with(text, &permission.sid, statement.clone())?;
+            permission::check_public(&changed, HARMLESS)?;
+            Ok(Some(changed))
+        })
+        .await?;
+        Ok(shown)
+    }
+
+    /// Removes a statement.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`, `PreconditionFailed`.
+    pub async fn remove_permission(
+        &self,
+        caller: &Scope,
+        place: Place<'_>,
+        sid: String,
+        revision: Option<String>,
+    ) -> Result<(), ServiceError> {
+        let (id, qualifier) = self.policy_place(caller, place)?;
+        let change = move |text: Option<&str>| permission::without(text, &sid);
+        self.change_policy(id, qualifier, revision, change).await.map(drop)
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// `ResourceNotFound` where there is none.
+    pub fn policy(&self, caller: &Scope, place: Place<'_>) -> Result<Arc<FunctionPolicy>, ServiceError> {
+        let (id, qualifier) = self.policy_place(caller, place)?;
+        let entry = self.0.attachments.policies.get(&id, &qualifier);
+        entry.map(|entry| entry.value).ok_or_else(permission::missing)
+    }
+
+    /// Replaces the whole policy.
+    ///
+    /// # Errors
+    /// As [`Functions::add_permission`].
+    pub async fn put_policy(
+        &self,
+        caller: &Scope,
+        place: Place<'_>,
+        text: String,
+        revision: Option<String>,
+    ) -> Result<Arc<FunctionPolicy>, ServiceError> {
+        let (id, qualifier) = self.policy_place(caller, place)?;
+        let text = permission::checked(text)?;
+        permission::check_public(&text, HARMLESS)?;
+        let kept = self.change_policy(id, qualifier, revision, move |_| Ok(Some(text.clone()))).await?;
+        kept.ok_or_else(permission::missing)
+    }
+
+    /// Removes the whole policy.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`, `PreconditionFailed`.
+    pub async fn delete_policy(
+        &self,
+        caller: &Scope,
+        place: Place<'_>,
+        revision: Option<String>,
+    ) -> Result<(), ServiceError> {
+        let (id, qualifier) = self.policy_place(caller, place)?;
+        let change = |text: Option<&str>| text.map(|_| None).ok_or_else(permission::missing);
+        self.change_policy(id, qualifier, revision, change).await.map(drop)
+    }
+
+    /// What the policy of a function says, or that of a version or an alias, read; for whoever decides on a call.
+    #[must_use]
+    pub fn policy_document(&self, id: &FunctionId, qualifier: &str) -> Option<Arc<Document>> {
+        let entry = self.0.attachments.policies.get(id, qualifier);
+        entry.map(|entry| self.0.documents.read(entry.value.revision, &entry.value.text))
+    }
+
+    /// The labels of a function, of which conditions may speak; none if there is no such function.
+    #[must_use]
+    pub fn tags_of(&self, id: &FunctionId) -> BTreeMap<String, String> {
+        self.0.registry.get(id).map(|live| live.current.tags.clone()).unwrap_or_default()
+    }
+
+    fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {
+        let id = own_id(caller, place.reference)?;
+        let qualifier = one_qualifier(place.reference, place.qualifier)?;
+        if qualifier == Some(&Qualifier::Version(Version::Latest)) {
+            let message = "We currently do not support adding policies for $LATEST.";
+            return Err(ServiceError::InvalidParameterValue(message.to_owned()));
+        }
+        self.find(caller, place.reference, place.qualifier)?;
+        Ok((id, qualifier.map(ToString::to_string).unwrap_or_default()))
+    }
+
+    /// Changes a policy in turn with all other changes of its function; gives it as it is then, if it is.
+    async fn change_policy(
+        &self,
+        id: FunctionId,
+        qualifier: String,
+        revision: Option<String>,
+        change: impl Fn(Option<&str>) -> Result<Option<String>, ServiceError> + Send + Sync + 'static,
+    ) -> Result<Option<Arc<FunctionPolicy>>, ServiceError> {
+        self.in_turn(&id.clone(), async move |functions, _| {
+            functions.change_policy_now(id, qualifier, revision.as_deref(), &change).await
+        })
+        .await
+    }
+
+    async fn change_policy_now(
+        &self,
+        id: FunctionId,
+        qualifier: String,
+        revision: Option<&str>,
+        change: Change<'_>,
+    ) -> Result<Option<Arc<FunctionPolicy>>, ServiceError> {
+        let table = &self.0.attachments.policies;
+        let before = table.get(&id, &qualifier);
+        permission::check_revision(before.as_ref().map(|entry| entry.value.revision), revision)?;
+        let arn = id.arn().to_string();
+        let failed = |error| not_written(arn, &error);
+        match (change(before.as_ref().map(|entry| entry.value.text.as_str()))?, before) {
+            (Some(text), before) => {
+                let revision = self.new_revision();
+                let policy = FunctionPolicy { function: id, qualifier, text, revision };
+                table.put(policy, before.map(|entry| entry.stored)).await.map(Some).map_err(failed)
+            }
+            (None, Some(entry)) => {
+                table.remove(&id, &qualifier, entry.stored).await.map(|()| None).map_err(failed)
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is known of a call to Lambda, as condition keys.
+//!
+//! Made for callers only who are not the owner of what they ask for. A key that no call here can have (an organization,
+//! a VPC endpoint) is not known, so that conditions on it fail.
+//! Source: Service Authorization Reference, "Condition keys for AWS Lambda"; IAM User Guide, "AWS global condition
+//! context keys".
+
+use std::collections::BTreeMap;
+
+use control::policy::Context;
+use http::header::USER_AGENT;
+use wire::lambda::{self as api, Input};
+
+use super::Asked;
+
+/// Of the call, whatever it asks for.
+pub(super) fn of_call(asked: &Asked<'_>) -> Context {
+    let mut context = Context::new();
+    let now = asked.app.parts.clock.now();
+    context.set_some("aws:SourceIp", asked.call.peer.map(|peer| peer.ip().to_canonical().to_string()));
+    let agent = asked.call.head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    context.set_some("aws:UserAgent", agent);
+    context.set("aws:CurrentTime", wire::time::rfc3339(now));
+    context.set("aws:EpochTime", (now.as_millis() / 1_000).to_string());
+    // Whatever encrypts the connection stands before the server, and may write what it likes.
+    context.set("aws:SecureTransport", "false");
+    context.set("aws:RequestedRegion", asked.who.scope.region.as_str());
+    context
+}
+
+/// Of what it asks for.
+pub(super) fn of_input(context: &mut Context, input: &Input) {
+    match input {
+        Input::CreateFunction(input) => {
+            context.set_some("lambda:CodeSigningConfigArn", input.code_signing_config_arn.as_deref());
+            layers(context, input.layers.as_deref());
+            vpc(context, input.vpc_config.as_ref());
+            tags(context, input.tags.as_ref());
+        }
+        Input::UpdateFunctionConfiguration(input) => {
+            layers(context, input.layers.as_deref());
+            vpc(context, input.vpc_config.as_ref());
+        }
+        Input::PutFunctionCodeSigningConfig(input) => {
+            context.set_some("lambda:CodeSigningConfigArn", input.code_signing_config_arn.as_deref());
+        }
+        Input::AddPermission(input) => {
+            context.set_some("lambda:Principal", input.principal.as_deref());
+            let auth = input.function_url_auth_type.as_ref();
+            context.set_some("lambda:FunctionUrlAuthType", auth.map(AsRef::as_ref));
+        }
+        Input::CreateFunctionUrlConfig(input) => {
+            context.set_some("lambda:FunctionUrlAuthType", input.auth_type.as_ref().map(AsRef::as_ref));
+        }
+        Input::UpdateFunctionUrlConfig(input) => {
+            context.set_some("lambda:FunctionUrlAuthType", input.auth_type.as_ref().map(AsRef::as_ref));
+        }
+        Input::CreateEventSourceMapping(input) => tags(context, input.tags.as_ref()),
+        Input::CreateCodeSigningConfig(input) => tags(context, input.tags.as_ref()),
+        Input::CreateCapacityProvider(input) => tags(context, input.tags.as_ref()),
+        Input::TagResource(input) => tags(context, input.tags.as_ref()),
+        Input::UntagResource(input) => {
+            context.set_all("aws:TagKeys", input.tag_keys.clone().unwrap_or_default());
+        }
+        Input::Invoke(_) | Input::InvokeAsync(_) | Input::InvokeWithResponseStream(_) => {
+            context.set("lambda:InvokedViaFunctionUrl", "false");
+        }
+        _ => {}
+    }
+}
+
+/// Of the function that it is asked of.
+pub(super) fn of_resource(context: &mut Context, tags: BTreeMap<String, String>) {
+    for (key, value) in tags {
+        context.set(format!("aws:ResourceTag/{key}"), value);
+    }
+}
+
+fn layers(context: &mut Context, layers: Option<&[String]>) {
+    if let Some(layers) = layers {
+        context.set_all("lambda:Layer", layers.to_vec());
+    }
+}
+
+fn vpc(context: &mut Context, vpc: Option<&api::VpcConfig>) {
+    let Some(vpc) = vpc else { return };
+    for (key, ids) in
+        [("lambda:SubnetIds", &vpc.subnet_ids), ("lambda:SecurityGroupIds", &vpc.security_group_ids)]
+    {
+        if let Some(ids) = ids.as_ref().filter(|ids| !ids.is_empty()) {
+            context.set_all(key, ids.clone());
+        }
+    }
+}
+
+fn tags(context: &mut Context, tags: Option<&BTreeMap<String, String>>) {
+    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return };
+    context.set_all("aws:TagKeys", tags.keys().cloned().collect());
+    for (key, value) in tags {
+        context.set(format!("aws:RequestTag/{key}"), value.as_str());
+    }
+}

@@ -1,0 +1,161 @@
+//! Whether a caller may have its request carried out, asked once for every operation before anything is done.
+//!
+//! What an operation needs stands in [`needs`]; what is known of the call in [`facts`]; the decision is `control`'s. The
+//! owner of an account who asks for what is its own costs one comparison.
+
+mod facts;
+mod needs;
+
+use std::sync::Arc;
+
+use control::access::Asking;
+use control::policy::{Context, Document};
+use model::arn::{FunctionId, Scope};
+use model::error::ServiceError;
+use model::layer::{LayerId, LayerReference, LayerVersionId};
+use model::name::FunctionReference;
+use wire::lambda::Input;
+
+use super::{Asked, layer, request};
+use needs::Target;
+
+/// Refuses what the caller may not do.
+///
+/// # Errors
+/// `AccessDenied`; `Validation` for a name that is none.
+pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError> {
+    let own_account = asked.who.scope.account;
+    let mentioned = needs::mentioned(input).and_then(|name| FunctionReference::parse(name).ok());
+    if mentioned
+        .as_ref()
+        .and_then(|reference| reference.account)
+        .is_some_and(|account| account != own_account)
+    {
+        let message = "The function of an event source mapping must belong to the caller's account.";
+        return Err(ServiceError::AccessDenied(message.to_owned()));
+    }
+    let (action, target) = needs::own(input);
+    if asked.who.caller.owns(own_account) && target.is_a_name() {
+        return Ok(());
+    }
+    let mut context = facts::of_call(asked);
+    facts::of_input(&mut context, input);
+    if let Some(FunctionReference { name, .. }) = mentioned {
+        let id = FunctionId { scope: asked.who.scope.clone(), name };
+        context.set("lambda:FunctionArn", id.arn().to_string());
+    }
+    ask(asked, action, Resource::find(asked, target)?, context.clone())?;
+    for (action, target) in needs::further(input) {
+        ask(asked, action, Resource::find(asked, target)?, context.clone())?;
+    }
+    Ok(())
+}
+
+fn ask(
+    asked: &Asked<'_>,
+    action: &str,
+    resource: Resource,
+    mut context: Context,
+) -> Result<(), ServiceError> {
+    if resource.is_role {
+        context.set("iam:PassedToService", "lambda.amazonaws.com");
+    }
+    if let Some(id) = &resource.function {
+        context.set("lambda:FunctionArn", id.arn().to_string());
+        facts::of_resource(&mut context, asked.app.parts.functions.tags_of(id));
+    }
+    asked.who.caller.may(Asking {
+        action,
+        resource: &resource.arn,
+        owner: resource.is_role.then_some(asked.who.scope.account),
+        policy: resource.policy.as_deref(),
+        context,
+    })
+}
+
+impl Target<'_> {
+    /// Whether it can only be something of the caller's own account.
+    fn is_a_name(&self) -> bool {
+        match self {
+            Self::Function { name, .. } | Self::Layer { name, .. } | Self::CapacityProvider(name) => {
+                name.is_none_or(|name| !name.contains(':'))
+            }
+            Self::EventSource(_) | Self::Everything => true,
+            Self::Arn(_) | Self::Role(_) => false,
+        }
+    }
+}
+
+/// A resource that was looked up.
+#[derive(Default)]
+struct Resource {
+    arn: String,
+    /// Set for functions.
+    function: Option<FunctionId>,
+    policy: Option<Arc<Document>>,
+    is_role: bool,
+}
+
+impl Resource {
+    fn find(asked: &Asked<'_>, target: Target<'_>) -> Result<Self, ServiceError> {
+        let Scope { account, region } = &asked.who.scope;
+        let plain = |arn: String| Self { arn, ..Self::default() };
+        Ok(match target {
+            Target::Function { name, qualifier } => {
+                Self::function(asked, &request::reference(name)?, qualifier)
+            }
+            Target::Layer { name, number } => {
+                let LayerReference { scope, name } = layer::reference(name)?;
+                let layer = LayerId { scope: scope.unwrap_or_else(|| asked.who.scope.clone()), name };
+                match number {
+                    None => plain(layer.to_string()),
+                    Some(number) => match u64::try_from(number) {
+                        Ok(number) => Self::layer(asked, LayerVersionId { layer, number }),
+                        // The operation refuses it.
+                        Err(_) => plain(format!("{layer}:{number}")),
+                    },
+                }
+            }
+            Target::Arn(arn) => {
+                let arn = arn.unwrap_or_default();
+                match (FunctionReference::parse(arn), LayerVersionId::parse(arn)) {
+                    (Ok(reference), _) => Self::function(asked, &reference, None),
+                    (_, Ok(id)) => Self::layer(asked, id),
+                    _ => plain(arn.to_owned()),
+                }
+            }
+            Target::CapacityProvider(Some(arn)) if arn.starts_with("arn:") => plain(arn.to_owned()),
+            Target::CapacityProvider(name) => {
+                let name = name.unwrap_or_default();
+                plain(format!("arn:aws:lambda:{region}:{account}:capacity-provider:{name}"))
+            }
+            Target::EventSource(uuid) => {
+                let uuid = uuid.unwrap_or_default();
+                plain(format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{uuid}"))
+            }
+            Target::Role(arn) => Self { is_role: true, ..plain(arn.to_owned()) },
+            Target::Everything => plain("*".to_owned()),
+        })
+    }
+
+    fn function(asked: &Asked<'_>, reference: &FunctionReference, qualifier: Option<&str>) -> Self {
+        let scope = Scope {
+            account: reference.account.unwrap_or(asked.who.scope.account),
+            region: reference.region.clone().unwrap_or_else(|| asked.who.scope.region.clone()),
+        };
+        let id = FunctionId { scope, name: reference.name.clone() };
+        let named = reference.qualifier.as_ref().map(ToString::to_string);
+        let qualifier = named.or_else(|| qualifier.map(str::to_owned)).unwrap_or_default();
+        let arn = match qualifier.as_str() {
+            "" => id.arn().to_string(),
+            qualifier => format!("{}:{qualifier}", id.arn()),
+        };
+        let policy = asked.app.parts.functions.policy_document(&id, &qualifier);
+        Self { arn, policy, function: Some(id), is_role: false }
+    }
+
+    fn layer(asked: &Asked<'_>, id: LayerVersionId) -> Self {
+        let policy = asked.app.parts.layers.policy_document(&id);
+        Self { arn: id.to_string(), policy, function: None, is_role: false }
+    }
+}
