@@ -84,6 +84,11 @@ fn the_aws_cli_calls_every_operation() {
 }
 
 #[test]
+fn the_sdk_for_javascript_walks_through() {
+    check("js_sdk.py");
+}
+
+#[test]
 fn layers_are_published_merged_and_kept_for_who_uses_them() {
     check("layers.py");
 }
