@@ -14,6 +14,7 @@ use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::lease::StartReason;
 use model::limits;
+use model::name::Version;
 use model::port::{
     Artifacts, Clock, Entropy, Images, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Roles,
 };
@@ -256,8 +257,8 @@ impl Invoke for Engine {
         Box::pin(self.run(invocation))
     }
 
-    fn retire(&self, function: &FunctionId) {
-        self.shared.registry.retire(function);
+    fn retire(&self, function: &FunctionId, version: Option<Version>) {
+        self.shared.registry.retire(function, version);
     }
 }
 

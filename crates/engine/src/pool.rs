@@ -16,7 +16,7 @@ use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::function::Function;
 use model::id::RevisionId;
-use model::name::TenantId;
+use model::name::{TenantId, Version};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::environment::Environment;
@@ -219,10 +219,12 @@ impl Registry {
         pool.acquire()
     }
 
-    /// Retires all pools of a function.
-    pub(crate) fn retire(&self, function: &FunctionId) {
+    /// Retires all pools of a function, or of one version of it.
+    pub(crate) fn retire(&self, function: &FunctionId, version: Option<Version>) {
+        let is_meant =
+            |of: &Function| of.id == *function && version.is_none_or(|version| version == of.version);
         let matching: Vec<_> =
-            self.lock().values().filter(|pool| pool.function.id == *function).cloned().collect();
+            self.lock().values().filter(|pool| is_meant(&pool.function)).cloned().collect();
         matching.iter().for_each(|pool| pool.retire());
     }
 

@@ -25,7 +25,7 @@ pub(crate) fn function() -> Function {
             name: FunctionName::parse("hello").expect("a legal name"),
         },
         version: Version::Latest,
-        settings: Settings {
+        settings: Arc::new(Settings {
             start: Start::Handler {
                 runtime: RuntimeName::new("python3.12"),
                 handler: "app.handler".to_owned(),
@@ -49,7 +49,7 @@ pub(crate) fn function() -> Function {
             tenant_isolation: false,
             capacity: None,
             noted: Noted::default(),
-        },
+        }),
         code: Code::Zip(Zip { digest: Digest::from_bytes([0; 32]), size_bytes: 1 }),
         origin: Origin::default(),
         revision: RevisionId::from_random([0; 16]),

@@ -42,6 +42,9 @@ pub enum ServiceError {
     /// The policy of a resource would let everybody in where nobody may.
     #[error("{0}")]
     PublicPolicy(String),
+    /// A function has as many aliases as it may.
+    #[error("{0}")]
+    AliasLimitExceeded(String),
     /// The account's code storage is full.
     #[error("{0}")]
     CodeStorageExceeded(String),

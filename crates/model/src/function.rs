@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::arn::FunctionId;
@@ -21,8 +22,8 @@ pub struct Function {
     pub id: FunctionId,
     /// Which version this snapshot is.
     pub version: Version,
-    /// What the owner set.
-    pub settings: Settings,
+    /// What the owner set; versions that were made from the same settings share them.
+    pub settings: Arc<Settings>,
     /// What it runs.
     pub code: Code,
     /// What was said of where that came from.

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, opens a file, knows JSON or HTTP, or needs an async runtime; everything can be
 //! tested in microseconds. The wire form of these types belongs to `wire`, the stored form to `store`.
 
+pub mod alias;
 pub mod arn;
 pub mod concurrency;
 pub mod error;
@@ -22,3 +23,4 @@ pub mod port;
 pub mod resource_policy;
 pub mod runtime;
 pub mod time;
+pub mod version;

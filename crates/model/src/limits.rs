@@ -63,6 +63,8 @@ pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
 pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
 /// Extensions of one environment, internal and external.
 pub const EXTENSIONS_MAX: usize = 10;
+/// Aliases of one function. AWS documents no figure; this one bounds memory.
+pub const ALIASES_MAX: usize = 1_000;
 /// Layers of one function.
 pub const LAYERS_MAX: usize = 5;
 /// A container image, unpacked: 10 GB.

@@ -76,6 +76,19 @@ pub enum Version {
     Published(u64),
 }
 
+impl Version {
+    /// Parses `$LATEST` or a number.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        match Qualifier::parse(text)? {
+            Qualifier::Version(version) => Ok(version),
+            Qualifier::Alias(text) => Err(IdError { text, expected: "a version" }),
+        }
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

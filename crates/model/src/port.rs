@@ -15,7 +15,7 @@ use crate::function::{Architecture, Function, Image, Zip};
 use crate::id::{Digest, RequestId};
 use crate::lease::{Lease, Phases, StartReason};
 use crate::log::{LogEvent, LogGroup};
-use crate::name::TenantId;
+use crate::name::{TenantId, Version};
 use crate::runtime::RuntimeName;
 use crate::time::Timestamp;
 
@@ -31,8 +31,9 @@ pub trait Invoke: Send + Sync {
     /// an error; see [`Outcome::result`].
     fn invoke(&self, invocation: Invocation) -> Pending<'_, Result<Outcome, ServiceError>>;
 
-    /// Removes the environments of a function that was changed or deleted, once they are idle.
-    fn retire(&self, function: &FunctionId);
+    /// Removes the environments of a version that was changed or deleted, once they are idle; those of all versions if
+    /// none is named.
+    fn retire(&self, function: &FunctionId, version: Option<Version>);
 }
 
 /// What is to be run.

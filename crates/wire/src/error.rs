@@ -92,6 +92,7 @@ pub fn answer(error: &ServiceError) -> Answer {
         ServiceError::PreconditionFailed(_) => of(errors::PRECONDITION_FAILED_EXCEPTION),
         ServiceError::PolicyLengthExceeded(_) => of(errors::POLICY_LENGTH_EXCEEDED_EXCEPTION),
         ServiceError::PublicPolicy(_) => of(errors::PUBLIC_POLICY_EXCEPTION),
+        ServiceError::AliasLimitExceeded(_) => of(errors::ALIAS_LIMIT_EXCEEDED_EXCEPTION),
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::TooManyRequests { .. } => retryable(errors::TOO_MANY_REQUESTS_EXCEPTION),
         ServiceError::ResourceNotReady(_) => retryable(errors::RESOURCE_NOT_READY_EXCEPTION),
@@ -263,6 +264,7 @@ mod tests {
         check(E::RequestTooLarge(m()), 413, "RequestTooLargeException", false, user_lower);
         check(E::UnsupportedMediaType(m()), 415, "UnsupportedMediaTypeException", false, user_lower);
         check(E::PreconditionFailed(m()), 412, "PreconditionFailedException", false, user_lower);
+        check(E::AliasLimitExceeded(m()), 400, "AliasLimitExceededException", false, user_lower);
         check(E::CodeStorageExceeded(m()), 400, "CodeStorageExceededException", false, user_lower);
         check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);

@@ -1,8 +1,10 @@
 //! All that belongs to functions without being a version of them, kind by kind. What is listed here goes with its
 //! function, in the same durable write.
 
+use model::alias::Alias;
 use model::concurrency::ReservedConcurrency;
 use model::resource_policy::FunctionPolicy;
+use model::version::LastVersion;
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
 
@@ -11,6 +13,10 @@ use crate::table::{Attached, Table};
 /// One table for each kind. A new kind is one more field, and one more line in [`Attachments::load`] and
 /// [`Attachments::all`].
 pub(super) struct Attachments {
+    /// Aliases.
+    pub(super) aliases: Table<Alias>,
+    /// Numbers of versions that are gone; its name is empty.
+    pub(super) last_versions: Table<LastVersion>,
     /// Reserved concurrency; its name is empty.
     pub(super) reserved: Table<ReservedConcurrency>,
     /// Resource policies, by qualifier.
@@ -19,11 +25,16 @@ pub(super) struct Attachments {
 
 impl Attachments {
     pub(super) async fn load(records: &TypedRecords) -> Result<Self, RecordError> {
-        Ok(Self { reserved: Table::load(records).await?, policies: Table::load(records).await? })
+        Ok(Self {
+            aliases: Table::load(records).await?,
+            last_versions: Table::load(records).await?,
+            reserved: Table::load(records).await?,
+            policies: Table::load(records).await?,
+        })
     }
 
     /// Every kind, for what happens to all of them alike.
-    pub(super) fn all(&self) -> [&dyn Attached; 2] {
-        [&self.reserved, &self.policies]
+    pub(super) fn all(&self) -> [&dyn Attached; 4] {
+        [&self.aliases, &self.last_versions, &self.reserved, &self.policies]
     }
 }

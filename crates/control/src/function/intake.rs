@@ -42,6 +42,8 @@ pub(super) struct Fit<'a> {
     pub(super) layers: &'a [Layer],
     /// Stored bytes that it replaces.
     pub(super) replaced_bytes: u64,
+    /// How many snapshots keep it from now on.
+    pub(super) copies: u64,
     /// Whether it is only to be checked.
     pub(super) dry_run: bool,
 }
@@ -58,7 +60,7 @@ impl Functions {
                 let package = self.check_zip(fit.scope, zip).await?;
                 let layers_bytes = self.layers_bytes(fit.layers).await?;
                 check_size(package.unzipped_bytes, layers_bytes, fit.layers)?;
-                self.check_code_storage(fit.scope, package.zip.size_bytes, fit.replaced_bytes)?;
+                self.check_code_storage(fit.scope, package.zip.size_bytes * fit.copies, fit.replaced_bytes)?;
                 if fit.dry_run {
                     return Ok(Arrived::Tried(package));
                 }

@@ -7,22 +7,26 @@
 //!
 //! Transport-free: requests arrive as domain types and refusals leave as `ServiceError` in AWS's wording.
 
+mod alias;
 mod attachments;
 mod concurrency;
 mod images;
 mod intake;
+mod live;
 mod noted;
 mod permissions;
 mod prepare;
 mod reference;
 mod refusal;
 mod registry;
+mod resolve;
 mod settings;
 mod source;
 mod surroundings;
 mod tags;
 mod tenant;
 mod update;
+mod version;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -38,29 +42,32 @@ use model::limits;
 use model::name::{FunctionName, FunctionReference, Qualifier, Version};
 use model::noted::Origin;
 use model::port::{Clock, Entropy, Images, Invoke, Objects, Runtimes};
-use store::records::RecordError;
 use store::records::layers::LayerRecords;
 use store::records::typed::TypedRecords;
+use store::records::{RecordError, Revision};
 
 use crate::durable::{not_written, to_the_end};
 use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
 use crate::package::Packages;
 use crate::permission::Documents;
+pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
 use attachments::Attachments;
 use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
+use live::{Live, Published};
 pub use noted::{NotedChange, VpcChange};
 pub use permissions::Place;
 use reference::{one_qualifier, own_id, own_latest};
-use refusal::{in_progress, in_state, not_found};
-use registry::{Claim, Live, Registry};
+use refusal::not_found;
+use registry::{Claim, Registry};
 pub use settings::{Change, LoggingChange, PackageKind};
 pub use source::{Source, ZipSource};
 pub use tags::check_tags;
 pub use tenant::tenant_of;
 pub use update::{UpdateCode, UpdateSettings};
+pub use version::Publish;
 
 /// How often the maintenance looks for unfinished changes and unused packages.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(60);
@@ -118,12 +125,14 @@ pub struct Create {
     pub settings: Change,
     /// Its labels.
     pub tags: BTreeMap<String, String>,
+    /// Whether version 1 is published with it.
+    pub publish: bool,
 }
 
 /// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Ordered by name.
+    /// Ordered by name, then by version.
     pub functions: Vec<Arc<Function>>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
@@ -136,12 +145,8 @@ impl Functions {
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn open(parts: Parts) -> Result<Self, RecordError> {
         let stored = parts.records.load::<Function>().await?;
-        let live = stored.into_iter().map(|(function, revision)| {
-            let current = Arc::new(function);
-            // No environment outlived the earlier run, so there is no older snapshot that could serve.
-            let runs = current.state == State::Active && images::is_runnable(&current.code);
-            let serving = runs.then(|| Arc::clone(&current));
-            Live::new(current, serving, revision)
+        let live = Live::assemble(stored, |version| {
+            tracing::error!(function = %version.id.arn(), version = %version.version, "a version has no function");
         });
         let registry = Arc::new(Registry::load(live));
         let shelves = Shelves::load(&parts.layer_records).await?;
@@ -194,7 +199,7 @@ impl Functions {
         let Inner { parts, registry, .. } = &*self.0;
         let id = own_latest(caller, &request.reference, None)?;
         let exists = || ServiceError::ResourceConflict(format!("Function already exist: {}", id.name));
-        if registry.get(&id).is_some() {
+        if registry.look(&id, |_| ()).is_some() {
             return Err(exists());
         }
         let kind = match &request.source {
@@ -211,13 +216,14 @@ impl Functions {
             architecture: settings.architecture,
             layers: &settings.layers,
             replaced_bytes: 0,
+            copies: if request.publish { 2 } else { 1 },
             dry_run: false,
         };
         let arrived = self.take_in(request.source, fit).await?;
-        let function = Arc::new(Function {
+        let function = Function {
             id,
             version: Version::Latest,
-            settings,
+            settings: Arc::new(settings),
             code: arrived.code(),
             origin: request.origin,
             revision: self.new_revision(),
@@ -225,67 +231,44 @@ impl Functions {
             state: State::Pending,
             last_update: UpdateStatus::Successful,
             tags: request.tags,
-        });
-        let stored =
-            parts.records.insert(&*function).await.map_err(|error| not_written(function.id.arn(), &error))?;
-        reservation.fill(Live::new(Arc::clone(&function), None, stored));
-        self.prepare_soon(&function);
-        Ok(function)
-    }
-
-    /// The newest snapshot of a function, whatever its state.
-    ///
-    /// # Errors
-    /// `ResourceNotFound`.
-    pub fn get(
-        &self,
-        caller: &Scope,
-        reference: &FunctionReference,
-        qualifier: Option<&Qualifier>,
-    ) -> Result<Arc<Function>, ServiceError> {
-        self.find(caller, reference, qualifier).map(|live| live.current)
-    }
-
-    /// The snapshot that an invocation runs.
-    ///
-    /// # Errors
-    /// `ResourceNotFound`; `ResourceConflict` while there is nothing that could run.
-    pub fn resolve(
-        &self,
-        caller: &Scope,
-        reference: &FunctionReference,
-        qualifier: Option<&Qualifier>,
-    ) -> Result<Arc<Function>, ServiceError> {
-        let live = self.find(caller, reference, qualifier)?;
-        if let Some(what) = live.current.settings.noted.unperformed() {
-            return Err(ServiceError::InvalidParameterValue(format!(
-                "This version of Dormouse keeps the settings of {what} but cannot run functions that have them."
-            )));
-        }
-        live.serving.ok_or_else(|| match live.current.state {
-            // Known to run once, but what it runs is being fetched again.
-            State::Active => in_progress(&live.current.id),
-            _ => in_state(&live.current.state),
-        })
+        };
+        let version = request.publish.then(|| self.version_of(&function, 1, None));
+        let live = self.insert(function, version).await?;
+        let shown = live.newest().map_or(&live.current, |published| &published.function);
+        let (shown, current) = (Arc::clone(shown), Arc::clone(&live.current));
+        reservation.fill(live);
+        self.prepare_soon(&current);
+        Ok(shown)
     }
 
     /// The functions of the caller's scope by name, a page at a time.
     ///
     /// # Errors
     /// `InvalidParameterValue` for a marker that was not given out here.
-    pub fn list(&self, caller: &Scope, marker: Option<&str>, count_max: usize) -> Result<Page, ServiceError> {
-        let parse = |name: &str| FunctionName::parse(name).ok();
+    pub fn list(
+        &self,
+        caller: &Scope,
+        marker: Option<&str>,
+        count_max: usize,
+        all_versions: bool,
+    ) -> Result<Page, ServiceError> {
+        let parse = |text: &str| {
+            let (name, version) = text.split_once(':')?;
+            Some((FunctionName::parse(name).ok()?, Version::parse(version).ok()?))
+        };
         let after = marker.map(|marker| marker::decode(marker, parse)).transpose()?;
         let count_max = count_max.clamp(1, limits::LIST_PAGE_MAX);
-        let (functions, has_more) = self.0.registry.page(caller, after.as_ref(), count_max);
-        let next = functions.last().filter(|_| has_more).map(|last| marker::encode(last.id.name.as_str()));
+        let (functions, has_more) = self.0.registry.page(caller, after.as_ref(), count_max, all_versions);
+        let next = functions.last().filter(|_| has_more);
+        let next = next.map(|last| marker::encode(&format!("{}:{}", last.id.name, last.version)));
         Ok(Page { functions, next })
     }
 
-    /// Removes a function; its running invocations end normally.
+    /// Removes a function with all its versions and aliases, or one version of it; running invocations end normally.
     ///
     /// # Errors
-    /// `ResourceNotFound`; `InvalidParameterValue` when only `$LATEST` is to be removed.
+    /// `ResourceNotFound`; `InvalidParameterValue` when only `$LATEST` or an alias is to be removed;
+    /// `ResourceConflict` for a version that an alias refers to.
     pub async fn delete(
         &self,
         caller: &Scope,
@@ -293,30 +276,42 @@ impl Functions {
         qualifier: Option<&Qualifier>,
     ) -> Result<(), ServiceError> {
         let id = own_id(caller, reference)?;
-        match one_qualifier(reference, qualifier)? {
-            None => {}
+        let refuse = |message: &str| Err(ServiceError::InvalidParameterValue(message.to_owned()));
+        let version = match one_qualifier(reference, qualifier)? {
+            None => None,
             Some(Qualifier::Version(Version::Latest)) => {
-                let message = "$LATEST version cannot be deleted without deleting the function.";
-                return Err(ServiceError::InvalidParameterValue(message.to_owned()));
+                return refuse("$LATEST version cannot be deleted without deleting the function.");
             }
-            Some(other) => return Err(not_found(&id, Some(other))),
-        }
+            Some(Qualifier::Alias(_)) => return refuse("Deletion of aliases is not currently supported."),
+            Some(Qualifier::Version(version)) => Some(*version),
+        };
         let functions = self.clone();
         to_the_end(async move {
-            let Inner { parts, registry, .. } = &*functions.0;
-            let claim = registry.claim_in_turn(&id).await.ok_or_else(|| not_found(&id, None))?;
-            let attached = functions.0.attachments.all();
-            let latest = claim.live.current.version.to_string();
-            let mut writes = vec![parts.records.removal::<Function>(&id, &latest, claim.live.stored)];
-            writes.extend(attached.iter().flat_map(|kind| kind.removals(&id, None)));
-            parts.records.commit(writes).await.map_err(|error| not_written(id.arn(), &error))?;
-            attached.iter().for_each(|kind| kind.forget(&id, None));
-            claim.remove();
-            parts.invoke.retire(&id);
+            let claim = functions.claim_in_turn(&id).await?;
+            match version {
+                None => functions.delete_all(claim, &id).await?,
+                Some(version) => functions.delete_version(claim, &id, version).await?,
+            }
+            functions.0.parts.invoke.retire(&id, version);
             functions.retain_images();
             Ok(())
         })
         .await
+    }
+
+    async fn delete_all(&self, claim: Claim, id: &FunctionId) -> Result<(), ServiceError> {
+        let records = &self.0.parts.records;
+        let attached = self.0.attachments.all();
+        let removal =
+            |version: Version, stored| records.removal::<Function>(id, &version.to_string(), stored);
+        let mut writes = vec![removal(Version::Latest, claim.live.stored)];
+        let published = claim.live.published.iter();
+        writes.extend(published.map(|published| removal(published.function.version, published.stored)));
+        writes.extend(attached.iter().flat_map(|kind| kind.removals(id, None)));
+        records.commit(writes).await.map_err(|error| not_written(id.arn(), &error))?;
+        attached.iter().for_each(|kind| kind.forget(id, None));
+        claim.remove();
+        Ok(())
     }
 
     /// The zip of a package that some function or layer uses or used until lately.
@@ -328,35 +323,45 @@ impl Functions {
         zip.ok_or_else(|| ServiceError::ResourceNotFound("This package is not kept any more.".to_owned()))
     }
 
-    /// Makes a new snapshot durable, then shows it; `serving` says what invocations run from then on.
+    /// Makes a new function durable, with a version if there is one, and gives it to be shown.
+    async fn insert(&self, function: Function, version: Option<Function>) -> Result<Live, ServiceError> {
+        let records = &self.0.parts.records;
+        let writes = [&function].into_iter().chain(&version).map(|snapshot| records.keep(snapshot, None));
+        let stored = records.commit(writes.collect()).await;
+        let stored = stored.map_err(|error| not_written(function.id.arn(), &error))?;
+        let latest = *stored.first().ok_or_else(lost_count)?;
+        let live = Live::new(Arc::new(function), None, latest);
+        Ok(live.with_versions(version.into_iter().zip(stored.into_iter().skip(1)).map(published)))
+    }
+
+    /// Makes a new snapshot of `$LATEST` durable, together with versions that are new or changed, then shows all.
+    /// `serving` says what invocations run from then on.
     async fn write(
         &self,
         claim: Claim,
         function: Function,
-        serving: impl FnOnce(&Live) -> Option<Arc<Function>>,
-    ) -> Result<Arc<Function>, ServiceError> {
-        let function = Arc::new(function);
-        let replaced = self.0.parts.records.replace(&*function, claim.live.stored).await;
-        let stored = replaced.map_err(|error| not_written(function.id.arn(), &error))?;
-        let serving = serving(&Live::new(Arc::clone(&function), claim.live.serving.clone(), stored));
-        claim.install(Arc::clone(&function), serving, stored);
-        Ok(function)
+        versions: Vec<Function>,
+        serving: impl FnOnce(&Arc<Function>, Option<Arc<Function>>) -> Option<Arc<Function>>,
+    ) -> Result<Live, ServiceError> {
+        let records = &self.0.parts.records;
+        let mut writes = vec![records.keep(&function, Some(claim.live.stored))];
+        writes.extend(versions.iter().map(|version| {
+            let before = claim.live.published(version.version).map(|published| published.stored);
+            records.keep(version, before)
+        }));
+        let stored = records.commit(writes).await;
+        let stored = stored.map_err(|error| not_written(function.id.arn(), &error))?;
+        let latest = *stored.first().ok_or_else(lost_count)?;
+        let current = Arc::new(function);
+        let serving = serving(&current, claim.live.serving.clone());
+        let versions = versions.into_iter().zip(stored.into_iter().skip(1)).map(published);
+        let live = claim.live.clone().with_current(current, serving, latest).with_versions(versions);
+        claim.install(live.clone());
+        Ok(live)
     }
 
-    fn find(
-        &self,
-        caller: &Scope,
-        reference: &FunctionReference,
-        qualifier: Option<&Qualifier>,
-    ) -> Result<Live, ServiceError> {
-        let id = own_id(caller, reference)?;
-        let qualifier = one_qualifier(reference, qualifier)?;
-        match qualifier {
-            None | Some(Qualifier::Version(Version::Latest)) => {
-                self.0.registry.get(&id).ok_or_else(|| not_found(&id, qualifier))
-            }
-            Some(_) => Err(not_found(&id, qualifier)),
-        }
+    async fn claim_in_turn(&self, id: &FunctionId) -> Result<Claim, ServiceError> {
+        self.0.registry.claim_in_turn(id).await.ok_or_else(|| not_found(id, None))
     }
 
     /// Carries out a change of something that belongs to a function, in turn with all other changes of that function
@@ -374,7 +379,7 @@ impl Functions {
     {
         let (functions, id) = (self.clone(), id.clone());
         to_the_end(async move {
-            let claim = functions.0.registry.claim_in_turn(&id).await.ok_or_else(|| not_found(&id, None))?;
+            let claim = functions.claim_in_turn(&id).await?;
             let changed = change(functions, claim.live.clone()).await;
             drop(claim);
             changed
@@ -412,4 +417,12 @@ impl Functions {
 /// Whether a change of the function still has to be prepared.
 fn is_unsettled(function: &Function) -> bool {
     function.state == State::Pending || function.last_update == UpdateStatus::InProgress
+}
+
+fn published((function, stored): (Function, Revision)) -> Published {
+    Published { function: Arc::new(function), stored }
+}
+
+fn lost_count() -> ServiceError {
+    ServiceError::Internal("The store did not say what it stored.".to_owned())
 }

@@ -140,7 +140,7 @@ impl Functions {
             let message = "We currently do not support adding policies for $LATEST.";
             return Err(ServiceError::InvalidParameterValue(message.to_owned()));
         }
-        self.find(caller, place.reference, place.qualifier)?;
+        self.get(caller, place.reference, place.qualifier)?;
         Ok((id, qualifier.map(ToString::to_string).unwrap_or_default()))
     }
 

@@ -9,10 +9,11 @@ use std::sync::{Arc, PoisonError};
 use model::error::ServiceError;
 use model::function::{Code, Function, State, UpdateStatus};
 use model::id::RevisionId;
+use model::name::Version;
 use model::port::Artifacts;
 
 use super::images::{Fetched, is_runnable};
-use super::registry::Live;
+use super::live::{Live, Published};
 use super::{Functions, is_resolved};
 
 /// Marks a revision as being prepared.
@@ -65,14 +66,15 @@ impl Functions {
                 }
             }
         }
-        let serving = |live: &Live| match prepared {
-            Ok(_) => Some(Arc::clone(&live.current)),
-            Err(_) => live.serving.clone(),
+        let versions = settle_versions(&claim.live, &settled, prepared.as_ref().err());
+        let serving = |current: &Arc<Function>, before| match prepared {
+            Ok(_) => Some(Arc::clone(current)),
+            Err(_) => before,
         };
         // The environments of the previous snapshot are out of date, if there was one.
         let is_update = claim.live.serving.is_some();
-        match self.write(claim, settled, serving).await {
-            Ok(_) if is_update => self.0.parts.invoke.retire(&function.id),
+        match self.write(claim, settled, versions, serving).await {
+            Ok(_) if is_update => self.0.parts.invoke.retire(&function.id, Some(Version::Latest)),
             Ok(_) => {}
             Err(_) => tracing::warn!(
                 function = %function.id.arn(),
@@ -117,6 +119,21 @@ impl Drop for Turn<'_> {
         let mut preparing = self.functions.0.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         preparing.remove(&self.revision);
     }
+}
+
+/// The versions that were published together with the change: what became of it became of them. No other version is
+/// ever pending.
+fn settle_versions(live: &Live, settled: &Function, failure: Option<&ServiceError>) -> Vec<Function> {
+    let pending = live.published.iter().filter(|published| published.function.state == State::Pending);
+    let settle = |published: &Published| {
+        let mut version = Function::clone(&published.function);
+        match failure {
+            None => (version.state, version.code) = (State::Active, settled.code.clone()),
+            Some(error) => fail(&mut version, &error.to_string()),
+        }
+        version
+    };
+    pending.map(settle).collect()
 }
 
 /// Notes a failure where the owner looks for it: in the state of a function that never ran, else in its update.

@@ -9,50 +9,46 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use model::arn::{FunctionId, Scope};
-use model::function::{Code, Function};
+use model::function::Function;
 use model::id::Digest;
-use model::name::FunctionName;
-use store::records::Revision;
+use model::name::{FunctionName, Version};
 use tokio::sync::Notify;
+
+use super::live::Live;
 
 /// What is known of one name.
 enum Slot {
     /// Somebody is creating it; nobody sees it yet.
     Reserved,
     /// It exists.
-    Live(Live),
+    Live(Entry),
 }
 
-/// A function that exists.
-#[derive(Clone)]
-pub struct Live {
-    /// The newest durable snapshot: what reads show.
-    pub current: Arc<Function>,
-    /// What invocations run: the last snapshot whose code was prepared.
-    pub serving: Option<Arc<Function>>,
-    /// The stored revision of `current`.
-    pub stored: Revision,
+/// A function that exists, and whether somebody is changing it.
+struct Entry {
+    live: Live,
     is_claimed: bool,
 }
 
-impl Live {
-    /// A function nobody is changing.
-    pub fn new(current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) -> Self {
-        Self { current, serving, stored, is_claimed: false }
-    }
-
-    /// What is shown and what runs.
-    fn both(&self) -> impl Iterator<Item = &Arc<Function>> {
-        self.serving.iter().chain([&self.current])
-    }
+/// The functions of one scope.
+#[derive(Default)]
+struct Shelf {
+    slots: BTreeMap<FunctionName, Slot>,
+    /// Kept up to date, because it is asked for with every new code.
+    code_bytes: u64,
 }
 
-type Shelf = BTreeMap<FunctionName, Slot>;
+#[derive(Default)]
+struct All {
+    scopes: HashMap<Scope, Shelf>,
+    /// How many snapshots refer to each container image; kept up to date, because it is asked for after every change.
+    images: HashMap<Digest, usize>,
+}
 
 /// See the module's description.
 #[derive(Default)]
 pub struct Registry {
-    scopes: RwLock<HashMap<Scope, Shelf>>,
+    all: RwLock<All>,
     /// Told whenever a claim ends.
     settled: Notify,
 }
@@ -72,6 +68,17 @@ pub struct Claim {
     id: FunctionId,
     /// The function as it was when claimed, and as it stays until this claim changes it.
     pub live: Live,
+    end: End,
+}
+
+/// What becomes of the function when a claim ends.
+enum End {
+    /// It stays as it was.
+    Release,
+    /// It is this from now on.
+    Install(Live),
+    /// It is no more.
+    Remove,
 }
 
 /// A name taken for a function that is being created; free again when dropped without [`Reservation::fill`].
@@ -84,95 +91,98 @@ pub struct Reservation {
 impl Registry {
     /// Takes the functions that were stored.
     pub fn load(functions: impl IntoIterator<Item = Live>) -> Self {
-        let mut scopes: HashMap<Scope, Shelf> = HashMap::new();
-        for live in functions {
-            let id = live.current.id.clone();
-            scopes.entry(id.scope).or_default().insert(id.name, Slot::Live(live));
+        let mut all = All::default();
+        functions.into_iter().for_each(|live| all.put(live));
+        Self { all: RwLock::new(all), settled: Notify::new() }
+    }
+
+    /// What `look` makes of the function, if it exists. It runs under the lock and has to be brief.
+    pub fn look<T>(&self, id: &FunctionId, look: impl FnOnce(&Live) -> T) -> Option<T> {
+        match self.read().scopes.get(&id.scope)?.slots.get(&id.name)? {
+            Slot::Live(entry) => Some(look(&entry.live)),
+            Slot::Reserved => None,
         }
-        Self { scopes: RwLock::new(scopes), settled: Notify::new() }
     }
 
     /// The function, if it exists.
     pub fn get(&self, id: &FunctionId) -> Option<Live> {
-        match self.read().get(&id.scope)?.get(&id.name)? {
-            Slot::Live(live) => Some(live.clone()),
-            Slot::Reserved => None,
-        }
+        self.look(id, Live::clone)
     }
 
-    /// Up to `count_max` functions of a scope by name, after the given one; and whether there are more.
+    /// Up to `count_max` snapshots of a scope, by name and then by version, after the given one; and whether there are
+    /// more. Only `$LATEST` of each function, unless all versions are asked for.
     pub fn page(
         &self,
         scope: &Scope,
-        after: Option<&FunctionName>,
+        after: Option<&(FunctionName, Version)>,
         count_max: usize,
+        all_versions: bool,
     ) -> (Vec<Arc<Function>>, bool) {
-        let scopes = self.read();
-        let Some(shelf) = scopes.get(scope) else { return (Vec::new(), false) };
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut found = shelf.range((from, Bound::Unbounded)).filter_map(|(_, slot)| match slot {
-            Slot::Live(live) => Some(&live.current),
-            Slot::Reserved => None,
-        });
+        let all = self.read();
+        let Some(shelf) = all.scopes.get(scope) else { return (Vec::new(), false) };
+        let from = after.map_or(Bound::Unbounded, |(name, _)| Bound::Included(name));
+        let live = shelf.slots.range((from, Bound::Unbounded)).filter_map(|(_, slot)| slot.live());
+        let shown = live.flat_map(|live| live.shown().take(if all_versions { usize::MAX } else { 1 }));
+        let is_after = |function: &&Arc<Function>| {
+            after.is_none_or(|(name, version)| (&function.id.name, function.version) > (name, *version))
+        };
+        let mut found = shown.filter(is_after);
         let page = found.by_ref().take(count_max).cloned().collect();
         (page, found.next().is_some())
     }
 
-    /// Bytes of code that the scope's functions keep.
+    /// Bytes of code that the scope's functions keep, each version by itself.
     pub fn code_bytes(&self, scope: &Scope) -> u64 {
-        let scopes = self.read();
-        scopes.get(scope).into_iter().flat_map(Shelf::values).filter_map(Slot::live).map(code_size).sum()
+        self.read().scopes.get(scope).map_or(0, |shelf| shelf.code_bytes)
     }
 
-    /// Every package that a function shows or runs, and those of its layers, which may be deleted by now.
+    /// Every package that a function shows or runs, and those of its layers, which may be deleted by now. Looks at
+    /// every function: for maintenance, not for requests.
     pub fn packages(&self) -> HashSet<Digest> {
-        let scopes = self.read();
-        let functions = scopes.values().flat_map(Shelf::values).filter_map(Slot::live).flat_map(Live::both);
-        let zips = |function: &Arc<Function>| {
-            let layers = function.settings.layers.iter().map(|layer| layer.zip.digest);
-            function.code.zip().map(|zip| zip.digest).into_iter().chain(layers).collect::<Vec<_>>()
-        };
-        functions.flat_map(zips).collect()
+        let all = self.read();
+        let mut packages = HashSet::new();
+        for function in all.live().flat_map(Live::snapshots) {
+            packages.extend(function.code.zip().map(|zip| zip.digest));
+            packages.extend(function.settings.layers.iter().map(|layer| layer.zip.digest));
+        }
+        packages
     }
 
     /// Every container image that a function shows or runs.
     pub fn images(&self) -> HashSet<Digest> {
-        let scopes = self.read();
-        let functions = scopes.values().flat_map(Shelf::values).filter_map(Slot::live).flat_map(Live::both);
-        let image = |function: &Arc<Function>| match &function.code {
-            Code::Image(image) if super::is_resolved(image) => Some(image.digest),
-            _ => None,
-        };
-        functions.filter_map(image).collect()
+        self.read().images.keys().copied().collect()
     }
 
-    /// Every function whose last change has not come to its end.
+    /// Every function whose last change has not come to its end. Looks at every function, as [`Registry::packages`].
     pub fn unsettled(&self) -> Vec<Arc<Function>> {
-        let scopes = self.read();
-        let live = scopes.values().flat_map(Shelf::values).filter_map(Slot::live);
-        live.map(|live| &live.current).filter(|function| super::is_unsettled(function)).cloned().collect()
+        let all = self.read();
+        all.live().map(|live| &live.current).filter(|current| super::is_unsettled(current)).cloned().collect()
     }
 
     /// Takes a name for a new function, unless it is taken.
     pub fn reserve(self: &Arc<Self>, id: &FunctionId) -> Option<Reservation> {
-        let mut scopes = self.write();
-        let shelf = scopes.entry(id.scope.clone()).or_default();
-        if shelf.contains_key(&id.name) {
+        let mut all = self.write();
+        let shelf = all.scopes.entry(id.scope.clone()).or_default();
+        if shelf.slots.contains_key(&id.name) {
             return None;
         }
-        shelf.insert(id.name.clone(), Slot::Reserved);
+        shelf.slots.insert(id.name.clone(), Slot::Reserved);
         Some(Reservation { registry: Arc::clone(self), id: id.clone(), is_filled: false })
     }
 
     /// Takes the right to change a function, if nobody has it.
     pub fn claim(self: &Arc<Self>, id: &FunctionId) -> Result<Claim, ClaimError> {
-        let mut scopes = self.write();
-        match scopes.get_mut(&id.scope).and_then(|shelf| shelf.get_mut(&id.name)) {
-            None | Some(Slot::Reserved) => Err(ClaimError::Missing),
-            Some(Slot::Live(live)) if live.is_claimed => Err(ClaimError::Busy),
-            Some(Slot::Live(live)) => {
-                live.is_claimed = true;
-                Ok(Claim { registry: Arc::clone(self), id: id.clone(), live: live.clone() })
+        match self.write().entry(id) {
+            None => Err(ClaimError::Missing),
+            Some(entry) if entry.is_claimed => Err(ClaimError::Busy),
+            Some(entry) => {
+                entry.is_claimed = true;
+                Ok(Claim {
+                    registry: Arc::clone(self),
+                    id: id.clone(),
+                    live: entry.live.clone(),
+                    end: End::Release,
+                })
             }
         }
     }
@@ -193,20 +203,58 @@ impl Registry {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Scope, Shelf>> {
-        self.scopes.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, All> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Scope, Shelf>> {
-        self.scopes.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, All> {
+        self.all.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    fn live(&self) -> impl Iterator<Item = &Live> {
+        self.scopes.values().flat_map(|shelf| shelf.slots.values()).filter_map(Slot::live)
     }
 
-    fn remove(&self, id: &FunctionId) {
-        let mut scopes = self.write();
-        if let Some(shelf) = scopes.get_mut(&id.scope) {
-            shelf.remove(&id.name);
-            if shelf.is_empty() {
-                scopes.remove(&id.scope);
+    fn entry(&mut self, id: &FunctionId) -> Option<&mut Entry> {
+        match self.scopes.get_mut(&id.scope)?.slots.get_mut(&id.name)? {
+            Slot::Live(entry) => Some(entry),
+            Slot::Reserved => None,
+        }
+    }
+
+    /// Shows a function that nobody is changing.
+    fn put(&mut self, live: Live) {
+        let FunctionId { scope, name } = live.current.id.clone();
+        for image in live.images() {
+            *self.images.entry(image).or_default() += 1;
+        }
+        let shelf = self.scopes.entry(scope).or_default();
+        shelf.code_bytes += live.code_bytes();
+        if let Some(Slot::Live(old)) = shelf.slots.insert(name, Slot::Live(Entry { live, is_claimed: false }))
+        {
+            shelf.code_bytes = shelf.code_bytes.saturating_sub(old.live.code_bytes());
+            self.release_images(&old.live);
+        }
+    }
+
+    fn remove(&mut self, id: &FunctionId) {
+        let Some(shelf) = self.scopes.get_mut(&id.scope) else { return };
+        let removed = shelf.slots.remove(&id.name);
+        let gone = removed.as_ref().and_then(Slot::live);
+        shelf.code_bytes = shelf.code_bytes.saturating_sub(gone.map_or(0, Live::code_bytes));
+        if shelf.slots.is_empty() {
+            self.scopes.remove(&id.scope);
+        }
+        gone.into_iter().for_each(|live| self.release_images(live));
+    }
+
+    fn release_images(&mut self, old: &Live) {
+        for image in old.images() {
+            match self.images.get_mut(&image) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.images.remove(&image)),
             }
         }
     }
@@ -215,37 +263,38 @@ impl Registry {
 impl Slot {
     fn live(&self) -> Option<&Live> {
         match self {
-            Self::Live(live) => Some(live),
+            Self::Live(entry) => Some(&entry.live),
             Self::Reserved => None,
         }
     }
 }
 
-fn code_size(live: &Live) -> u64 {
-    live.current.code.stored_bytes()
-}
-
 impl Claim {
-    /// Shows a snapshot that has become durable, and ends the claim.
-    pub fn install(mut self, current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) {
-        // Dropping the claim writes it back.
-        self.live = Live::new(current, serving, stored);
+    /// Shows what has become durable, and ends the claim.
+    pub fn install(mut self, live: Live) {
+        self.end = End::Install(live);
     }
 
-    /// Forgets the function, whose record has been removed.
-    pub fn remove(self) {
-        self.registry.remove(&self.id);
+    /// Forgets the function, whose records have been removed, and ends the claim.
+    pub fn remove(mut self) {
+        self.end = End::Remove;
     }
 }
 
+/// In one step with what the claim was for, so that it never ends the claim of whoever comes next.
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut scopes = self.registry.write();
-        if let Some(Slot::Live(live)) = scopes.get_mut(&self.id.scope).and_then(|s| s.get_mut(&self.id.name))
-        {
-            *live = Live { is_claimed: false, ..self.live.clone() };
+        let mut all = self.registry.write();
+        match std::mem::replace(&mut self.end, End::Release) {
+            End::Install(live) => all.put(live),
+            End::Remove => all.remove(&self.id),
+            End::Release => {
+                if let Some(entry) = all.entry(&self.id) {
+                    entry.is_claimed = false;
+                }
+            }
         }
-        drop(scopes);
+        drop(all);
         self.registry.settled.notify_waiters();
     }
 }
@@ -254,15 +303,14 @@ impl Reservation {
     /// Shows the new function, which has become durable.
     pub fn fill(mut self, live: Live) {
         self.is_filled = true;
-        let mut scopes = self.registry.write();
-        scopes.entry(self.id.scope.clone()).or_default().insert(self.id.name.clone(), Slot::Live(live));
+        self.registry.write().put(live);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_filled {
-            self.registry.remove(&self.id);
+            self.registry.write().remove(&self.id);
         }
     }
 }

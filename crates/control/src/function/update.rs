@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
-use model::function::{Architecture, Code, Function, State, UpdateStatus};
+use model::function::{Architecture, Code, Function, Settings, State, UpdateStatus};
+use model::id::RevisionId;
 use model::name::FunctionReference;
 use model::noted::Origin;
 
@@ -34,6 +35,8 @@ pub struct UpdateCode {
     pub revision: Option<String>,
     /// Check everything and change nothing.
     pub dry_run: bool,
+    /// Whether a version is made of it.
+    pub publish: bool,
 }
 
 /// New settings for a function.
@@ -89,13 +92,14 @@ impl Functions {
             architecture,
             layers: &current.settings.layers,
             replaced_bytes: current.code.stored_bytes(),
+            copies: if request.publish { 2 } else { 1 },
             dry_run: request.dry_run,
         };
         let arrived = self.take_in(request.source, fit).await?;
         if request.dry_run {
             let mut would_be = Function::clone(&current);
-            (would_be.code, would_be.settings.architecture) = (arrived.code(), architecture);
-            would_be.origin = request.origin;
+            (would_be.code, would_be.origin) = (arrived.code(), request.origin);
+            Arc::make_mut(&mut would_be.settings).architecture = architecture;
             return Ok(Arc::new(would_be));
         }
         let edit = |function: &mut Function| {
@@ -105,10 +109,10 @@ impl Functions {
             }
             function.code = arrived.code();
             function.origin = request.origin;
-            function.settings.architecture = architecture;
+            Arc::make_mut(&mut function.settings).architecture = architecture;
             Ok(())
         };
-        self.change(&id, request.revision.as_deref(), edit).await
+        self.change(&id, request.revision.as_deref(), request.publish, edit).await
     }
 
     /// Changes settings.
@@ -136,17 +140,20 @@ impl Functions {
         }
         let edit = |function: &mut Function| {
             let surroundings = self.surroundings(&function.id.scope);
-            function.settings = request.settings.apply(function.settings.clone(), &surroundings)?;
+            let settings = Settings::clone(&function.settings);
+            function.settings = Arc::new(request.settings.apply(settings, &surroundings)?);
             self.check_runtime(&function.settings.start, function.settings.architecture)
         };
-        self.change(&id, request.revision.as_deref(), edit).await
+        self.change(&id, request.revision.as_deref(), false, edit).await
     }
 
-    /// Makes one change of settings or code durable and visible, and has it prepared.
+    /// Makes one change of settings or code durable and visible, and has it prepared. Gives `$LATEST`, or the version
+    /// that is made of it.
     async fn change(
         &self,
         id: &FunctionId,
         revision: Option<&str>,
+        publish: bool,
         edit: impl FnOnce(&mut Function) -> Result<(), ServiceError>,
     ) -> Result<Arc<Function>, ServiceError> {
         let Inner { parts, registry, .. } = &*self.0;
@@ -160,21 +167,28 @@ impl Functions {
         function.revision = self.new_revision();
         function.last_modified = parts.clock.now();
         function.last_update = UpdateStatus::InProgress;
-        let function = self.write(claim, function, |live| live.serving.clone()).await?;
-        self.prepare_soon(&function);
-        Ok(function)
+        let version = publish.then(|| self.next_version(&claim.live, &function, None)).flatten();
+        let live = self.write(claim, function, version.into_iter().collect(), |_, serving| serving).await?;
+        self.prepare_soon(&live.current);
+        let version = live.newest().filter(|_| publish).map(|published| &published.function);
+        Ok(Arc::clone(version.unwrap_or(&live.current)))
     }
 }
 
-fn check_changeable(function: &Function, revision: Option<&str>) -> Result<(), ServiceError> {
+pub(super) fn check_changeable(function: &Function, revision: Option<&str>) -> Result<(), ServiceError> {
     if function.state == State::Pending {
         return Err(in_state(&function.state));
     }
     if function.last_update == UpdateStatus::InProgress {
         return Err(in_progress(&function.id));
     }
-    match revision {
-        Some(revision) if revision != function.revision.to_string() => Err(ServiceError::PreconditionFailed(
+    check_revision(&function.revision, revision)
+}
+
+/// Refuses a change of what has been changed since the caller looked at it.
+pub(super) fn check_revision(current: &RevisionId, expected: Option<&str>) -> Result<(), ServiceError> {
+    match expected {
+        Some(expected) if expected != current.to_string() => Err(ServiceError::PreconditionFailed(
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API \
              to retrieve the latest Revision Id"
                 .to_owned(),

@@ -27,6 +27,7 @@ fn new_code(name: &str, content: &str) -> UpdateCode {
         architecture: None,
         revision: None,
         dry_run: false,
+        publish: false,
     }
 }
 
@@ -113,7 +114,7 @@ async fn an_update_keeps_the_old_code_serving_until_it_is_ready() {
     let serving = world.functions.resolve(&scope(), &reference("hello"), None).expect("served");
     assert_eq!(serving.code, updating.code);
     assert_eq!(serving.revision, settled.revision);
-    assert_eq!(*world.engine.retired.lock().expect("not poisoned"), ["hello"]);
+    assert_eq!(*world.engine.retired.lock().expect("not poisoned"), ["hello:$LATEST"]);
 }
 
 #[tokio::test]
@@ -198,7 +199,7 @@ async fn a_deleted_function_is_gone_for_good() {
     drop(world.functions);
     world.store.close().await;
     let world = World::open(data.path()).await;
-    assert!(world.functions.list(&scope(), None, 50).expect("a page").functions.is_empty());
+    assert!(world.functions.list(&scope(), None, 50, false).expect("a page").functions.is_empty());
 }
 
 #[tokio::test]
@@ -211,7 +212,7 @@ async fn lists_come_in_pages_by_name() {
     let mut names: Vec<String> = Vec::new();
     let mut marker = None;
     loop {
-        let page = world.functions.list(&scope(), marker.as_deref(), 2).expect("a page");
+        let page = world.functions.list(&scope(), marker.as_deref(), 2, false).expect("a page");
         assert!(page.functions.len() <= 2);
         names.extend(page.functions.iter().map(|function| function.id.name.to_string()));
         marker = page.next;
@@ -220,7 +221,7 @@ async fn lists_come_in_pages_by_name() {
         }
     }
     assert_eq!(names, ["a", "b", "c", "d", "e"]);
-    assert!(world.functions.list(&scope(), Some("???"), 2).is_err());
+    assert!(world.functions.list(&scope(), Some("???"), 2, false).is_err());
 }
 
 #[tokio::test]
@@ -272,6 +273,6 @@ async fn what_cannot_be_honoured_leaves_nothing_behind() {
             matches!(error, ServiceError::InvalidParameterValue(_) | ServiceError::Validation(_));
         assert!(is_refusal, "{error:?}");
     }
-    assert!(world.functions.list(&scope(), None, 50).expect("a page").functions.is_empty());
+    assert!(world.functions.list(&scope(), None, 50, false).expect("a page").functions.is_empty());
     assert!(world.store.blobs().list().await.expect("listed").is_empty());
 }

@@ -28,6 +28,7 @@ fn new_image(name: &str, uri: &str) -> UpdateCode {
         architecture: None,
         revision: None,
         dry_run: false,
+        publish: false,
     }
 }
 

@@ -12,4 +12,5 @@ mod layers;
 mod outside;
 mod packages;
 mod settings;
+mod versions;
 mod world;

@@ -25,7 +25,7 @@ fn zip_of(function: &Function) -> Zip {
 
 async fn collect(world: &World) -> usize {
     let live = || {
-        let page = world.functions.list(&scope(), None, 50).expect("a page");
+        let page = world.functions.list(&scope(), None, 50, false).expect("a page");
         page.functions.iter().map(|function| function.code.digest()).collect()
     };
     world.packages.collect(&live).await.expect("collected")

@@ -17,7 +17,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
-use model::name::FunctionReference;
+use model::name::{FunctionReference, Version};
 use model::port::{
     Clock, Entropy, Images, Invocation, Invoke, Objects, Outcome, Pending, ReadyRuntime, Runtimes,
 };
@@ -134,8 +134,9 @@ impl Invoke for Listener {
         Box::pin(async { Err(ServiceError::Unavailable("nothing runs here".to_owned())) })
     }
 
-    fn retire(&self, function: &FunctionId) {
-        self.retired.lock().expect("not poisoned").push(function.name.to_string());
+    fn retire(&self, function: &FunctionId, version: Option<Version>) {
+        let version = version.map_or_else(String::new, |version| format!(":{version}"));
+        self.retired.lock().expect("not poisoned").push(format!("{}{version}", function.name));
     }
 }
 
@@ -189,5 +190,6 @@ pub fn create(name: &str) -> Create {
         origin: Default::default(),
         settings: change(),
         tags: Default::default(),
+        publish: false,
     }
 }

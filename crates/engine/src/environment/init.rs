@@ -132,7 +132,7 @@ mod tests {
     fn runtimes_are_named_as_lambda_names_them() {
         let check = |runtime: &str, expect: &str| {
             let mut function = samples::function();
-            function.settings.start = model::function::Start::Handler {
+            std::sync::Arc::make_mut(&mut function.settings).start = model::function::Start::Handler {
                 runtime: model::runtime::RuntimeName::new(runtime),
                 handler: String::new(),
             };

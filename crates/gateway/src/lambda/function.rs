@@ -7,7 +7,7 @@ use control::function::{Create, UpdateCode, UpdateSettings, is_resolved};
 use http::Response;
 use model::error::ServiceError;
 use model::function::Code;
-use model::name::{FunctionReference, Qualifier};
+use model::name::{FunctionReference, Qualifier, Version};
 use wire::lambda as api;
 
 use super::configuration::{configuration, listed};
@@ -22,7 +22,8 @@ pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Res
     let code = input.code.unwrap_or_default();
     let origin = source::origin(&code)?;
     let source = source::of_create(code, input.package_type.as_ref())?;
-    let create = Create { reference, source, origin, settings, tags: input.tags.unwrap_or_default() };
+    let (tags, publish) = (input.tags.unwrap_or_default(), input.publish == Some(true));
+    let create = Create { reference, source, origin, settings, tags, publish };
     let function = asked.app.parts.functions.create(&asked.who.scope, create).await?;
     Ok(respond::<api::CreateFunctionRequest, _>(&configuration(&function, None)))
 }
@@ -71,13 +72,27 @@ pub fn get_configuration(
 }
 
 pub fn list(asked: &Asked<'_>, input: &api::ListFunctionsRequest) -> Result<Response<Body>, Failure> {
+    if let Some(region) = input.master_region.as_deref() {
+        if input.function_version.is_none() {
+            let message = "FunctionVersion must be set to ALL if MasterRegion is specified.".to_owned();
+            return Err(ServiceError::InvalidParameterValue(message).into());
+        }
+        if region != "ALL" {
+            // Functions are not copied to other regions, so none has its master anywhere.
+            let none = api::ListFunctionsResponse { next_marker: None, functions: Some(Vec::new()) };
+            return Ok(respond::<api::ListFunctionsRequest, _>(&none));
+        }
+    }
     let count_max = request::count_max(input.max_items);
     let marker = request::marker(input.marker.as_deref());
-    let page = asked.app.parts.functions.list(&asked.who.scope, marker, count_max)?;
-    // With all versions asked for, each is named by its own ARN; there is one so far.
-    let latest = Qualifier::Version(model::name::Version::Latest);
-    let qualifier = input.function_version.as_ref().map(|_| &latest);
-    let functions = page.functions.iter().map(|function| listed(function, qualifier)).collect();
+    let all_versions = input.function_version.is_some();
+    let page = asked.app.parts.functions.list(&asked.who.scope, marker, count_max, all_versions)?;
+    let shown = page.functions.iter().map(|function| {
+        // Where all versions are asked for, each is named by its own ARN.
+        let qualifier = all_versions.then_some(Qualifier::Version(function.version));
+        listed(function, qualifier.as_ref())
+    });
+    let functions = shown.collect();
     let response = api::ListFunctionsResponse { next_marker: page.next, functions: Some(functions) };
     Ok(respond::<api::ListFunctionsRequest, _>(&response))
 }
@@ -104,9 +119,11 @@ pub async fn update_code(
         architecture: request::architecture(input.architectures.as_deref())?,
         revision: input.revision_id,
         dry_run: input.dry_run.unwrap_or(false),
+        publish: input.publish == Some(true),
     };
     let function = asked.app.parts.functions.update_code(&asked.who.scope, update).await?;
-    Ok(respond::<api::UpdateFunctionCodeRequest, _>(&configuration(&function, None)))
+    let qualifier = (function.version != Version::Latest).then_some(Qualifier::Version(function.version));
+    Ok(respond::<api::UpdateFunctionCodeRequest, _>(&configuration(&function, qualifier.as_ref())))
 }
 
 pub async fn update_configuration(

@@ -12,7 +12,7 @@ use model::function::{
     Architecture, CapacityProvider, Environment, FileSystem, ImageConfig, LogFormat, TracingMode,
 };
 use model::limits;
-use model::name::{FunctionName, FunctionReference, Qualifier};
+use model::name::{FunctionName, FunctionReference, Qualifier, Version};
 use model::noted::{CustomRuntime, DirectRead, Durable};
 use model::runtime::RuntimeName;
 use serde::de::IgnoredAny;
@@ -54,6 +54,30 @@ pub fn qualifier(text: Option<&str>) -> Result<Option<Qualifier>, ServiceError> 
         })
     };
     text.map(parse).transpose()
+}
+
+/// The version that an alias of a function is to stand for.
+///
+/// # Errors
+/// `ResourceNotFound` for one that the model allows and no function has.
+pub fn version(reference: &FunctionReference, text: &str) -> Result<Version, ServiceError> {
+    Version::parse(text).map_err(|_| {
+        let shown: String = text.chars().take(80).collect();
+        ServiceError::ResourceNotFound(format!("Function not found: {}:{shown}", reference.name))
+    })
+}
+
+/// The version that gets a share of an alias.
+///
+/// # Errors
+/// `InvalidParameterValue` for a number that no version can have.
+pub fn version_number(text: &str) -> Result<Version, ServiceError> {
+    Version::parse(text).map_err(|error| {
+        ServiceError::InvalidParameterValue(format!(
+            "{} in AdditionalVersionWeights is not the number of a version.",
+            error.text
+        ))
+    })
 }
 
 /// The settings that a new function asks for.

@@ -14,7 +14,7 @@ type Asked = (&'static str, bool);
 /// # Errors
 /// `InvalidParameterValue` naming the first member that cannot be honoured.
 pub fn check_create(input: &api::CreateFunctionRequest) -> Result<(), ServiceError> {
-    refuse(&[("Publish", input.publish == Some(true)), ("PublishTo", input.publish_to.is_some())])
+    refuse(&[("PublishTo", input.publish_to.is_some())])
 }
 
 /// Checks the content of a layer.
@@ -30,7 +30,15 @@ pub fn check_layer(content: &api::LayerVersionContentInput) -> Result<(), Servic
 /// # Errors
 /// As [`check_create`].
 pub fn check_update_code(input: &api::UpdateFunctionCodeRequest) -> Result<(), ServiceError> {
-    refuse(&[("Publish", input.publish == Some(true)), ("PublishTo", input.publish_to.is_some())])
+    refuse(&[("PublishTo", input.publish_to.is_some())])
+}
+
+/// Checks a version to be published.
+///
+/// # Errors
+/// As [`check_create`].
+pub fn check_publish(input: &api::PublishVersionRequest) -> Result<(), ServiceError> {
+    refuse(&[("PublishTo", input.publish_to.is_some())])
 }
 
 /// Checks an invocation.
@@ -89,13 +97,14 @@ mod tests {
     #[test]
     fn what_is_not_served_is_named() {
         type Input = api::CreateFunctionRequest;
-        check(Input { publish: Some(true), ..Input::default() }, Some("Publish"));
+        let publish_to = Some(api::FunctionVersionLatestPublished::LatestPublished);
+        check(Input { publish_to, ..Input::default() }, Some("PublishTo"));
     }
 
     #[test]
     fn values_that_mean_none_pass() {
         let input =
-            api::CreateFunctionRequest { publish: Some(false), ..api::CreateFunctionRequest::default() };
+            api::CreateFunctionRequest { publish: Some(true), ..api::CreateFunctionRequest::default() };
         check(input, None);
     }
 }

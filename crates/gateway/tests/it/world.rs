@@ -23,7 +23,7 @@ use model::function::Architecture;
 use model::id::{AccountId, Region};
 use model::lease::{Phases, StartReason};
 use model::limits;
-use model::name::FunctionReference;
+use model::name::{FunctionReference, Version};
 use model::port::{
     Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Response,
     ResponseStream, Roles as _, Runtimes, StreamPart,
@@ -259,7 +259,7 @@ impl Invoke for Echo {
         })
     }
 
-    fn retire(&self, _: &FunctionId) {}
+    fn retire(&self, _: &FunctionId, _: Option<Version>) {}
 }
 
 /// A response that a test makes piece by piece.

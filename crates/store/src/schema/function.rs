@@ -4,6 +4,7 @@
 //! is named by its field and never shown. Environment variables are sealed for the version that they belong to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
 use model::function as domain;
@@ -208,7 +209,7 @@ pub(super) fn read(function: stored::Function, sealer: &Sealer) -> Result<domain
             }),
         },
         origin: noted::read_origin(function.origin),
-        settings: read_settings(settings, environment)?,
+        settings: Arc::new(read_settings(settings, environment)?),
         tags: function.tags,
     })
 }
@@ -281,7 +282,7 @@ fn read_zip(zip: &stored::Zip, field: &'static str) -> Result<domain::Zip, Schem
 }
 
 /// `$LATEST` or a number; an alias is no version.
-fn parse_version(text: &str) -> Option<name::Version> {
+pub(super) fn parse_version(text: &str) -> Option<name::Version> {
     match Qualifier::parse(text) {
         Ok(Qualifier::Version(version)) => Some(version),
         _ => None,

@@ -5,6 +5,7 @@
 //! that one is turned into the domain type. Each version has a golden file that must stay readable for ever.
 //! A form that was released is never edited; a change is a new version.
 
+mod alias;
 mod concurrency;
 mod function;
 mod layer;
@@ -14,6 +15,7 @@ mod resource_policy;
 mod v1;
 mod v2;
 mod v3;
+mod version;
 
 use model::arn::FunctionId;
 use model::function::Function;
@@ -143,6 +145,7 @@ fn check_golden<T: Stored + PartialEq + std::fmt::Debug>(value: &T, golden: &str
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use model::arn::Scope;
     use model::function::{
@@ -187,7 +190,7 @@ mod tests {
         Function {
             id: FunctionId { scope, name: FunctionName::parse("resize_Image-2").unwrap() },
             version: Version::Published(7),
-            settings: Settings {
+            settings: Arc::new(Settings {
                 start: Start::Handler {
                     runtime: RuntimeName::new("python3.12"),
                     handler: "app.handler".to_owned(),
@@ -211,7 +214,7 @@ mod tests {
                 tenant_isolation: false,
                 capacity: None,
                 noted: Noted::default(),
-            },
+            }),
             code: Code::Zip(Zip { digest: Digest::from_bytes([0x5a; 32]), size_bytes: 1_234_567 }),
             origin: Origin::default(),
             revision: RevisionId::from_random([3; 16]),
@@ -227,7 +230,7 @@ mod tests {
         let mut function = golden_v1();
         let arn = |number| format!("arn:aws:lambda:eu-central-1:123456789012:layer:tools:{number}");
         let zip = |byte, size_bytes| Zip { digest: Digest::from_bytes([byte; 32]), size_bytes };
-        let settings = &mut function.settings;
+        let settings = Arc::make_mut(&mut function.settings);
         settings.layers =
             vec![Layer { arn: arn(3), zip: zip(1, 22) }, Layer { arn: arn(12), zip: zip(2, 33) }];
         settings.file_systems = vec![FileSystem {
@@ -256,8 +259,9 @@ mod tests {
                 version: text("v7"),
             })),
         };
-        function.settings.file_systems[0].direct_read = Some(DirectRead::Disabled);
-        function.settings.noted = Noted {
+        let settings = Arc::make_mut(&mut function.settings);
+        settings.file_systems[0].direct_read = Some(DirectRead::Disabled);
+        settings.noted = Noted {
             vpc: Some(Box::new(Vpc {
                 subnets: vec!["subnet-1".to_owned(), "subnet-2".to_owned()],
                 security_groups: vec!["sg-1".to_owned()],
@@ -288,7 +292,7 @@ mod tests {
             digest: Digest::from_bytes([7; 32]),
             size_bytes: 1_000_000_007,
         });
-        function.settings.start = Start::Image(ImageConfig {
+        Arc::make_mut(&mut function.settings).start = Start::Image(ImageConfig {
             entry_point: vec!["/usr/bin/app".to_owned(), "--serve".to_owned()],
             command: vec!["app.handler".to_owned()],
             working_directory: Some("/srv".to_owned()),

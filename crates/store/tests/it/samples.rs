@@ -32,7 +32,7 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
     Function {
         id: id(name),
         version: Version::Latest,
-        settings: Settings {
+        settings: Arc::new(Settings {
             start: Start::Handler {
                 runtime: RuntimeName::new("python3.12"),
                 handler: "app.handler".to_owned(),
@@ -56,7 +56,7 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
             tenant_isolation: false,
             capacity: None,
             noted: Noted::default(),
-        },
+        }),
         code: Code::Zip(Zip { digest: Digest::from_bytes([1; 32]), size_bytes: 1 }),
         origin: Origin::default(),
         revision: RevisionId::from_random([2; 16]),

@@ -1,0 +1,178 @@
+//! A function that exists, as one whole: `$LATEST` with what runs of it, and every published version.
+//!
+//! Immutable and cheap to clone: a change makes a new one and the registry shows it. Snapshots made from the same
+//! settings share them, so that a version costs little more than its name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::arn::FunctionId;
+use model::function::{Code, Function, State};
+use model::id::Digest;
+use model::name::Version;
+use store::records::Revision;
+
+use super::images::{is_resolved, is_runnable};
+
+/// See the module's description.
+#[derive(Clone)]
+pub struct Live {
+    /// The newest durable snapshot of `$LATEST`: what reads show.
+    pub current: Arc<Function>,
+    /// What invocations of `$LATEST` run: the last snapshot whose code was prepared.
+    pub serving: Option<Arc<Function>>,
+    /// The stored revision of `current`.
+    pub stored: Revision,
+    /// Its versions by number.
+    pub published: Arc<[Published]>,
+}
+
+/// A published version.
+#[derive(Clone)]
+pub struct Published {
+    /// The snapshot.
+    pub function: Arc<Function>,
+    /// Its stored revision.
+    pub stored: Revision,
+}
+
+impl Live {
+    /// A function without published versions.
+    pub fn new(current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) -> Self {
+        Self { current, serving, stored, published: Arc::default() }
+    }
+
+    /// The functions that stored snapshots make up. Versions without their function are told to `orphan`.
+    pub fn assemble(
+        snapshots: impl IntoIterator<Item = (Function, Revision)>,
+        mut orphan: impl FnMut(&Function),
+    ) -> Vec<Self> {
+        type Parts = (Option<(Function, Revision)>, Vec<Published>);
+        let mut functions = BTreeMap::<FunctionId, Parts>::new();
+        for (function, stored) in snapshots {
+            let (latest, published) = functions.entry(function.id.clone()).or_default();
+            match function.version {
+                Version::Latest => *latest = Some((function, stored)),
+                Version::Published(_) => published.push(Published { function: Arc::new(function), stored }),
+            }
+        }
+        let assembled = functions.into_values().filter_map(|(latest, published)| {
+            let Some((latest, stored)) = latest else {
+                published.iter().for_each(|version| orphan(&version.function));
+                return None;
+            };
+            let current = Arc::new(latest);
+            // No environment outlived the earlier run, so there is no older snapshot that could serve.
+            let runs = current.state == State::Active && is_runnable(&current.code);
+            let serving = runs.then(|| Arc::clone(&current));
+            Some(Self::new(current, serving, stored).with_versions(published))
+        });
+        assembled.collect()
+    }
+
+    /// The same with these versions added, or put in the place of those of the same number.
+    pub fn with_versions(self, versions: impl IntoIterator<Item = Published>) -> Self {
+        let mut published = self.published.to_vec();
+        for version in versions {
+            match published.binary_search_by_key(&version.function.version, Published::version) {
+                Ok(at) => published[at] = version,
+                Err(at) => published.insert(at, version),
+            }
+        }
+        self.share(published)
+    }
+
+    /// The same without one version.
+    pub fn without(self, version: Version) -> Self {
+        let published = self.published.iter().filter(|published| published.version() != version);
+        let published = published.cloned().collect();
+        self.share(published)
+    }
+
+    /// The same with another `$LATEST`.
+    pub fn with_current(
+        self,
+        current: Arc<Function>,
+        serving: Option<Arc<Function>>,
+        stored: Revision,
+    ) -> Self {
+        let published = self.published.to_vec();
+        Self { current, serving, stored, published: Arc::default() }.share(published)
+    }
+
+    /// Puts versions in: they have the tags of their function, since AWS knows tags of functions only, and share
+    /// settings with their neighbours where these are equal.
+    fn share(self, mut published: Vec<Published>) -> Self {
+        let mut settings = Arc::clone(&self.current.settings);
+        for version in published.iter_mut().rev() {
+            let of = &version.function;
+            let is_copy = of.settings == settings && !Arc::ptr_eq(&of.settings, &settings);
+            if is_copy || of.tags != self.current.tags {
+                let mut shared = Function::clone(of);
+                shared.tags = self.current.tags.clone();
+                if is_copy {
+                    shared.settings = Arc::clone(&settings);
+                }
+                version.function = Arc::new(shared);
+            }
+            settings = Arc::clone(&version.function.settings);
+        }
+        Self { published: published.into(), ..self }
+    }
+
+    /// A version as reads show it.
+    pub fn version(&self, version: Version) -> Option<&Arc<Function>> {
+        match version {
+            Version::Latest => Some(&self.current),
+            Version::Published(_) => self.published(version).map(|published| &published.function),
+        }
+    }
+
+    /// A published version.
+    pub fn published(&self, version: Version) -> Option<&Published> {
+        let found = self.published.binary_search_by_key(&version, Published::version);
+        found.ok().and_then(|at| self.published.get(at))
+    }
+
+    /// The published version with the highest number.
+    pub fn newest(&self) -> Option<&Published> {
+        self.published.last()
+    }
+
+    /// What invocations of a version run.
+    pub fn serving(&self, version: Version) -> Option<&Arc<Function>> {
+        match version {
+            Version::Latest => self.serving.as_ref(),
+            Version::Published(_) => self.version(version).filter(|function| function.state == State::Active),
+        }
+    }
+
+    /// `$LATEST`, then all versions by number.
+    pub fn shown(&self) -> impl Iterator<Item = &Arc<Function>> {
+        [&self.current].into_iter().chain(self.published.iter().map(|published| &published.function))
+    }
+
+    /// All that is shown or runs.
+    pub fn snapshots(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.shown().chain(&self.serving)
+    }
+
+    /// Bytes of code that count as the account's: each version by itself, as AWS has it.
+    pub fn code_bytes(&self) -> u64 {
+        self.shown().map(|function| function.code.stored_bytes()).sum()
+    }
+
+    /// The container images that it refers to, each as often as it does.
+    pub fn images(&self) -> impl Iterator<Item = Digest> {
+        self.snapshots().filter_map(|function| match &function.code {
+            Code::Image(image) if is_resolved(image) => Some(image.digest),
+            _ => None,
+        })
+    }
+}
+
+impl Published {
+    fn version(&self) -> Version {
+        self.function.version
+    }
+}
