@@ -88,7 +88,7 @@ async fn check(blocks: u64) -> Option<u64> {
     let store = Store::open(dir.path()).unwrap_or_else(|error| panic!("{blocks} blocks: {error}"));
     let stored = store.typed_records().load::<Function>().await.unwrap();
     let stored: BTreeMap<_, _> =
-        stored.into_iter().map(|(f, _)| (f.id.name.to_string(), f.settings.description)).collect();
+        stored.into_iter().map(|(f, _)| (f.id.name.to_string(), f.settings.description.clone())).collect();
     for (name, count) in &acknowledged {
         let found = stored.get(name).unwrap_or_else(|| panic!("{blocks} blocks: {name} is gone"));
         let later: u64 = found.split(' ').next().unwrap().parse().unwrap();

@@ -53,7 +53,10 @@ async fn no_file_shows_an_environment_variable() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let mut secretive = function("one", "seen-in-the-clear");
-    secretive.settings.environment.0.insert("PASSWORD".to_owned(), "correct-horse".to_owned());
+    std::sync::Arc::make_mut(&mut secretive.settings)
+        .environment
+        .0
+        .insert("PASSWORD".to_owned(), "correct-horse".to_owned());
     store.typed_records().insert(&secretive).await.unwrap();
     assert!(shows(dir.path(), b"seen-in-the-clear"), "the test looks in the wrong place");
     assert!(!shows(dir.path(), b"correct-horse") && !shows(dir.path(), b"PASSWORD"));
