@@ -20,9 +20,10 @@ use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
 use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
 use model::limits;
-use model::port::{Clock, Entropy, LogSink, Pending};
+use model::port::{AuditSink, Clock, Entropy, LogSink, Pending};
 use sandbox::Keeper;
 use store::Store;
+use store::audit::AuditFiles;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -54,6 +55,7 @@ struct Ground {
     packages: Arc<Packages>,
     catalogue: Arc<Catalogue>,
     warehouse: Arc<Warehouse>,
+    audit: Option<Arc<dyn AuditSink>>,
     images: Arc<RetainedImages>,
     keeper: Keeper,
     clock: Arc<dyn Clock>,
@@ -82,6 +84,8 @@ pub(crate) async fn compose(
     // Blocks on the disk, before anything else runs.
     let store = Store::open(&data_dir)?;
     let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy)?;
+    let audit = config.audit_log.then(|| AuditFiles::open(&data_dir.join("audit"))).transpose()?;
+    let audit = audit.map(|audit| Arc::new(audit) as Arc<dyn AuditSink>);
     let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
     let catalogue = Arc::new(catalogue);
     let warehouse = Arc::new(
@@ -104,6 +108,7 @@ pub(crate) async fn compose(
         packages: Arc::new(packages),
         catalogue,
         warehouse: Arc::clone(&warehouse),
+        audit,
         images,
         keeper,
         store,
@@ -226,6 +231,7 @@ impl Ground {
             }),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            audit: self.audit.clone(),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))

@@ -15,7 +15,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use model::error::ServiceError;
 use model::id::RequestId;
-use model::port::{Clock, Entropy, Invoke, Runtimes};
+use model::port::{AuditSink, Clock, Entropy, Invoke, Runtimes};
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For request ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Keeps what control calls did; without it, nobody does.
+    pub audit: Option<Arc<dyn AuditSink>>,
     /// The container registry, served under `/v2/`.
     pub registry: Option<RegistryDoor>,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.

@@ -7,6 +7,7 @@
 //! `/_dormouse/`. What the operations mean is `control`'s and `services`'; how functions run is behind the `Invoke` port. This crate stores nothing and starts nothing.
 
 mod app;
+mod audit;
 mod auth;
 mod body;
 mod json;

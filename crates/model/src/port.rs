@@ -220,6 +220,12 @@ pub trait LogSink: Send + Sync {
     fn append(&self, group: &Arc<LogGroup>, events: Vec<LogEvent>);
 }
 
+/// Keeps lines about who did what. Implemented by `store`.
+pub trait AuditSink: Send + Sync {
+    /// Keeps a line. Never blocks: what cannot be taken is dropped and counted.
+    fn keep(&self, line: String);
+}
+
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// The time now.

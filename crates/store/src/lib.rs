@@ -8,6 +8,7 @@
 //! This crate stores; it does not know what a function may do, and it never repairs by forgetting: what it
 //! cannot read, it names and refuses.
 
+pub mod audit;
 pub mod blobs;
 pub mod disk;
 pub mod ledger;

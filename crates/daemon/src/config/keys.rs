@@ -180,6 +180,14 @@ pub(crate) const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "audit-log",
+        value_name: "BOOL",
+        help: "Whether each control call leaves a line in audit/ of the data directory: who, what, when, from where",
+        default_help: "true for serve, false for dev",
+        default: |mode| (mode == Mode::Serve).to_string(),
+        apply: |config, text| set(&mut config.audit_log, bool::from_str(text), "true or false"),
+    },
+    Key {
         name: "log-level",
         value_name: "LEVEL",
         help: "How much the server logs to standard error: error, warn, info, debug or trace",

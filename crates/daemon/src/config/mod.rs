@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub create_on_push: bool,
     /// Where code is fetched that functions name by bucket and key; empty for nowhere.
     pub s3_endpoint: Option<Uri>,
+    /// Whether control calls are kept in the audit log.
+    pub audit_log: bool,
     /// How much is logged.
     pub log_level: LevelFilter,
 }
@@ -179,6 +181,7 @@ impl Config {
             image_path: Vec::new(),
             create_on_push: false,
             s3_endpoint: None,
+            audit_log: true,
             log_level: LevelFilter::OFF,
         }
     }

@@ -15,6 +15,7 @@ use model::port::Pending;
 use wire::json_rpc::{self, Reply, Service, TARGET};
 
 use crate::app::{self, Answered, App, Call};
+use crate::audit;
 use crate::auth::Authenticated;
 use crate::respond::{Failure, whole};
 
@@ -83,7 +84,7 @@ async fn perform(
     operation: Option<&'static str>,
     call: Call,
 ) -> Result<http::Response<crate::respond::Body>, Failure> {
-    let Call { head, body, entry, .. } = call;
+    let Call { id, head, body, entry } = call;
     let named = operation.unwrap_or("unknown");
     let held = app.read(&head, body, entry, service.body_bytes_max(), named).await?;
     let (who, head) = authenticate(app, service.signing_name(), head, held.bytes.clone()).await?;
@@ -93,8 +94,27 @@ async fn perform(
         let message = format!("No operation of {:?} answers to {shown:?}.", service.signing_name());
         return Err(ServiceError::UnknownOperation(message).into());
     };
-    who.caller.authorize(&format!("{}:{operation}", service.signing_name()), "*")?;
-    Ok(whole(service.perform(&who, target, &held.bytes).await?))
+    let event = app.parts.audit.is_some().then(|| {
+        audit::Event::of(audit::Call {
+            service: service.signing_name(),
+            operation,
+            time: app.parts.clock.now(),
+            id,
+            head: &head,
+            peer: entry.peer,
+            who: &who,
+            parameters: audit::parameters([], &held.bytes),
+        })
+    });
+    let allowed = who.caller.authorize(&format!("{}:{operation}", service.signing_name()), "*");
+    let answered = match allowed {
+        Ok(()) => service.perform(&who, target, &held.bytes).await,
+        Err(denied) => Err(denied),
+    };
+    if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
+        sink.keep(event.end(answered.as_ref().err()));
+    }
+    Ok(whole(answered?))
 }
 
 async fn authenticate(

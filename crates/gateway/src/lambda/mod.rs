@@ -37,6 +37,7 @@ use wire::lambda::{Input, Operation, route};
 use wire::rest_json::{self, Request};
 
 use crate::app::{Answered, App, Call};
+use crate::audit;
 use crate::auth::Authenticated;
 use crate::respond::{Body, Failure, whole};
 
@@ -69,10 +70,63 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
         let (limit_bytes, named) = (body_bytes_max(app, operation), message_name(operation));
         let held = app.read(&head, body, entry, limit_bytes, named).await?;
         let (who, input, head) = admit_anywhere(app, head, held.bytes.clone()).await?;
-        perform(Asked { app, who, call: Context { id, head, local: entry.local, peer: entry.peer } }, input)
-            .await
+        let event = kept(app, operation, &input).map(|name| {
+            let parameters = parameters_of(&head, &input, &held.bytes);
+            let (service, time, peer) = (SERVICE, app.parts.clock.now(), entry.peer);
+            audit::Event::of(audit::Call {
+                service,
+                operation: name,
+                time,
+                id,
+                head: &head,
+                peer,
+                who: &who,
+                parameters,
+            })
+        });
+        let call = Context { id, head, local: entry.local, peer: entry.peer };
+        let answered = perform(Asked { app, who, call }, input).await;
+        if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
+            let error = match &answered {
+                Err(Failure::Service(error)) => Some(error),
+                // Who is not known has not come this far.
+                Err(Failure::Auth(_)) | Ok(_) => None,
+            };
+            sink.keep(event.end(error));
+        }
+        answered
     };
     (name, answered.await)
+}
+
+/// The name of a call that the audit log keeps: every one that is no invocation and no step of a durable execution.
+fn kept(app: &App, operation: Option<Operation>, input: &Input) -> Option<&'static str> {
+    let is_data = matches!(
+        input,
+        Input::Invoke(_)
+            | Input::InvokeAsync(_)
+            | Input::InvokeWithResponseStream(_)
+            | Input::CheckpointDurableExecution(_)
+            | Input::GetDurableExecutionState(_)
+            | Input::SendDurableExecutionCallbackSuccess(_)
+            | Input::SendDurableExecutionCallbackFailure(_)
+            | Input::SendDurableExecutionCallbackHeartbeat(_)
+    );
+    operation.filter(|_| app.parts.audit.is_some() && !is_data).map(Operation::name)
+}
+
+fn parameters_of(head: &Parts, input: &Input, body: &Bytes) -> serde_json::Map<String, serde_json::Value> {
+    let query = head.uri.query().unwrap_or_default();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let routed = route(head.method.as_str(), head.uri.path(), query);
+    let labels = routed.as_ref().map(|(_, labels)| labels);
+    // Of a body too large to be read again: whose code it is.
+    let large = match input {
+        Input::CreateFunction(input) => input.function_name.as_deref(),
+        _ => None,
+    };
+    let large = large.map(|name| ("FunctionName", name));
+    audit::parameters(labels.into_iter().flat_map(|labels| labels.iter()).chain(pairs).chain(large), body)
 }
 
 fn find(head: &Parts) -> Option<Operation> {

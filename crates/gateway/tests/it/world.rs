@@ -25,7 +25,7 @@ use model::lease::{Phases, StartReason};
 use model::limits;
 use model::name::{FunctionReference, Version};
 use model::port::{
-    Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Response,
+    AuditSink, Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Response,
     ResponseStream, Roles as _, Runtimes, StreamPart,
 };
 use model::runtime::RuntimeName;
@@ -43,6 +43,22 @@ use crate::outside::Outside;
 pub const KEY_ID: &str = "AKIAROOTKEYFORTESTS1";
 pub const SECRET: &str = "root secret for tests";
 
+/// The lines of the audit log.
+#[derive(Default)]
+pub struct Audited(Mutex<Vec<String>>);
+
+impl Audited {
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("nobody panicked").clone()
+    }
+}
+
+impl AuditSink for Audited {
+    fn keep(&self, line: String) {
+        self.0.lock().expect("nobody panicked").push(line);
+    }
+}
+
 /// A server without an engine.
 pub struct World {
     pub gateway: Arc<Gateway>,
@@ -52,6 +68,7 @@ pub struct World {
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
+    pub audited: Arc<Audited>,
     _data: tempfile::TempDir,
 }
 
@@ -83,6 +100,7 @@ impl World {
             secret_access_key: SigningSecret::new(SECRET.to_owned()),
             account: AccountId::DEFAULT,
         };
+        let audited = Arc::new(Audited::default());
         let secrets = store.secrets();
         let identity = Identity::open(access, root, &secrets, Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Arc::new(identity.expect("identities"));
@@ -96,6 +114,7 @@ impl World {
             invoke: Arc::clone(&engine) as _,
             runtimes: Arc::clone(&engine) as _,
             runtime_admin: Arc::clone(&outside) as _,
+            audit: Some(Arc::clone(&audited) as _),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
             clock,
@@ -109,7 +128,7 @@ impl World {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(gateway.serve_listener(listener).expect("a usable listener"));
-        Self { gateway, address, engine, outside, identity, functions, store, _data: data }
+        Self { gateway, address, engine, outside, identity, functions, store, audited, _data: data }
     }
 
     /// A client that signs with the root key.

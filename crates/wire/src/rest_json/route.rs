@@ -44,6 +44,11 @@ pub enum Segment {
 pub struct Labels<'p>(Vec<(&'static str, &'p str)>);
 
 impl Labels<'_> {
+    /// All labels by name, as they stand in the path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().copied()
+    }
+
     /// A label's text, decoded.
     pub fn get(&self, name: &str) -> Result<Option<String>, Malformed> {
         let Some((_, raw)) = self.0.iter().find(|(label, _)| *label == name) else { return Ok(None) };
