@@ -20,15 +20,7 @@ from lambda_checks import package, runtime_of  # noqa: E402
 from model.calls import unfinished  # noqa: E402
 
 MANIFEST = HERE / "js" / "package.json"
-#: Answers, fails, and streams.
-CODE = """
-exports.echo = async (event, context) => ({ event, version: context.functionVersion });
-exports.fails = async () => { throw new RangeError("too far"); };
-exports.streams = awslambda.streamifyResponse(async (event, stream) => {
-  for (const word of event) stream.write(word);
-  stream.end();
-});
-"""
+CODE = (HERE / "functions" / "walked.js").read_text()
 
 
 def install(folder):

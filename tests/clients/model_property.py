@@ -83,13 +83,15 @@ def life(run):
     run.known.surprise = SURPRISE
     names = sorted(OPERATIONS)
     weights = [next((w for word, w in WEIGHTS.items() if name.startswith(word)), 2) for name in names]
-    end = time.monotonic() + SECONDS
+    start = time.monotonic()
+    # A busy machine may need longer to reach everything.
+    end, late = start + SECONDS, start + 2 * SECONDS
     count = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or (time.monotonic() < late and never_succeeded(run)):
         name = source.choices(names, weights)[0]
         run.ask(name, run.values.input(OPERATIONS[name], source.choice(OPTIONAL)))
         count += 1
-    print(f"life: {count} requests in {SECONDS:.0f} s")
+    print(f"life: {count} requests in {time.monotonic() - start:.0f} s")
 
 
 def succeeded(run):
@@ -97,13 +99,14 @@ def succeeded(run):
     line = lambda counter: " ".join(f"{outcome}×{count}" for outcome, count in counter.most_common())
     for name in sorted(OPERATIONS):
         print(f"  {name}: {line(run.outcomes[name])}")
-    never = sorted(
-        name
-        for name, outcomes in run.outcomes.items()
-        if not any(isinstance(outcome, int) and outcome < 300 for outcome in outcomes)
-    )
-    missed = set(never) - UNFINISHED - UNREACHED
-    checks.equal("operations that never succeeded", missed, set())
+    checks.equal("operations that never succeeded", never_succeeded(run), set())
+
+
+def never_succeeded(run):
+    """Operations that are served and have been refused so far, whatever they were asked."""
+    is_success = lambda outcome: isinstance(outcome, int) and outcome < 300
+    never = {name for name in OPERATIONS if not any(map(is_success, run.outcomes[name]))}
+    return never - UNFINISHED - UNREACHED
 
 
 def whole(run, when):
@@ -117,6 +120,8 @@ def whole(run, when):
         if read := READS.get(kind):
             operation, values, part = read(key)
             answer = run.ask(operation, values)
+            if answer.status == 501:
+                continue
             found = (answer.document or {}).get(part, {}) if part else answer.document
             if answer.status != 200 or (wrong := contradictions(acknowledged, found)):
                 run.fault(f"{kind} differs", f"{key}: {wrong if answer.status == 200 else answer!r}")

@@ -35,6 +35,14 @@ NEEDED = {
 }
 
 
+#: What an operation is about, by the words in its name; the first that fits.
+ABOUT = (
+    ("RemoveLayerVersionPermission", "layer_statement"), ("RemovePermission", "statement"), ("UpdateAlias", "alias"),
+    ("DeleteAlias", "alias"), ("GetAlias", "alias"), ("LayerVersion", "layer"), ("ProvisionedConcurrency", "provisioned"),
+    ("EventInvokeConfig", "event_invoke"), ("UrlConfig", "url"), ("GetPolicy", "statement"),
+)  # fmt: skip
+
+
 class Known:
     """Gives values; `world` tells what exists."""
 
@@ -46,11 +54,21 @@ class Known:
         self.package = package
         #: How often nothing is said.
         self.surprise = SURPRISE
+        #: The key of what the request is about, where that exists.
+        self.about = ()
         self.marker = ""
         self.revision = ""
 
+    def begin(self, operation):
+        """Called before the values of a request: mostly they are about one thing that exists."""
+        kind = next((kind for word, kind in ABOUT if word in operation), None)
+        creates = operation.startswith(("Create", "Put", "Publish", "Add"))
+        self.about = self._of(kind, ()) if kind and not creates and self.random.random() < 0.6 else ()
+
     def wants(self, operation, name, likelihood):
         """Whether an optional member is given."""
+        if name == "Qualifier" and self.about[1:]:
+            return bool(self.about[1]) and self.about[1] != "$LATEST"
         if name in NEEDED.get(operation, ()):
             return self.random.random() >= self.surprise
         return self.random.random() < likelihood * (SELDOM_FACTOR if name in SELDOM else 1)
@@ -75,6 +93,8 @@ class Known:
     # Functions.
 
     def FunctionName(self):
+        if self.about:
+            return self.about[0]
         name = self._function()
         forms = [name] * 12 + [self._arn(f"function:{name}"), f"{self.account}:function:{name}", f"{name}:{self.Qualifier()}"]
         return self.random.choice(forms)
@@ -149,6 +169,8 @@ class Known:
     # Versions, aliases, and what stands on them.
 
     def Qualifier(self):
+        if self.about[1:] and self.about[1]:
+            return self.about[1]
         name = self.random.choice(["version", "alias"])
         return self.random.choice(["$LATEST", self._of(name, ("", "live"))[1], self._of(name, ("", "1"))[1]])
 
@@ -159,6 +181,8 @@ class Known:
         return "ALL"
 
     def Name(self):
+        if self.about:
+            return self.about[1]
         return self.random.choice(ALIASES)
 
     def RoutingConfig(self):
@@ -176,6 +200,8 @@ class Known:
     # Policies.
 
     def StatementId(self):
+        if self.about[2:]:
+            return self.about[2]
         return self.random.choice(STATEMENTS)
 
     def Action(self):
@@ -209,12 +235,16 @@ class Known:
     # Layers, code signing, capacity providers, tags.
 
     def LayerName(self):
+        if self.about:
+            return self.about[0]
         return self._of("layer", (self.random.choice(LAYERS),))[0]
 
     def PublishLayerVersion_LayerName(self):
         return self.random.choice(LAYERS)
 
     def VersionNumber(self):
+        if self.about:
+            return int(self.about[1])
         return int(self._of("layer", ("", "1"))[1])
 
     def Arn(self):

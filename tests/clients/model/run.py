@@ -32,7 +32,7 @@ class Run:
         self.checks = checks
         self.world = World(connection.region, account)
         self.known = Known(source, self.world, runtime, CODE)
-        self.values = Values(source, self.known, self.known.wants)
+        self.values = Values(source, self.known, self.known.wants, self.known.begin)
         self.survey = Survey(self.ask)
         self.outcomes = collections.defaultdict(collections.Counter)
         self.wrong = []

@@ -36,13 +36,15 @@ class Violation:
 class Values:
     """Makes values with a random source of its own."""
 
-    def __init__(self, random, known=lambda operation, name, shape: None, wants=lambda operation, name, likelihood: False):
+    def __init__(self, random, known=lambda operation, name, shape: None, wants=lambda operation, name, likelihood: False, begin=lambda operation: None):
         self.random = random
         self.known = known
         self.wants = wants
+        self.begin = begin
 
     def input(self, operation, optional=0.0):
         """An input: what is required, and each optional member with this likelihood."""
+        self.begin(operation.name)
         return self._structure(operation.input, operation, optional) if operation.input else {}
 
     def _structure(self, shape, operation, optional):

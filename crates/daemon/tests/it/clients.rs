@@ -88,6 +88,12 @@ fn the_sdk_for_javascript_walks_through() {
     check("js_sdk.py");
 }
 
+/// Building the SDK takes a minute or two, the first time.
+#[test]
+fn the_sdk_for_rust_walks_through() {
+    check("rust_sdk.py");
+}
+
 #[test]
 fn layers_are_published_merged_and_kept_for_who_uses_them() {
     check("layers.py");
