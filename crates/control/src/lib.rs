@@ -1,11 +1,12 @@
-//! What the operations of the API mean: functions and their packages, layers, who is calling and what they may do,
-//! and the logs that functions leave.
+//! What the operations of the API mean: functions and their packages, layers, code signing, tags, who is calling and
+//! what they may do, and the logs that functions leave.
 //!
 //! Everything in memory is a copy of what `store` made durable. This crate knows no socket, no HTTP and no sandbox:
 //! it takes and gives domain types, reaches the engine through ports, and says no with `ServiceError`. The one JSON
 //! that it reads is that of policies ([`policy`]): a language whose meaning lives here.
 
 pub mod access;
+pub mod code_signing;
 mod durable;
 pub mod function;
 pub mod identity;
@@ -17,3 +18,4 @@ pub mod package;
 pub mod permission;
 pub mod policy;
 pub(crate) mod table;
+pub mod tags;

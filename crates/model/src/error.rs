@@ -48,6 +48,12 @@ pub enum ServiceError {
     /// The account's code storage is full.
     #[error("{0}")]
     CodeStorageExceeded(String),
+    /// There is no such code signing configuration.
+    #[error("{0}")]
+    CodeSigningConfigNotFound(String),
+    /// The code is not signed by anybody who may.
+    #[error("{0}")]
+    CodeVerificationFailed(String),
     /// Too much at once.
     #[error("{message}")]
     TooManyRequests {

@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod arn;
+pub mod code_signing;
 pub mod concurrency;
 pub mod error;
 pub mod fault;
@@ -17,6 +18,7 @@ pub mod lease;
 pub mod lifecycle;
 pub mod limits;
 pub mod log;
+pub mod management;
 pub mod name;
 pub mod noted;
 pub mod port;

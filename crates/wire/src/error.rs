@@ -94,6 +94,8 @@ pub fn answer(error: &ServiceError) -> Answer {
         ServiceError::PublicPolicy(_) => of(errors::PUBLIC_POLICY_EXCEPTION),
         ServiceError::AliasLimitExceeded(_) => of(errors::ALIAS_LIMIT_EXCEEDED_EXCEPTION),
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
+        ServiceError::CodeSigningConfigNotFound(_) => of(errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION),
+        ServiceError::CodeVerificationFailed(_) => of(errors::CODE_VERIFICATION_FAILED_EXCEPTION),
         ServiceError::TooManyRequests { .. } => retryable(errors::TOO_MANY_REQUESTS_EXCEPTION),
         ServiceError::ResourceNotReady(_) => retryable(errors::RESOURCE_NOT_READY_EXCEPTION),
         // A code that is not Lambda's is a mistake of ours.
@@ -268,6 +270,8 @@ mod tests {
         check(E::CodeStorageExceeded(m()), 400, "CodeStorageExceededException", false, user_lower);
         check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);
+        check(E::CodeSigningConfigNotFound(m()), 404, "CodeSigningConfigNotFoundException", false, user);
+        check(E::CodeVerificationFailed(m()), 400, "CodeVerificationFailedException", false, user);
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
         let throttled = r#"{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"m"}"#;
         let error = E::TooManyRequests { reason, message: m() };

@@ -2,7 +2,9 @@
 //! function, in the same durable write.
 
 use model::alias::Alias;
+use model::code_signing::FunctionCodeSigning;
 use model::concurrency::ReservedConcurrency;
+use model::management::{Recursion, RuntimeManagement};
 use model::resource_policy::FunctionPolicy;
 use model::version::LastVersion;
 use store::records::RecordError;
@@ -21,6 +23,12 @@ pub(super) struct Attachments {
     pub(super) reserved: Table<ReservedConcurrency>,
     /// Resource policies, by qualifier.
     pub(super) policies: Table<FunctionPolicy>,
+    /// When runtimes are updated, by version.
+    pub(super) runtimes: Table<RuntimeManagement>,
+    /// What becomes of circles; its name is empty.
+    pub(super) recursion: Table<Recursion>,
+    /// Who may sign the code; its name is empty.
+    pub(super) signing: Table<FunctionCodeSigning>,
 }
 
 impl Attachments {
@@ -30,11 +38,22 @@ impl Attachments {
             last_versions: Table::load(records).await?,
             reserved: Table::load(records).await?,
             policies: Table::load(records).await?,
+            runtimes: Table::load(records).await?,
+            recursion: Table::load(records).await?,
+            signing: Table::load(records).await?,
         })
     }
 
     /// Every kind, for what happens to all of them alike.
-    pub(super) fn all(&self) -> [&dyn Attached; 4] {
-        [&self.aliases, &self.last_versions, &self.reserved, &self.policies]
+    pub(super) fn all(&self) -> Vec<&dyn Attached> {
+        vec![
+            &self.aliases,
+            &self.last_versions,
+            &self.reserved,
+            &self.policies,
+            &self.runtimes,
+            &self.recursion,
+            &self.signing,
+        ]
     }
 }

@@ -13,6 +13,7 @@ mod concurrency;
 mod images;
 mod intake;
 mod live;
+mod management;
 mod noted;
 mod permissions;
 mod prepare;
@@ -21,6 +22,7 @@ mod refusal;
 mod registry;
 mod resolve;
 mod settings;
+mod signing;
 mod source;
 mod surroundings;
 mod tags;
@@ -57,12 +59,14 @@ use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
 use live::{Live, Published};
+pub use management::ManagedRuntime;
 pub use noted::{NotedChange, VpcChange};
 pub use permissions::Place;
 use reference::{one_qualifier, own_id, own_latest};
 use refusal::not_found;
 use registry::{Claim, Registry};
 pub use settings::{Change, LoggingChange, PackageKind};
+use signing::{AboutToSign, Signing};
 pub use source::{Source, ZipSource};
 pub use tags::check_tags;
 pub use tenant::tenant_of;
@@ -107,6 +111,7 @@ struct Inner {
     layer_policies: LayerPolicies,
     attachments: Attachments,
     documents: Documents,
+    signing: Signing,
     images: FunctionImages,
     /// Changes that are being prepared at this moment.
     preparing: Mutex<HashSet<RevisionId>>,
@@ -123,6 +128,8 @@ pub struct Create {
     pub origin: Origin,
     /// Its settings.
     pub settings: Change,
+    /// ARN of its code signing configuration.
+    pub code_signing: Option<String>,
     /// Its labels.
     pub tags: BTreeMap<String, String>,
     /// Whether version 1 is published with it.
@@ -152,6 +159,7 @@ impl Functions {
         let shelves = Shelves::load(&parts.layer_records).await?;
         let layer_policies = LayerPolicies::load(&parts.records).await?;
         let attachments = Attachments::load(&parts.records).await?;
+        let signing = Signing::load(&parts.records).await?;
         let images = FunctionImages::new(parts.images.clone(), Arc::clone(&parts.clock));
         let functions = Self(Arc::new(Inner {
             parts,
@@ -160,6 +168,7 @@ impl Functions {
             layer_policies,
             attachments,
             documents: Documents::default(),
+            signing,
             images,
             preparing: Mutex::default(),
         }));
@@ -210,6 +219,7 @@ impl Functions {
         check_tags(&request.tags)?;
         noted::check_key(request.origin.kms_key.as_deref())?;
         self.check_runtime(&settings.start, settings.architecture)?;
+        self.check_first_signature(&id, &request.source, request.code_signing.as_deref())?;
         let reservation = registry.reserve(&id).ok_or_else(exists)?;
         let fit = Fit {
             scope: &id.scope,
@@ -233,7 +243,7 @@ impl Functions {
             tags: request.tags,
         };
         let version = request.publish.then(|| self.version_of(&function, 1, None));
-        let live = self.insert(function, version).await?;
+        let live = self.insert(function, version, request.code_signing.as_deref()).await?;
         let shown = live.newest().map_or(&live.current, |published| &published.function);
         let (shown, current) = (Arc::clone(shown), Arc::clone(&live.current));
         reservation.fill(live);
@@ -323,13 +333,23 @@ impl Functions {
         zip.ok_or_else(|| ServiceError::ResourceNotFound("This package is not kept any more.".to_owned()))
     }
 
-    /// Makes a new function durable, with a version if there is one, and gives it to be shown.
-    async fn insert(&self, function: Function, version: Option<Function>) -> Result<Live, ServiceError> {
+    /// Makes a new function durable, with a version and a code signing configuration if there are any, and gives it to
+    /// be shown.
+    async fn insert(
+        &self,
+        function: Function,
+        version: Option<Function>,
+        config_arn: Option<&str>,
+    ) -> Result<Live, ServiceError> {
+        let signing = self.about_to_sign(&function.id, config_arn).await?;
         let records = &self.0.parts.records;
         let writes = [&function].into_iter().chain(&version).map(|snapshot| records.keep(snapshot, None));
-        let stored = records.commit(writes.collect()).await;
+        let stored = records.commit(writes.chain(signing.as_ref().map(AboutToSign::write)).collect()).await;
         let stored = stored.map_err(|error| not_written(function.id.arn(), &error))?;
         let latest = *stored.first().ok_or_else(lost_count)?;
+        if let (Some(signing), Some(last)) = (signing, stored.last()) {
+            signing.install(*last);
+        }
         let live = Live::new(Arc::new(function), None, latest);
         Ok(live.with_versions(version.into_iter().zip(stored.into_iter().skip(1)).map(published)))
     }

@@ -1,31 +1,80 @@
 //! The tags of a function: labels for its owner, and the few by which it sets what AWS has no field for.
 //!
-//! Pure. Source of the bounds: AWS General Reference, "Tag naming and usage conventions".
+//! They belong to the function as a whole, stand in the record of `$LATEST` and change no revision. What holds for the
+//! tags of every kind of thing stands in [`crate::tags`].
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
-use model::limits;
+use model::function::Function;
+use model::name::FunctionName;
+use model::port::Pending;
 
-const TAG_KEY_CHARS_MAX: usize = 128;
-const TAG_VALUE_CHARS_MAX: usize = 256;
+use super::Functions;
+use super::refusal::not_found;
+use crate::durable::to_the_end;
+use crate::tags::{TagChange, Tagged, Tags, check_labels};
+
+/// The tags that Dormouse reads.
+const STEERING: &str = "dormouse:";
+
+impl Tagged for Functions {
+    fn tags(&self, scope: &Scope, id: &str) -> Result<Tags, ServiceError> {
+        let id = function_id(scope, id)?;
+        let tags = self.0.registry.look(&id, |live| live.current.tags.clone());
+        tags.ok_or_else(|| not_found(&id, None))
+    }
+
+    fn change_tags(
+        &self,
+        scope: &Scope,
+        id: &str,
+        change: TagChange,
+    ) -> Pending<'_, Result<(), ServiceError>> {
+        let (functions, id) = (self.clone(), function_id(scope, id));
+        Box::pin(async move {
+            let id = id?;
+            to_the_end(async move { functions.change_tags_now(&id, change).await }).await
+        })
+    }
+}
+
+impl Functions {
+    async fn change_tags_now(&self, id: &FunctionId, change: TagChange) -> Result<(), ServiceError> {
+        let claim = self.claim_in_turn(id).await?;
+        let (before, served) = (Arc::clone(&claim.live.current), claim.live.serving.clone());
+        let tags = change.apply(before.tags.clone())?;
+        check_tags(&tags)?;
+        let is_steered_anew = !steering(&before.tags).eq(steering(&tags));
+        let tagged = |function: &Function| Function { tags: tags.clone(), ..function.clone() };
+        // What runs gets them as well, whether or not it is what is shown.
+        let serving = served.map(|serving| Arc::new(tagged(&serving)));
+        // Versions follow when they are put in beside it.
+        self.write(claim, tagged(&before), Vec::new(), |_, _| serving).await?;
+        if is_steered_anew {
+            self.0.parts.invoke.retire(id, None);
+        }
+        Ok(())
+    }
+}
+
+fn steering(tags: &Tags) -> impl Iterator<Item = (&String, &String)> {
+    tags.iter().filter(|(key, _)| key.starts_with(STEERING))
+}
+
+fn function_id(scope: &Scope, name: &str) -> Result<FunctionId, ServiceError> {
+    let missing = |_| ServiceError::ResourceNotFound("There is no function of this name.".to_owned());
+    Ok(FunctionId { scope: scope.clone(), name: FunctionName::parse(name).map_err(missing)? })
+}
 
 /// Checks the tags of a function, those that steer Dormouse included.
 ///
 /// # Errors
 /// `InvalidParameterValue` naming the tag.
-pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceError> {
-    if tags.len() > limits::TAGS_MAX {
-        return invalid(&format!("A function can have at most {} tags.", limits::TAGS_MAX));
-    }
+pub fn check_tags(tags: &Tags) -> Result<(), ServiceError> {
+    check_labels(tags)?;
     for (key, value) in tags {
-        let is_long = key.chars().count() > TAG_KEY_CHARS_MAX || value.chars().count() > TAG_VALUE_CHARS_MAX;
-        if key.is_empty() || is_long {
-            return invalid(&format!("The tag {:?} is empty or too long.", shortened(key)));
-        }
-        if key.starts_with("aws:") {
-            return invalid(&format!("The tag {key:?} is reserved: keys must not begin with aws:"));
-        }
         if key == "dormouse:egress" && value == "internet" {
             return invalid(
                 "The tag \"dormouse:egress\" cannot be \"internet\": this version of Dormouse does not serve internet \
@@ -47,12 +96,8 @@ fn is_setting_legal(key: &str, value: &str) -> bool {
         "dormouse:egress" => value == "none",
         "dormouse:idle-seconds" => value.parse::<u32>().is_ok(),
         "dormouse:freeze" => matches!(value, "true" | "false"),
-        other => !other.starts_with("dormouse:"),
+        other => !other.starts_with(STEERING),
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 fn invalid<T>(message: &str) -> Result<T, ServiceError> {
@@ -65,9 +110,8 @@ mod tests {
 
     #[test]
     fn tags_are_checked() {
-        let check = |key: &str, value: &str| {
-            check_tags(&BTreeMap::from([(key.to_owned(), value.to_owned())])).is_ok()
-        };
+        let check =
+            |key: &str, value: &str| check_tags(&Tags::from([(key.to_owned(), value.to_owned())])).is_ok();
         assert!(
             check("team", "x") && check("dormouse:freeze", "false") && check("dormouse:idle-seconds", "5")
         );
@@ -75,7 +119,7 @@ mod tests {
         assert!(!check("dormouse:idle-seconds", "-1") && !check("dormouse:unknown", "1"));
         assert!(!check(&"k".repeat(129), "y"));
         assert!(check("dormouse:egress", "none") && !check("dormouse:egress", "all"));
-        let internet = BTreeMap::from([("dormouse:egress".to_owned(), "internet".to_owned())]);
+        let internet = Tags::from([("dormouse:egress".to_owned(), "internet".to_owned())]);
         match check_tags(&internet) {
             Err(ServiceError::InvalidParameterValue(message)) => {
                 assert!(message.contains("does not serve internet egress yet"), "{message}");

@@ -82,7 +82,8 @@ impl Functions {
             (Code::Image(_), Source::Zip(_)) => {
                 return invalid("Please provide ImageUri when updating a function with packageType Image.");
             }
-            _ => {}
+            (Code::Zip(_), Source::Zip(_)) => self.check_signature(&id)?,
+            (Code::Image(_), Source::Image(_)) => {}
         }
         check_key(request.origin.kms_key.as_deref())?;
         let architecture = request.architecture.unwrap_or(current.settings.architecture);
@@ -135,6 +136,7 @@ impl Functions {
     ) -> Result<Arc<Function>, ServiceError> {
         if let Some(arns) = request.settings.layers.as_ref().filter(|arns| !arns.is_empty()) {
             let current = self.0.registry.get(&id).ok_or_else(|| not_found(&id, None))?.current;
+            self.check_signature(&id)?;
             let layers = self.surroundings(&id.scope).layers(arns)?;
             self.check_with_layers(&current.code, &layers).await?;
         }

@@ -189,6 +189,7 @@ pub fn create(name: &str) -> Create {
         source: inline(zip(&[("app.py", name)])),
         origin: Default::default(),
         settings: change(),
+        code_signing: None,
         tags: Default::default(),
         publish: false,
     }

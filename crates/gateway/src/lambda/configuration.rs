@@ -1,11 +1,11 @@
 //! From domain types to wire types: how a function is shown to callers.
 //!
 //! Source: Lambda API reference, `FunctionConfiguration`, and what the service really sends: members that say
-//! nothing are absent, and `ListFunctions` leaves out all that concerns state.
+//! nothing are absent, and lists leave out all that concerns state and the runtime's version.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use control::function::is_resolved;
+use control::function::{Functions, is_resolved};
 use model::function::{Code, Function, LogFormat, Settings, Start, State, TracingMode, UpdateStatus};
 use model::name::Qualifier;
 use model::noted::DirectRead;
@@ -16,8 +16,15 @@ const CREATING_REASON: &str = "The function is being created.";
 const CREATING_CODE: &str = "Creating";
 
 /// A function whole; its ARN ends in the qualifier if the caller gave one.
-pub fn configuration(function: &Function, qualifier: Option<&Qualifier>) -> api::FunctionConfiguration {
+pub fn configuration(
+    functions: &Functions,
+    function: &Function,
+    qualifier: Option<&Qualifier>,
+) -> api::FunctionConfiguration {
     let mut shown = listed(function, qualifier);
+    shown.runtime_version_config = functions
+        .runtime_version(function)
+        .map(|arn| api::RuntimeVersionConfig { runtime_version_arn: Some(arn), error: None });
     match &function.state {
         State::Pending => {
             shown.state = Some(api::State::Pending);

@@ -23,9 +23,11 @@ pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Res
     let origin = source::origin(&code)?;
     let source = source::of_create(code, input.package_type.as_ref())?;
     let (tags, publish) = (input.tags.unwrap_or_default(), input.publish == Some(true));
-    let create = Create { reference, source, origin, settings, tags, publish };
-    let function = asked.app.parts.functions.create(&asked.who.scope, create).await?;
-    Ok(respond::<api::CreateFunctionRequest, _>(&configuration(&function, None)))
+    let code_signing = input.code_signing_config_arn.filter(|arn| !arn.is_empty());
+    let create = Create { reference, source, origin, settings, code_signing, tags, publish };
+    let functions = &asked.app.parts.functions;
+    let function = functions.create(&asked.who.scope, create).await?;
+    Ok(respond::<api::CreateFunctionRequest, _>(&configuration(functions, &function, None)))
 }
 
 pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Response<Body>, Failure> {
@@ -49,7 +51,7 @@ pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Respons
         },
     };
     let response = api::GetFunctionResponse {
-        configuration: Some(configuration(&function, shown)),
+        configuration: Some(configuration(functions, &function, shown)),
         code: Some(code),
         tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
         concurrency: functions.reserved_concurrency(&asked.who.scope, &own(&reference))?.map(|executions| {
@@ -68,7 +70,7 @@ pub fn get_configuration(
     let functions = &asked.app.parts.functions;
     let function = functions.get(&asked.who.scope, &reference, qualifier.as_ref())?;
     let shown = qualifier.as_ref().or(reference.qualifier.as_ref());
-    Ok(respond::<api::GetFunctionConfigurationRequest, _>(&configuration(&function, shown)))
+    Ok(respond::<api::GetFunctionConfigurationRequest, _>(&configuration(functions, &function, shown)))
 }
 
 pub fn list(asked: &Asked<'_>, input: &api::ListFunctionsRequest) -> Result<Response<Body>, Failure> {
@@ -121,9 +123,10 @@ pub async fn update_code(
         dry_run: input.dry_run.unwrap_or(false),
         publish: input.publish == Some(true),
     };
-    let function = asked.app.parts.functions.update_code(&asked.who.scope, update).await?;
+    let functions = &asked.app.parts.functions;
+    let function = functions.update_code(&asked.who.scope, update).await?;
     let qualifier = (function.version != Version::Latest).then_some(Qualifier::Version(function.version));
-    Ok(respond::<api::UpdateFunctionCodeRequest, _>(&configuration(&function, qualifier.as_ref())))
+    Ok(respond::<api::UpdateFunctionCodeRequest, _>(&configuration(functions, &function, qualifier.as_ref())))
 }
 
 pub async fn update_configuration(
@@ -133,8 +136,9 @@ pub async fn update_configuration(
     let reference = request::reference(input.function_name.as_deref())?;
     let settings = request::settings_of_update(&input)?;
     let update = UpdateSettings { reference, settings, revision: input.revision_id };
-    let function = asked.app.parts.functions.update_settings(&asked.who.scope, update).await?;
-    Ok(respond::<api::UpdateFunctionConfigurationRequest, _>(&configuration(&function, None)))
+    let functions = &asked.app.parts.functions;
+    let function = functions.update_settings(&asked.who.scope, update).await?;
+    Ok(respond::<api::UpdateFunctionConfigurationRequest, _>(&configuration(functions, &function, None)))
 }
 
 pub async fn delete(
@@ -153,7 +157,7 @@ fn own(reference: &FunctionReference) -> FunctionReference {
     FunctionReference { qualifier: None, ..reference.clone() }
 }
 
-fn named(
+pub fn named(
     name: Option<&str>,
     qualifier: Option<&str>,
 ) -> Result<(FunctionReference, Option<Qualifier>), ServiceError> {

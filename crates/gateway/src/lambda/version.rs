@@ -25,7 +25,11 @@ pub async fn publish_version(
     };
     let version = asked.app.parts.functions.publish(&asked.who.scope, publish).await?;
     let qualifier = Qualifier::Version(version.version);
-    Ok(respond::<api::PublishVersionRequest, _>(&configuration(&version, Some(&qualifier))))
+    Ok(respond::<api::PublishVersionRequest, _>(&configuration(
+        &asked.app.parts.functions,
+        &version,
+        Some(&qualifier),
+    )))
 }
 
 pub async fn list_versions_by_function(

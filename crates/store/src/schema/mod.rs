@@ -6,9 +6,11 @@
 //! A form that was released is never edited; a change is a new version.
 
 mod alias;
+mod code_signing;
 mod concurrency;
 mod function;
 mod layer;
+mod management;
 mod noted;
 mod owner;
 mod resource_policy;
