@@ -72,10 +72,13 @@ impl CodeSigning {
     ) -> Result<Arc<CodeSigningConfig>, ServiceError> {
         check_labels(&tags)?;
         let parts = self.functions.parts();
-        let mut random = [0; CodeSigningId::RANDOM_CHARS];
+        let mut random = [0; 16];
         parts.entropy.fill(&mut random);
         let config = change.apply(CodeSigningConfig {
-            id: CodeSigningId { scope: caller.clone(), id: format!("csc-{}", letters(&random)) },
+            id: CodeSigningId {
+                scope: caller.clone(),
+                id: format!("csc-{}", letters(u128::from_be_bytes(random))),
+            },
             description: String::new(),
             publishers: Vec::new(),
             policy: CodeSigningPolicy::default(),
@@ -265,10 +268,15 @@ fn arn_of(scope: &Scope, id: &str) -> String {
     CodeSigningId { scope: scope.clone(), id: id.to_owned() }.to_string()
 }
 
-/// Lower-case letters and digits; slightly uneven, which an id may be.
-fn letters(random: &[u8]) -> String {
+/// The last digits of a number that is written with lower-case letters and digits.
+fn letters(mut random: u128) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    random.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    let mut letter = || {
+        let digit = usize::try_from(random % 36).unwrap_or_default();
+        random /= 36;
+        char::from(ALPHABET[digit])
+    };
+    (0..CodeSigningId::RANDOM_CHARS).map(|_| letter()).collect()
 }
 
 #[cfg(test)]
@@ -287,7 +295,10 @@ mod tests {
 
     #[test]
     fn ids_are_letters_and_digits() {
-        let id = letters(&(0..=255).collect::<Vec<u8>>());
-        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) && id.len() == 256);
+        for (random, expect) in
+            [(0, "aaaaaaaaaaaaaaaaa"), (35 * 36 + 1, "b9aaaaaaaaaaaaaaa"), (u128::MAX, "ddz2w9rvq0x81yxzf")]
+        {
+            assert_eq!(letters(random), expect);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A case is data: what is given, the request, what is expected. The signer is raw, because an SDK would refuse to
 //! send some of the requests. All cases share a server; each has a region to itself, so that they cannot meet.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -35,7 +36,14 @@ fn lambda() {
             let name = format!("{operation}-{index}");
             run += 1;
             let region = region(run);
-            let mut case_run = Run { server: &server, runtime, region, name, revision: String::new() };
+            let mut case_run = Run {
+                server: &server,
+                runtime,
+                region,
+                name,
+                revision: String::new(),
+                kept: BTreeMap::new(),
+            };
             if let Err(problem) = case_run.case(case) {
                 failures.push(format!("{operation}: {}: {problem}", case["name"]));
             }
@@ -69,6 +77,8 @@ struct Run<'a> {
     region: String,
     name: String,
     revision: String,
+    /// What was kept of answers.
+    kept: BTreeMap<String, String>,
 }
 
 impl Run<'_> {
@@ -80,6 +90,12 @@ impl Run<'_> {
             let answer = self.send(before);
             if answer.status >= 300 {
                 return Err(format!("what came before was refused: {}", answer.text()));
+            }
+            for (name, pointer) in before["keep"].as_object().into_iter().flatten() {
+                let body = answer.json();
+                let found = body.pointer(pointer.as_str().expect("a pointer")).and_then(Value::as_str);
+                let found = found.ok_or_else(|| format!("there is no text at {pointer}"))?;
+                self.kept.insert(name.clone(), found.to_owned());
             }
             self.settle();
         }
@@ -204,7 +220,7 @@ impl Run<'_> {
             "revision" => self.revision.clone(),
             other => match other.strip_prefix("file:") {
                 Some(path) => file(path),
-                None => panic!("no such variable: {other}"),
+                None => self.kept.get(other).unwrap_or_else(|| panic!("no such variable: {other}")).clone(),
             },
         }
     }

@@ -19,7 +19,8 @@ pub struct Case {
     pub title: String,
     /// Whether a function called `${name}` must exist and be active.
     pub needs_function: bool,
-    before: Vec<Value>,
+    /// The requests that must succeed first, to be sent in order; see [`Case::preparation`].
+    pub before: Vec<Value>,
     request: Value,
     expect: Map<String, Value>,
     /// The folder that `${file:…}` is relative to.
@@ -28,7 +29,7 @@ pub struct Case {
 
 /// What the strings of a case may refer to.
 #[derive(Debug, Clone, Default)]
-pub struct Variables(pub BTreeMap<&'static str, String>);
+pub struct Variables(pub BTreeMap<String, String>);
 
 /// How a request is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,9 +113,20 @@ fn cases_of(root: &Path, file: &Path) -> Vec<Case> {
 }
 
 impl Case {
-    /// The requests that must succeed first.
-    pub fn before(&self, variables: &Variables) -> Vec<Ask> {
-        self.before.iter().map(|request| ask(request, &self.root, variables)).collect()
+    /// One of the requests that must succeed first.
+    pub fn preparation(&self, request: &Value, variables: &Variables) -> Ask {
+        ask(request, &self.root, variables)
+    }
+
+    /// Takes from an answer what `keep` of its request names.
+    pub fn keep(&self, request: &Value, body: &[u8], variables: &mut Variables) -> Result<(), String> {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        for (name, pointer) in request["keep"].as_object().into_iter().flatten() {
+            let found = body.pointer(pointer.as_str().expect("a pointer")).and_then(Value::as_str);
+            let found = found.ok_or_else(|| format!("there is no text at {pointer} to be kept as {name}"))?;
+            variables.0.insert(name.clone(), found.to_owned());
+        }
+        Ok(())
     }
 
     /// The request itself.

@@ -1,7 +1,6 @@
 //! The conformance tables against the front with its stand-in engine. The whole server is held to the same tables
 //! by its own tests.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use control::identity::Access;
@@ -28,7 +27,7 @@ async fn lambda_answers_as_the_tables_say() {
 }
 
 async fn run(world: &World, root: &Path, case: &Case, name: &str) -> Result<(), String> {
-    let mut variables = Variables(BTreeMap::from([
+    let given = [
         ("name", name.to_owned()),
         ("account", "000000000000".to_owned()),
         ("region", "us-east-1".to_owned()),
@@ -36,26 +35,28 @@ async fn run(world: &World, root: &Path, case: &Case, name: &str) -> Result<(), 
         ("role", "arn:aws:iam::000000000000:role/conformance".to_owned()),
         ("arn", format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")),
         ("revision", String::new()),
-    ]));
+    ];
+    let mut variables = Variables(given.map(|(name, value)| (name.to_owned(), value)).into());
     if case.needs_function {
         prepare(world, create_function(root, &variables), name).await?;
         let settled = world.settled(&world.client(), name).await;
         let revision = settled.json()["RevisionId"].as_str().unwrap_or_default().to_owned();
-        variables.0.insert("revision", revision);
+        variables.0.insert("revision".to_owned(), revision);
     }
-    for request in case.before(&variables) {
-        prepare(world, request, name).await?;
+    for request in &case.before {
+        let seen = prepare(world, case.preparation(request, &variables), name).await?;
+        case.keep(request, &seen.body, &mut variables)?;
     }
     case.check(&variables, &send(world, case.request(&variables)).await)
 }
 
-async fn prepare(world: &World, request: Ask, name: &str) -> Result<(), String> {
+async fn prepare(world: &World, request: Ask, name: &str) -> Result<Seen, String> {
     let seen = send(world, request).await;
     if !(200..300).contains(&seen.status) {
         return Err(format!("preparing it failed: {} {}", seen.status, String::from_utf8_lossy(&seen.body)));
     }
     world.settled(&world.client(), name).await;
-    Ok(())
+    Ok(seen)
 }
 
 async fn send(world: &World, ask: Ask) -> Seen {
