@@ -13,9 +13,10 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
         let message = shape.members.0.iter().map(|(member, _)| member.as_str());
         let message = message.into_iter().find(|member| member.eq_ignore_ascii_case("message"));
         let message = message.unwrap_or("message");
+        let code_name = shape.error.as_ref().and_then(|error| error.code.as_deref()).unwrap_or(name);
         names.push(constant(name));
         code.push_str(&format!(
-            "pub const {}: ErrorShape = ErrorShape {{ code: {name:?}, status: {}, message_member: {message:?}, \
+            "pub const {}: ErrorShape = ErrorShape {{ code: {code_name:?}, status: {}, message_member: {message:?}, \
              sender_fault: {} }};\n\n",
             constant(name),
             status, sender_fault,
@@ -34,6 +35,12 @@ fn status(shape: &Shape) -> Option<(u16, bool)> {
         None if shape.exception => Some((400, true)),
         None => None,
     }
+}
+
+/// The code by which a service of the query protocol says that it failed itself.
+pub(super) fn own_fault(source: &Source<'_>) -> String {
+    let own = source.model.shapes.get("ServiceFailureException").and_then(|shape| shape.error.as_ref());
+    own.and_then(|error| error.code.clone()).unwrap_or_else(|| "InternalFailure".to_owned())
 }
 
 /// The error by which the service says that it failed itself: the only one of its faults, or AWS's common one.

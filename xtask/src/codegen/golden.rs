@@ -25,6 +25,7 @@ pub(super) fn emit(source: &Source<'_>, botocore_version: &str) -> String {
         };
         let way = match source.model.metadata.protocol {
             Protocol::RestJson => format!("{:<6} {}", operation.http.method, operation.http.request_uri),
+            Protocol::Query => format!("Action={name}"),
             Protocol::Json => source.model.metadata.target_prefix.clone().unwrap_or_default(),
         };
         // Writing to a string cannot fail.

@@ -16,6 +16,7 @@ mod names;
 mod operations;
 mod output;
 mod pattern;
+mod query;
 mod reach;
 mod rpc;
 mod served;
@@ -80,6 +81,11 @@ fn emit(
             ("Inputs and outputs to and from HTTP.", bindings::emit(&source)?, operations::emit(&source)?)
         }
         Protocol::Json => ("Inputs as calls.", rpc::bindings(&source)?, rpc::emit(&source)?),
+        Protocol::Query => (
+            "Inputs as calls, outputs as answers, and the form of every shape that travels.",
+            query::bindings(&source)?,
+            query::emit(&source)?,
+        ),
     };
     let folder = format!("crates/wire/src/generated/{}", service.name);
     for (file, about, code) in [
@@ -109,7 +115,7 @@ fn header(model: &Model, about: &str) -> String {
 }
 
 fn module(protocol: Protocol) -> String {
-    let service = if protocol == Protocol::Json { "SERVICE, " } else { "" };
+    let service = if protocol == Protocol::RestJson { "" } else { "SERVICE, " };
     // Named one by one, so that they win over a shape of the same name, which is then reached through `types`.
     format!(
         "mod bindings;

@@ -3,7 +3,7 @@
 //! Prose is dropped while reading, so that none of it can reach the generated code. A trait of the model that
 //! is not known here is ignored on reading; the emitters refuse shapes that they cannot express.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::BufReader;
@@ -31,6 +31,8 @@ pub(super) struct Metadata {
     pub(super) service_full_name: String,
     /// What the JSON protocols put before an operation's name in the target header.
     pub(super) target_prefix: Option<String>,
+    /// The namespace of XML answers.
+    pub(super) xml_namespace: Option<String>,
     /// The version of the JSON protocol.
     pub(super) json_version: Option<String>,
 }
@@ -43,6 +45,8 @@ pub(super) enum Protocol {
     RestJson,
     /// One path, an operation named by a header, all members in the body.
     Json,
+    /// One path, an operation named by a parameter beside all members; XML in answer.
+    Query,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +138,9 @@ pub(super) struct Shape {
     pub(super) pattern: Option<String>,
     #[serde(default)]
     pub(super) sensitive: bool,
+    /// A list without an element around its members.
+    #[serde(default)]
+    pub(super) flattened: bool,
     /// A sum of events, which travel one by one.
     #[serde(default)]
     pub(super) eventstream: bool,
@@ -151,6 +158,8 @@ pub(super) struct Shape {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorTrait {
+    /// The code, where it is not the shape's name.
+    pub(super) code: Option<String>,
     pub(super) http_status_code: u16,
     #[serde(default)]
     pub(super) sender_fault: bool,
@@ -192,7 +201,33 @@ impl Model {
         let path = botocore.join("data").join(service).join(api_version).join("service-2.json.gz");
         let file = File::open(&path).with_context(|| format!("open the API model {}", path.display()))?;
         let text = GzDecoder::new(BufReader::new(file));
-        serde_json::from_reader(text).with_context(|| format!("read the API model {}", path.display()))
+        let model: Model = serde_json::from_reader(text)
+            .with_context(|| format!("read the API model {}", path.display()))?;
+        Ok(model.in_camel_case())
+    }
+
+    /// The same with every shape's name as Rust would have a type's.
+    fn in_camel_case(mut self) -> Model {
+        let present: BTreeSet<String> = self.shapes.keys().cloned().collect();
+        let named = |name: &str| {
+            let mut chars = name.chars();
+            let first = chars.next().into_iter().flat_map(char::to_uppercase);
+            let capital: String = first.chain(chars).collect();
+            // Some models call the text of an error like the error.
+            if capital != name && present.contains(&capital) { format!("{capital}Text") } else { capital }
+        };
+        let shapes = std::mem::take(&mut self.shapes).into_iter().map(|(name, mut shape)| {
+            let parts = [&mut shape.member, &mut shape.key, &mut shape.value].into_iter().flatten();
+            parts.for_each(|part| part.shape = named(&part.shape));
+            shape.members.0.iter_mut().for_each(|(_, member)| member.shape = named(&member.shape));
+            (named(&name), shape)
+        });
+        self.shapes = shapes.collect();
+        for operation in self.operations.values_mut() {
+            let parts = [&mut operation.input, &mut operation.output].into_iter().flatten();
+            parts.for_each(|part| part.shape = named(&part.shape));
+        }
+        self
     }
 
     /// The shape of a name. The model is closed, so a missing shape is a broken file.

@@ -6,4 +6,6 @@
 #![expect(clippy::large_enum_variant, reason = "one input lives per request, and boxing would cost each")]
 
 pub mod ecr;
+pub mod iam;
 pub mod lambda;
+pub mod sts;
