@@ -23,11 +23,12 @@ use crate::body::{self, Bodies, Held};
 use crate::json::JsonServices;
 pub use crate::metrics::Gauge;
 use crate::metrics::Metrics;
+use crate::query::QueryServices;
 pub use crate::registry::RegistryDoor;
 use crate::registry::{self, is_registry};
 use crate::respond::{self, Body, Failure};
 use crate::service::Service;
-use crate::{json, lambda, own};
+use crate::{json, lambda, own, query};
 
 /// What the front is made from.
 pub struct Parts {
@@ -79,6 +80,8 @@ pub struct App {
     pub authenticator: Authenticator,
     /// The services of the JSON protocols.
     json: JsonServices,
+    /// The services of the query protocol.
+    query: QueryServices,
     /// Reads bodies from outside.
     bodies: Bodies,
     /// Reads bodies that functions send, so that these cannot take all the room.
@@ -120,10 +123,12 @@ impl App {
     pub fn new(parts: Parts, stopping: watch::Receiver<bool>) -> Self {
         let authenticator = Authenticator::new(Arc::clone(&parts.identity), Arc::clone(&parts.clock));
         let json = JsonServices::of(&parts);
+        let query = QueryServices::of(&parts);
         Self {
             parts,
             authenticator,
             json,
+            query,
             bodies: Bodies::new(),
             inner_bodies: Bodies::new(),
             metrics: Metrics::default(),
@@ -148,9 +153,10 @@ impl App {
         } else {
             match Service::of(&call.head) {
                 Service::Lambda => lambda::answer(&self, call).await,
-                Service::Other(name) => match self.json.find(&name, &call.head) {
-                    Some(service) => Box::pin(json::answer(&self, service, call)).await,
-                    None => ("other", Err(not_served(&name).into())),
+                Service::Other(name) => match (self.json.find(&name, &call.head), self.query.find(&name)) {
+                    (Some(service), _) => Box::pin(json::answer(&self, service, call)).await,
+                    (None, Some(service)) => Box::pin(query::answer(&self, service, call)).await,
+                    (None, None) => ("other", Err(not_served(&name).into())),
                 },
                 Service::Unknown => ("other", Err(unknown(&call).into())),
             }

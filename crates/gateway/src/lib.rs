@@ -3,7 +3,7 @@
 //!
 //! A request's way: [`server`] reads it within bounds, [`app`] finds the service, `auth` finds out who asks (and
 //! `site` which web page, where nobody signs),
-//! `lambda` or `json` performs the operation, `registry` lets container tools in, and `own` is what Dormouse adds under
+//! `lambda`, `json` or `query` performs the operation, `registry` lets container tools in, and `own` is what Dormouse adds under
 //! `/_dormouse/`. What the operations mean is `control`'s and `services`'; how functions run is behind the `Invoke` port. This crate stores nothing and starts nothing.
 
 mod app;
@@ -14,6 +14,7 @@ mod json;
 mod lambda;
 mod metrics;
 mod own;
+mod query;
 mod registry;
 mod respond;
 mod server;

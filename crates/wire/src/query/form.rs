@@ -82,6 +82,21 @@ impl Parameters {
         }
     }
 
+    /// Every parameter of one step, and the JSON of every other: for showing them.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        fn of(node: &Node) -> Value {
+            match node {
+                Node::Leaf(text) => Value::from(text.as_str()),
+                Node::Branch(below) => all(below),
+            }
+        }
+        fn all(branch: &BTreeMap<String, Node>) -> Value {
+            Value::Object(branch.iter().map(|(name, node)| (name.clone(), of(node))).collect())
+        }
+        all(&self.top)
+    }
+
     /// The members of a structure in their JSON form; parameters that it does not have are passed over.
     pub(super) fn to_json(&self, form: &Form) -> Result<Value, Malformed> {
         match form {
@@ -153,7 +168,10 @@ fn value(node: &Node, form: &Form) -> Result<Value, Malformed> {
         }
         (Form::Time, Node::Leaf(text)) => {
             let time = crate::time::parse_rfc3339(text);
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of any year that people live in are exact")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "milliseconds of any year that people live in are exact"
+            )]
             let seconds = time.map(|time| time.as_millis() as f64 / 1_000.0);
             real(seconds).ok_or_else(|| unexpected("a time such as 2026-01-01T00:00:00Z"))
         }
