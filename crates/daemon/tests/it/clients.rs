@@ -99,6 +99,12 @@ fn layers_are_published_merged_and_kept_for_who_uses_them() {
     check("layers.py");
 }
 
+/// The script starts servers of its own.
+#[test]
+fn policies_decide_who_may_do_what() {
+    check_with("authorization.py", with_binary);
+}
+
 #[test]
 fn the_vendors_python_client_runs_unmodified() {
     check("vendor/python_client.py");
