@@ -5,6 +5,7 @@
 
 mod client;
 mod cold;
+mod control;
 mod floor;
 mod image;
 mod parallel;
@@ -23,7 +24,7 @@ struct Options {
     /// The binary to measure.
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
-    /// Run only this measurement: warm, cold, image, parallel or soak.
+    /// Run only this measurement: warm, cold, image, parallel, control or soak.
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]
@@ -44,6 +45,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("parallel") {
         parallel::measure(&options.binary)?;
+    }
+    if wanted("control") {
+        control::measure(&options.binary)?;
     }
     if wanted("soak") {
         soak::measure(&options.binary, options.soak_seconds)?;

@@ -19,7 +19,8 @@ pub struct Server {
     process: Child,
     /// Where it serves.
     pub address: SocketAddr,
-    _data: tempfile::TempDir,
+    /// Removed with it, unless it came from elsewhere.
+    data: Option<tempfile::TempDir>,
 }
 
 /// A function to be measured.
@@ -51,9 +52,20 @@ impl Server {
     /// The same with further flags.
     pub fn start_with(binary: &Path, flags: &[&OsStr]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        let mut server = Self::run(binary, &data.path().join("data"), flags)?;
+        server.data = Some(data);
+        Ok(server)
+    }
+
+    /// Starts the binary on a data directory that outlives it.
+    pub fn start_in(binary: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::run(binary, data, &[])
+    }
+
+    fn run(binary: &Path, data: &Path, flags: &[&OsStr]) -> anyhow::Result<Self> {
         let mut process = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data.path().join("data"))
+            .arg(data)
             .args(flags)
             .env("DORMOUSE_ROOT_ACCESS_KEY_ID", KEY_ID)
             .env("DORMOUSE_ROOT_SECRET_ACCESS_KEY", SECRET)
@@ -70,7 +82,7 @@ impl Server {
         };
         // Read on, so that the server never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { process, address, _data: data })
+        Ok(Self { process, address, data: None })
     }
 
     /// A connection to it.

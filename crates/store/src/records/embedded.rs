@@ -43,8 +43,16 @@ pub(crate) struct EmbeddedRecords {
 
 enum Command {
     Write(Waiting),
-    List { kind: &'static str, answer: oneshot::Sender<Result<Vec<Record>, RecordError>> },
+    Page { page: Page, answer: oneshot::Sender<Result<Vec<Record>, RecordError>> },
     Stop { stopped: oneshot::Sender<()> },
+}
+
+/// Which records are to be read.
+struct Page {
+    kind: &'static str,
+    /// Scope and name of the last record that is not wanted any more; nothing lies before two empty ones.
+    after: (String, String),
+    count_max: i64,
 }
 
 /// Writes that are carried out together or not at all.
@@ -95,9 +103,20 @@ impl EmbeddedRecords {
 
 impl Records for EmbeddedRecords {
     fn list(&self, kind: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>> {
+        self.page(kind, None, usize::MAX)
+    }
+
+    fn page<'a>(
+        &'a self,
+        kind: &'static str,
+        after: Option<&'a Key>,
+        count_max: usize,
+    ) -> Pending<'a, Result<Vec<Record>, RecordError>> {
         Box::pin(async move {
             let (answer, wait) = oneshot::channel();
-            self.queue.send(Command::List { kind, answer }).await.map_err(|_| RecordError::Closed)?;
+            let after = after.map(|key| (key.scope.clone(), key.name.clone())).unwrap_or_default();
+            let page = Page { kind, after, count_max: i64::try_from(count_max).unwrap_or(i64::MAX) };
+            self.queue.send(Command::Page { page, answer }).await.map_err(|_| RecordError::Closed)?;
             wait.await.unwrap_or(Err(RecordError::Closed))
         })
     }
@@ -178,9 +197,9 @@ impl Writer {
             for command in batch.drain(..) {
                 match command {
                     Command::Write(waiting) => writes.push(waiting),
-                    Command::List { kind, answer } => {
+                    Command::Page { page, answer } => {
                         self.commit(std::mem::take(&mut writes));
-                        let listed = self.list(kind).map_err(|source| io(&self.path, "read", source));
+                        let listed = self.page(&page).map_err(|source| io(&self.path, "read", source));
                         let _ = answer.send(listed);
                     }
                     Command::Stop { stopped: answer } => {
@@ -239,10 +258,13 @@ impl Writer {
         Ok(verdicts)
     }
 
-    fn list(&self, kind: &'static str) -> rusqlite::Result<Vec<Record>> {
-        let query = "SELECT scope, name, revision, value FROM record WHERE kind = ? ORDER BY scope, name";
-        let mut statement = self.connection.prepare(query)?;
-        let rows = statement.query_map([kind], |row| {
+    fn page(&self, page: &Page) -> rusqlite::Result<Vec<Record>> {
+        let Page { kind, after: (scope, name), count_max } = page;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT scope, name, revision, value FROM record
+             WHERE kind = ? AND (scope, name) > (?, ?) ORDER BY scope, name LIMIT ?",
+        )?;
+        let rows = statement.query_map(params![kind, scope, name, count_max], |row| {
             let key = Key { kind, scope: row.get(0)?, name: row.get(1)? };
             Ok(Record { key, revision: Revision(row.get(2)?), value: row.get(3)? })
         })?;

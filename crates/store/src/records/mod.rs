@@ -92,6 +92,13 @@ impl fmt::Debug for Change {
 pub trait Records: Send + Sync {
     /// All records of a kind, ordered by scope and name. Meant for the start of the server, not for each request.
     fn list(&self, kind: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>>;
+    /// Up to `count_max` records of a kind, in the order of [`Records::list`], after the given one.
+    fn page<'a>(
+        &'a self,
+        kind: &'static str,
+        after: Option<&'a Key>,
+        count_max: usize,
+    ) -> Pending<'a, Result<Vec<Record>, RecordError>>;
     /// Carries out all writes or none, and gives the revision of each. The first that is refused is told.
     fn commit(&self, writes: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>>;
     /// What an operator does to look at or delete one record by hand, as half a sentence for error messages.

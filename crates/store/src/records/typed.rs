@@ -17,6 +17,9 @@ use crate::seal::Sealer;
 /// Records of an older form that are replaced in one write.
 const UPGRADES_AT_ONCE: usize = 500;
 
+/// Records that are fetched at once.
+const PAGE_MAX: usize = 500;
+
 /// What records can belong to.
 pub trait Owner: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {
     /// The namespace of its records' keys.
@@ -103,14 +106,27 @@ impl TypedRecords {
     /// # Errors
     /// [`RecordError::Unreadable`] if one cannot be understood: the server must not start as if it were not there.
     pub async fn load<T: Stored>(&self) -> Result<Vec<(T, Revision)>, RecordError> {
-        let records = self.records.list(T::KIND).await?;
-        let mut outdated = Vec::new();
-        let mut values = Vec::with_capacity(records.len());
-        for (index, record) in records.into_iter().enumerate() {
-            if !T::is_newest(&record.value) {
-                outdated.push(index);
-            }
-            values.push(self.read::<T>(record)?);
+        let (mut values, mut outdated) = (Vec::new(), Vec::new());
+        let mut page = self.records.page(T::KIND, None, PAGE_MAX).await?;
+        while let Some(last) = page.last().map(|record| record.key.clone()) {
+            // The next page is fetched while this one is read, and no more than two are held: what only the start
+            // needs should not show in the memory of the server for ever.
+            let is_last = page.len() < PAGE_MAX;
+            let next = async {
+                if is_last { Ok(Vec::new()) } else { self.records.page(T::KIND, Some(&last), PAGE_MAX).await }
+            };
+            let read = async {
+                for record in page {
+                    if !T::is_newest(&record.value) {
+                        outdated.push(values.len());
+                    }
+                    values.push(self.read::<T>(record)?);
+                }
+                Ok(())
+            };
+            let (next, read) = tokio::join!(next, read);
+            read?;
+            page = next?;
         }
         for indices in outdated.chunks(UPGRADES_AT_ONCE) {
             let upgrade = |&index: &usize| {

@@ -1,0 +1,203 @@
+//! The registry at scale: 10,000 functions with 20,000 versions against an empty server, in turns in the same run.
+//!
+//! The data directory is filled through the store, as the server would have filled it. Measured are the time from
+//! start to ready, memory, a page of a list, one function, and durable writes from 16 clients.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{anyhow, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::arn::{FunctionId, Scope};
+use model::function::{
+    Architecture, Code, Environment, Function, LogFormat, Logging, Settings, Start, State, TracingMode,
+    UpdateStatus, Zip,
+};
+use model::id::{AccountId, Digest, Region, RevisionId};
+use model::name::{FunctionName, Version};
+use model::noted::{Noted, Origin};
+use model::runtime::RuntimeName;
+use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+use store::Store;
+
+use crate::client::{Client, prepare};
+use crate::server::{Server, zip_of};
+use crate::stats::Timings;
+
+const FUNCTIONS: u64 = 10_000;
+const VERSIONS_EACH: u64 = 2;
+const ROUNDS: usize = 5;
+const READS: usize = 400;
+const CLIENTS: usize = 16;
+const WRITES_EACH: usize = 100;
+
+/// Prints how a full server compares with an empty one.
+pub fn measure(binary: &Path) -> anyhow::Result<()> {
+    println!("control: {FUNCTIONS} functions with {VERSIONS_EACH} versions each, against none");
+    let (full, empty) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let began = Instant::now();
+    fill(full.path())?;
+    println!("  filled through the store in {:.1} s", began.elapsed().as_secs_f64());
+    for (name, data) in [("empty", &empty), ("full", &full)] {
+        let mut ready = Timings::default();
+        let mut memory = 0;
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            let server = Server::start_in(binary, data.path())?;
+            ready.add(began.elapsed());
+            memory = memory.max(server.memory_bytes()?);
+        }
+        println!("{}   RSS {} MB", ready.line(&format!("{name}: start to ready")), memory / 1_000_000);
+    }
+    let (full, empty) = (Server::start_in(binary, full.path())?, Server::start_in(binary, empty.path())?);
+    // The empty server answers the same questions about functions of its own.
+    for number in 0..50 {
+        create(&mut empty.client()?, &format!("function-{number:05}"))?;
+    }
+    read("a page of ListFunctions", "/2015-03-31/functions", &empty, &full)?;
+    read("GetFunction", "/2015-03-31/functions/function-00042", &empty, &full)?;
+    write("PutFunctionConcurrency", &full, |client, number| {
+        let path = format!("/2017-10-31/functions/function-{number:05}/concurrency");
+        client.call("PUT", &path, br#"{"ReservedConcurrentExecutions":7}"#).map(drop)
+    })?;
+    write("CreateAlias", &full, |client, number| {
+        let path = format!("/2015-03-31/functions/function-{number:05}/aliases");
+        client.call("POST", &path, br#"{"Name":"live","FunctionVersion":"1"}"#).map(drop)
+    })?;
+    write("CreateFunction", &full, |client, number| create(client, &format!("new-{number}")))?;
+    println!("  RSS of the full server after all that: {} MB\n", full.memory_bytes()? / 1_000_000);
+    Ok(())
+}
+
+fn read(name: &str, path: &str, empty: &Server, full: &Server) -> anyhow::Result<()> {
+    let request = prepare("GET", path, b"")?;
+    let (mut of_empty, mut of_full) = (Timings::default(), Timings::default());
+    let (mut to_empty, mut to_full) = (empty.client()?, full.client()?);
+    for _ in 0..READS {
+        for (client, timings) in [(&mut to_empty, &mut of_empty), (&mut to_full, &mut of_full)] {
+            let began = Instant::now();
+            let answer = client.send(&request)?;
+            timings.add(began.elapsed());
+            ensure!(answer.status == 200, "{path}: {}", answer.status);
+        }
+    }
+    println!("{}", of_empty.line(&format!("{name}, empty")));
+    println!("{}   {:.2} x", of_full.line(&format!("{name}, full")), of_full.p50_ms() / of_empty.p50_ms());
+    Ok(())
+}
+
+fn write(
+    name: &str,
+    server: &Server,
+    write: impl Fn(&mut Client, usize) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let work = |of: usize| {
+        let mut client = server.client()?;
+        (0..WRITES_EACH).try_for_each(|number| write(&mut client, of * WRITES_EACH + number))
+    };
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CLIENTS).map(|of| scope.spawn(move || work(of))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?)
+    })?;
+    let count = u32::try_from(CLIENTS * WRITES_EACH)?;
+    let each = began.elapsed() / count;
+    println!("  {name:<34} {:>6.0}/s durable, {CLIENTS} clients", 1.0 / each.as_secs_f64());
+    Ok(())
+}
+
+fn create(client: &mut Client, name: &str) -> anyhow::Result<()> {
+    let source = format!("def handler(event, context):\n    return '{name}'\n");
+    let body = serde_json::json!({
+        "FunctionName": name, "Runtime": "provided.al2023", "Handler": "app.handler",
+        "Role": "arn:aws:iam::000000000000:role/bench",
+        "Code": { "ZipFile": STANDARD.encode(zip_of("bootstrap", source.as_bytes(), 0o755)?) },
+    });
+    client.call("POST", "/2015-03-31/functions", body.to_string().as_bytes()).map(drop)
+}
+
+/// Fills a data directory as a server would have.
+fn fill(dir: &Path) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = Store::open(dir)?;
+        let records = store.typed_records();
+        for number in 0..FUNCTIONS {
+            let latest = function(number)?;
+            let mut writes = vec![records.keep(&latest, None)];
+            for version in 1..=VERSIONS_EACH {
+                let mut published = latest.clone();
+                published.version = Version::Published(version);
+                published.revision = revision(number, version);
+                // The newest is as $LATEST; those before were something else.
+                if version < VERSIONS_EACH {
+                    Arc::make_mut(&mut published.settings).timeout_s += 1;
+                    published.code = code(&format!("{number} {version}"));
+                }
+                writes.push(records.keep(&published, None));
+            }
+            records.commit(writes).await?;
+        }
+        store.close().await;
+        Ok(())
+    })
+}
+
+fn function(number: u64) -> anyhow::Result<Function> {
+    let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+    let name = FunctionName::parse(&format!("function-{number:05}")).map_err(|error| anyhow!("{error}"))?;
+    let variables = [("TABLE", format!("orders-{number}")), ("STAGE", "production".to_owned())];
+    Ok(Function {
+        id: FunctionId { scope, name },
+        version: Version::Latest,
+        settings: Arc::new(Settings {
+            start: Start::Handler {
+                runtime: RuntimeName::new("provided.al2023"),
+                handler: "app.handler".to_owned(),
+            },
+            role: format!("arn:aws:iam::000000000000:role/worker-{}", number % 100),
+            description: format!("works on part {number}"),
+            timeout_s: 3,
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            environment: Environment(BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value)))),
+            architecture: Architecture::HOST,
+            tracing: TracingMode::PassThrough,
+            logging: Logging {
+                format: LogFormat::Text,
+                application_level: None,
+                system_level: None,
+                group: None,
+            },
+            layers: Vec::new(),
+            file_systems: Vec::new(),
+            tenant_isolation: false,
+            capacity: None,
+            noted: Noted::default(),
+        }),
+        code: code(&number.to_string()),
+        origin: Origin::default(),
+        revision: revision(number, 0),
+        last_modified: Timestamp::from_millis(1_764_000_000_000),
+        state: State::Active,
+        last_update: UpdateStatus::Successful,
+        tags: BTreeMap::from([("team".to_owned(), format!("team-{}", number % 20))]),
+    })
+}
+
+fn code(content: &str) -> Code {
+    let digest = Digest::from_bytes(Sha256::digest(content).into());
+    Code::Zip(Zip { digest, size_bytes: 1_000 })
+}
+
+fn revision(number: u64, version: u64) -> RevisionId {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes[8..].copy_from_slice(&version.to_be_bytes());
+    RevisionId::from_random(bytes)
+}
