@@ -106,6 +106,11 @@ fn policies_decide_who_may_do_what() {
 }
 
 #[test]
+fn versions_and_aliases_run_what_they_stand_for() {
+    check("versions.py");
+}
+
+#[test]
 fn the_vendors_python_client_runs_unmodified() {
     check("vendor/python_client.py");
 }
