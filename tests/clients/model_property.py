@@ -10,6 +10,7 @@ import os
 import random
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lambda_checks import Checks, runtime_of
 from model import odd
@@ -22,7 +23,9 @@ from own_servers import OwnServer
 
 SEED = os.environ.get("MODEL_SEED", "2015")
 SEED = random.SystemRandom().randrange(10**6) if SEED == "any" else int(SEED)
-SECONDS = float(os.environ.get("MODEL_SECONDS") or 25)
+SECONDS = float(os.environ.get("MODEL_SECONDS") or 20)
+#: Callers at once.
+CALLERS = 6
 #: The operation itself refuses other values, with an error of its own.
 OTHERWISE_REFUSED = {("CreateFunction", ("Runtime",)), ("UpdateFunctionConfiguration", ("Runtime",))}
 #: How often each kind of operation is taken.
@@ -81,17 +84,21 @@ def oddities(run):
 def life(run):
     """A mixture for some time, in which most requests could succeed."""
     run.known.surprise = SURPRISE
+    start, count = time.monotonic(), run.count
+    live(run, start + SECONDS)
+    # A busy machine may need longer to reach everything.
+    if never_succeeded(run):
+        live(run, start + 2 * SECONDS)
+    print(f"life: {run.count - count} requests in {time.monotonic() - start:.0f} s")
+
+
+def live(run, end):
     names = sorted(OPERATIONS)
     weights = [next((w for word, w in WEIGHTS.items() if name.startswith(word)), 2) for name in names]
-    start = time.monotonic()
-    # A busy machine may need longer to reach everything.
-    end, late = start + SECONDS, start + 2 * SECONDS
-    count = 0
-    while time.monotonic() < end or (time.monotonic() < late and never_succeeded(run)):
-        name = source.choices(names, weights)[0]
-        run.ask(name, run.values.input(OPERATIONS[name], source.choice(OPTIONAL)))
-        count += 1
-    print(f"life: {count} requests in {time.monotonic() - start:.0f} s")
+    random_of_run = run.values.random
+    while time.monotonic() < end:
+        name = random_of_run.choices(names, weights)[0]
+        run.ask(name, run.values.input(OPERATIONS[name], random_of_run.choice(OPTIONAL)))
 
 
 def succeeded(run):
@@ -107,6 +114,32 @@ def never_succeeded(run):
     is_success = lambda outcome: isinstance(outcome, int) and outcome < 300
     never = {name for name in OPERATIONS if not any(map(is_success, run.outcomes[name]))}
     return never - UNFINISHED - UNREACHED
+
+
+def together(run):
+    """The same mixture from several callers at once, about the same things: who is late is told, and nothing is halved."""
+
+    endpoint = f"http://{run.connection.address}"
+
+    def call(number):
+        part = Run(Connection(endpoint), random.Random(SEED + number), checks, run.known.runtime)
+        part.world.answers = dict(run.world.answers)
+        live(part, time.monotonic() + SECONDS / 3)
+        return part
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        parts = list(pool.map(call, range(1, CALLERS + 1)))
+    run.wrong.extend(fault for part in parts for fault in part.wrong)
+    print(f"together: {sum(part.count for part in parts)} requests by {CALLERS} callers")
+    run.report("every answer is in form, also of several callers")
+    run.settle()
+    for kind, keys in run.survey.keys().items():
+        for key in keys if kind in READS else ():
+            operation, values, _ = READS[kind](key)
+            answer = run.ask(operation, values)
+            if answer.status != 200:
+                run.fault(f"{kind} is listed and not there", f"{key}: {answer!r}")
+    run.report("what is listed is there")
 
 
 def whole(run, when):
@@ -126,6 +159,15 @@ def whole(run, when):
             if answer.status != 200 or (wrong := contradictions(acknowledged, found)):
                 run.fault(f"{kind} differs", f"{key}: {wrong if answer.status == 200 else answer!r}")
     run.report(f"{when}: what was acknowledged is what is told")
+
+
+def restart(run, server):
+    """The server tells the same after it has been started again."""
+    before = run.survey.whole()
+    server.stop()
+    server.start()
+    run.connection = Connection(server.endpoint)
+    checks.equal("a restart changes nothing", differences(before, run.survey.whole()), [])
 
 
 def main(server):
@@ -149,12 +191,11 @@ def main(server):
         run.settle()
         whole(run, "in the end")
     with checks.part("restart"):
-        before = run.survey.whole()
-        server.stop()
-        server.start()
-        run.connection = Connection(server.endpoint)
-        checks.equal("a restart changes nothing", differences(before, run.survey.whole()), [])
+        restart(run, server)
         whole(run, "after a restart")
+    with checks.part("together"):
+        together(run)
+        restart(run, server)
     print(f"{run.count} requests; seed {SEED}")
 
 

@@ -72,11 +72,17 @@ def of_layer(values):
     return values["LayerName"].split(":")[-1], str(values["VersionNumber"])
 
 
+def _put_function(world, name, answer):
+    """A function and, if the call published one, its version; which of both the ARN names depends on the call."""
+    apart = {key: value for key, value in answer.items() if key not in ("FunctionArn", "Version")}
+    world.put("function", (name,), apart)
+    if answer["Version"] != LATEST:
+        world.put("version", (name, answer["Version"]), apart)
+
+
 def _create_function(world, values, answer):
     name = after_name(values)
-    world.put("function", (name,), answer)
-    if answer["Version"] != LATEST:
-        world.put("version", (name, answer["Version"]), answer)
+    _put_function(world, name, answer)
     if values.get("CodeSigningConfigArn"):
         world.put("function_signing", (name,), {"CodeSigningConfigArn": values["CodeSigningConfigArn"]})
 
@@ -84,10 +90,7 @@ def _create_function(world, values, answer):
 def _update_function(world, values, answer):
     if values.get("DryRun"):
         return
-    name = after_name(values)
-    world.put("function", (name,), answer)
-    if answer["Version"] != LATEST:
-        world.put("version", (name, answer["Version"]), answer)
+    _put_function(world, after_name(values), answer)
 
 
 def _delete_function(world, values, _):
@@ -174,7 +177,10 @@ RULES = {
     "PutProvisionedConcurrencyConfig": _put("provisioned"),
     "DeleteProvisionedConcurrencyConfig": _drop("provisioned"),
     "PutFunctionRecursionConfig": lambda world, values, answer: world.put("recursion", (after_name(values),), answer),
-    "PutRuntimeManagementConfig": _put("runtime_management", LATEST),
+    # The ARN is as it was asked for.
+    "PutRuntimeManagementConfig": lambda world, values, answer: world.put(
+        "runtime_management", target(values, LATEST), {k: v for k, v in answer.items() if k != "FunctionArn"}
+    ),
     "PutFunctionCodeSigningConfig": lambda world, values, answer: world.put(
         "function_signing", (after_name(values),), answer
     ),
