@@ -22,6 +22,7 @@ CATEGORIES = {
 #: Tried in turn for what a pattern does not match.
 STRANGERS = ("!", "a b", "\n", "", "a\nb", "é", "system.x", "$", "a$", ".", "a.", "123", "\x7f", "arn:x", "{}")
 TRIES_MAX = 200
+RANGE_MAX = 255
 
 
 @functools.cache
@@ -88,7 +89,8 @@ def _members(parts):
         if kind is code.LITERAL:
             found.append(chr(what))
         elif kind is code.RANGE:
-            found.extend(chr(number) for number in range(what[0], what[1] + 1))
+            # The beginning of a wide range stands for all of it.
+            found.extend(chr(number) for number in range(what[0], min(what[1], what[0] + RANGE_MAX) + 1))
         elif kind is code.CATEGORY:
             # `[\s\S]` means any.
             found.extend(CATEGORIES.get(what, ANY))

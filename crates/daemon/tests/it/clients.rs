@@ -209,6 +209,11 @@ fn functions_share_the_directories_that_the_owner_allows() {
     check_with("shared_files.py", with_binary);
 }
 
+#[test]
+fn no_form_breaks_the_query_protocol() {
+    check("query_property.py");
+}
+
 /// The script starts servers of its own: one that checks signatures, and one that takes any key.
 #[test]
 fn accounts_and_regions_are_apart() {
