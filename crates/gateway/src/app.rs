@@ -152,6 +152,7 @@ impl App {
             (operation, Ok(response))
         } else {
             match Service::of(&call.head) {
+                Service::FunctionUrl(label) => ("FunctionUrl", Err(lambda::url_answer(&self, &label).into())),
                 Service::Lambda => lambda::answer(&self, call).await,
                 Service::Other(name) => match (self.json.find(&name, &call.head), self.query.find(&name)) {
                     (Some(service), _) => Box::pin(json::answer(&self, service, call)).await,

@@ -205,7 +205,11 @@ impl Functions {
     }
 
     /// The function that a reference names, if there is one.
-    fn existing(&self, caller: &Scope, reference: &FunctionReference) -> Result<FunctionId, ServiceError> {
+    pub(super) fn existing(
+        &self,
+        caller: &Scope,
+        reference: &FunctionReference,
+    ) -> Result<FunctionId, ServiceError> {
         let id = own_id(caller, reference)?;
         self.0.registry.look(&id, |_| ()).ok_or_else(|| not_found(&id, None))?;
         Ok(id)

@@ -4,8 +4,10 @@
 use model::alias::Alias;
 use model::code_signing::FunctionCodeSigning;
 use model::concurrency::ReservedConcurrency;
+use model::event_invoke::EventInvokeConfig;
 use model::management::{Recursion, RuntimeManagement};
 use model::resource_policy::FunctionPolicy;
+use model::url::FunctionUrl;
 use model::version::LastVersion;
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
@@ -19,6 +21,10 @@ pub(super) struct Attachments {
     pub(super) aliases: Table<Alias>,
     /// Numbers of versions that are gone; its name is empty.
     pub(super) last_versions: Table<LastVersion>,
+    /// How asynchronous invocations are configured, by qualifier.
+    pub(super) event_invokes: Table<EventInvokeConfig>,
+    /// Function URLs, by qualifier.
+    pub(super) urls: Table<FunctionUrl>,
     /// Reserved concurrency; its name is empty.
     pub(super) reserved: Table<ReservedConcurrency>,
     /// Resource policies, by qualifier.
@@ -36,6 +42,8 @@ impl Attachments {
         Ok(Self {
             aliases: Table::load(records).await?,
             last_versions: Table::load(records).await?,
+            event_invokes: Table::load(records).await?,
+            urls: Table::load(records).await?,
             reserved: Table::load(records).await?,
             policies: Table::load(records).await?,
             runtimes: Table::load(records).await?,
@@ -49,6 +57,8 @@ impl Attachments {
         vec![
             &self.aliases,
             &self.last_versions,
+            &self.event_invokes,
+            &self.urls,
             &self.reserved,
             &self.policies,
             &self.runtimes,

@@ -10,6 +10,7 @@
 mod alias;
 mod attachments;
 mod concurrency;
+mod event_invoke;
 mod images;
 mod intake;
 mod live;
@@ -28,6 +29,7 @@ mod surroundings;
 mod tags;
 mod tenant;
 mod update;
+mod url;
 mod version;
 
 use std::collections::{BTreeMap, HashSet};
@@ -55,6 +57,7 @@ use crate::package::Packages;
 use crate::permission::Documents;
 pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
 use attachments::Attachments;
+pub use event_invoke::{EventInvokeChange, EventInvokePage};
 use images::FunctionImages;
 pub use images::is_resolved;
 use intake::Fit;
@@ -71,6 +74,7 @@ pub use source::{Source, ZipSource};
 pub use tags::check_tags;
 pub use tenant::tenant_of;
 pub use update::{UpdateCode, UpdateSettings};
+pub use url::{UrlChange, UrlPage};
 pub use version::Publish;
 
 /// How often the maintenance looks for unfinished changes and unused packages.

@@ -24,6 +24,7 @@ mod url;
 mod version;
 
 pub use request::reference;
+pub use url::url_answer;
 
 use std::sync::Arc;
 

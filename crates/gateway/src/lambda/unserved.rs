@@ -47,12 +47,16 @@ pub fn check_publish(input: &api::PublishVersionRequest) -> Result<(), ServiceEr
 /// `NotServed` for asynchronous invocations; else as [`check_create`].
 pub fn check_invoke(input: &api::InvocationRequest) -> Result<(), ServiceError> {
     if input.invocation_type == Some(api::InvocationType::Event) {
-        return Err(ServiceError::NotServed(
-            "This version of Dormouse does not serve InvocationType=Event yet. Use RequestResponse."
-                .to_owned(),
-        ));
+        return Err(asynchronous());
     }
     refuse(&[("DurableExecutionName", is_text(input.durable_execution_name.as_ref()))])
+}
+
+/// What is said to an asynchronous invocation, which is delivered by a queue that is not there yet.
+pub fn asynchronous() -> ServiceError {
+    ServiceError::NotServed(
+        "This version of Dormouse does not serve InvocationType=Event yet. Use RequestResponse.".to_owned(),
+    )
 }
 
 /// Says that an operation is not served.

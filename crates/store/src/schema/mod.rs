@@ -8,12 +8,14 @@
 mod alias;
 mod code_signing;
 mod concurrency;
+mod event_invoke;
 mod function;
 mod layer;
 mod management;
 mod noted;
 mod owner;
 mod resource_policy;
+mod url;
 mod v1;
 mod v2;
 mod v3;
