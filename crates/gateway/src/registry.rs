@@ -131,6 +131,14 @@ fn prove(
             let caller = proven.map_err(|_| unauthorized("The access key id or its secret is wrong."))?;
             // A secret says nothing of a region; the host may.
             let region = named.map_or_else(Region::default_region, |scope| scope.region.clone());
+            let action = match registry::access(&head.method, head.uri.path()).0 {
+                registry::Access::Login => "ecr:GetAuthorizationToken",
+                registry::Access::Pull => "ecr:BatchGetImage",
+                registry::Access::Push => "ecr:PutImage",
+                registry::Access::Delete => "ecr:BatchDeleteImage",
+            };
+            let allowed = caller.authorize(action, "*");
+            allowed.map_err(|denied| Refusal::new(Code::Denied, denied.to_string()))?;
             Ok(Scope { account: caller.account, region })
         }
     }

@@ -5,7 +5,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use control::identity::Principal;
 use http::{Method, Response, StatusCode};
 use model::error::ServiceError;
 use model::port::{Pending, ReadyRuntime};
@@ -77,8 +76,11 @@ pub fn get(app: &App, name: &str) -> Result<Response<Body>, Failure> {
 pub async fn change(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Body>, Failure> {
     let held = app.read(&call.head, call.body, call.entry, BODY_BYTES_MAX, "ChangeRuntimes").await?;
     let who = app.authenticator.authenticate(&call.head, &held.bytes, "lambda")?;
-    if let Principal::Role { arn } = &who.caller.principal {
-        let message = format!("User: {arn} is not authorized to change the runtimes of this server.");
+    if !who.caller.owns(who.scope.account) {
+        let message = format!(
+            "User: {} is not authorized to change the runtimes of this server.",
+            who.caller.standing().arn
+        );
         return Err(ServiceError::AccessDenied(message).into());
     }
     let name = parse(name)?;
