@@ -427,6 +427,17 @@ mod tests {
             Change { environment: reserved, ..change() },
             "Reserved keys used in this request: AWS_REGION, _HANDLER",
         );
+        let snapshots = || NotedChange { snap_start: Some(true), ..NotedChange::default() };
+        assert!(
+            settings(Change { noted: snapshots(), ..change() }).expect("legal settings").noted.snap_start
+        );
+        let large = Change { noted: snapshots(), ephemeral_mb: Some(1_024), ..change() };
+        check_refused(large, "EphemeralStorage larger than 512 MB is not supported for SnapStart");
+        let old = Some(RuntimeName::new("python3.11"));
+        check_refused(
+            Change { noted: snapshots(), runtime: old, ..change() },
+            "python3.11 is not supported for SnapStart enabled functions.",
+        );
         let secret = "s".repeat(5_000);
         let large = Change { environment: environment(&[("A", &secret)]), ..change() };
         let message = settings(large).expect_err("too large").to_string();

@@ -111,6 +111,11 @@ fn versions_and_aliases_run_what_they_stand_for() {
 }
 
 #[test]
+fn functions_are_configured_labelled_and_guarded() {
+    check("configuration.py");
+}
+
+#[test]
 fn the_vendors_python_client_runs_unmodified() {
     check("vendor/python_client.py");
 }
