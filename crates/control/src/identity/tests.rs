@@ -63,7 +63,7 @@ fn function() -> Function {
             name: FunctionName::parse("hello").expect("a name"),
         },
         version: model::name::Version::Latest,
-        settings: std::sync::Arc::new(change.into_settings_alone().expect("legal settings")),
+        settings: Arc::new(change.into_settings_alone().expect("legal settings")),
         code: Code::Zip(Zip { digest: model::id::Digest::from_bytes([0; 32]), size_bytes: 1 }),
         origin: Default::default(),
         revision: model::id::RevisionId::from_random([0; 16]),
