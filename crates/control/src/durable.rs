@@ -8,12 +8,12 @@ use model::error::ServiceError;
 use store::records::RecordError;
 
 /// Runs a write to its end even if the caller stops waiting for it.
-pub(crate) async fn to_the_end<T: Send + 'static>(
-    write: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
-) -> Result<T, ServiceError> {
+pub(crate) async fn to_the_end<T: Send + 'static, E: From<ServiceError> + Send + 'static>(
+    write: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     tokio::spawn(write).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a change broke off");
-        Err(ServiceError::Internal("The change broke off.".to_owned()))
+        Err(ServiceError::Internal("The change broke off.".to_owned()).into())
     })
 }
 

@@ -9,6 +9,7 @@ pub mod access;
 pub mod code_signing;
 mod durable;
 pub mod function;
+pub mod iam;
 pub mod identity;
 pub mod layer;
 pub mod link;

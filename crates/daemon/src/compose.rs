@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use control::function::{Functions, Parts as FunctionParts};
+use control::iam::Iam;
 use control::identity::{Access, Identity};
 use control::layer::Layers;
 use control::link::CodeLinks;
@@ -83,7 +84,7 @@ pub(crate) async fn compose(
         (Arc::new(SystemClock), Arc::new(SystemEntropy));
     // Blocks on the disk, before anything else runs.
     let store = Store::open(&data_dir)?;
-    let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy)?;
+    let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy).await?;
     let audit = config.audit_log.then(|| AuditFiles::open(&data_dir.join("audit"))).transpose()?;
     let audit = audit.map(|audit| Arc::new(audit) as Arc<dyn AuditSink>);
     let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
@@ -132,7 +133,7 @@ pub(crate) async fn compose(
 }
 
 /// Who may call. A root key that was made just now is printed here, and never again.
-fn identity(
+async fn identity(
     mode: Mode,
     store: &Store,
     data_dir: &Path,
@@ -146,9 +147,11 @@ fn identity(
     if root.made && mode == Mode::Serve {
         trace::print(&root_key::announcement(&root.key, shown_data_dir));
     }
+    let iam = Iam::open(store.typed_records(), Arc::clone(clock), Arc::clone(entropy)).await;
+    let iam = iam.context("cannot load users and roles")?;
     let access = if mode == Mode::Dev { Access::Open } else { Access::Verified };
     let identity =
-        Identity::open(access, root.key, &store.secrets(), Arc::clone(clock), Arc::clone(entropy))?;
+        Identity::open(access, root.key, &store.secrets(), iam, Arc::clone(clock), Arc::clone(entropy))?;
     Ok(Arc::new(identity))
 }
 
@@ -190,6 +193,7 @@ impl Ground {
         engine: &Engine,
     ) -> anyhow::Result<Functions> {
         let parts = FunctionParts {
+            iam: self.identity.iam().clone(),
             records: self.store.typed_records(),
             layer_records: self.store.layers(),
             packages: Arc::clone(&self.packages),

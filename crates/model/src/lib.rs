@@ -13,6 +13,7 @@ pub mod event_invoke;
 pub mod fault;
 pub mod function;
 pub mod gate;
+pub mod iam;
 pub mod id;
 pub mod layer;
 pub mod lease;

@@ -51,6 +51,7 @@ use store::records::typed::TypedRecords;
 use store::records::{RecordError, Revision};
 
 use crate::durable::{not_written, to_the_end};
+use crate::iam::Iam;
 use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
 use crate::package::Packages;
@@ -100,6 +101,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Source of revision ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Roles, one of which each function takes on.
+    pub iam: Iam,
     /// Container images; without it, functions are zips only.
     pub images: Option<Arc<dyn Images>>,
     /// Buckets; without it, code is sent along only.
@@ -220,6 +223,7 @@ impl Functions {
             Source::Image(_) => PackageKind::Image,
         };
         let settings = request.settings.into_settings(kind, &self.surroundings(&id.scope))?;
+        parts.iam.check_execution_role(&settings.role)?;
         check_tags(&request.tags)?;
         noted::check_key(request.origin.kms_key.as_deref())?;
         self.check_runtime(&settings.start, settings.architecture)?;

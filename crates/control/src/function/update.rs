@@ -140,6 +140,9 @@ impl Functions {
             let layers = self.surroundings(&id.scope).layers(arns)?;
             self.check_with_layers(&current.code, &layers).await?;
         }
+        if let Some(role) = &request.settings.role {
+            self.0.parts.iam.check_execution_role(role)?;
+        }
         let edit = |function: &mut Function| {
             let surroundings = self.surroundings(&function.id.scope);
             let settings = Settings::clone(&function.settings);

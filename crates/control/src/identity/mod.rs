@@ -1,11 +1,12 @@
 //! Who is calling, and what they may do.
 //!
-//! A caller is found by access key id: the root key of the server, or an execution role's temporary key, which
-//! nobody stores ([`token`]). Whether a request's signature fits the secret is checked by whoever speaks the
+//! A caller is found by access key id: the root key of the server, a user's key, or the temporary key of a function, a
+//! user or somebody who took on a role, which nobody stores ([`token`]). Whether a request's signature fits the secret is checked by whoever speaks the
 //! protocol, and what a caller may do in [`crate::access`].
 //! Under [`Access::Open`] every caller is believed and may do everything.
 
 mod standing;
+mod sts;
 mod token;
 
 use std::fmt;
@@ -18,8 +19,10 @@ use model::port::{Clock, Entropy, RoleCredentials, Roles};
 use sha2::Sha256;
 use store::secrets::{SecretError, Secrets};
 
+use crate::iam::Iam;
 pub use standing::Standing;
-use token::{Claims, TokenError, TokenKey};
+pub use sts::{Assumed, TemporaryCredentials};
+use token::{Bearer, Claims, TokenError, TokenKey};
 
 /// Name of the secret that seals role credentials.
 const SECRET_NAME: &str = "role-credentials";
@@ -81,7 +84,7 @@ impl fmt::Debug for SigningSecret {
 }
 
 /// A caller whose key is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
     /// The namespace in which the caller acts.
     pub account: AccountId,
@@ -90,11 +93,15 @@ pub struct Caller {
 }
 
 /// Who calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Principal {
     /// The owner of the server.
     Root,
-    /// A function, through its execution role.
+    /// A user, with its own key or with temporary credentials.
+    User(Arc<Standing>),
+    /// A session of a role: a function's, or that of whoever took the role on.
+    AssumedRole(Arc<Standing>),
+    /// A function whose execution role is not there.
     Role {
         /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
         arn: String,
@@ -107,6 +114,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Root => "root",
+            Self::User(standing) | Self::AssumedRole(standing) => &standing.arn,
             Self::Role { arn } => arn,
             Self::Anyone => "anyone",
         })
@@ -129,6 +137,7 @@ pub struct Identity {
     access: Access,
     root: RootKey,
     key: TokenKey,
+    iam: Iam,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -142,6 +151,7 @@ impl Identity {
         access: Access,
         root: RootKey,
         secrets: &Secrets,
+        iam: Iam,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, SecretError> {
@@ -151,13 +161,19 @@ impl Identity {
             random
         };
         let key = TokenKey::new(secrets.get_or_create(SECRET_NAME, make)?.expose());
-        Ok(Self { access, root, key, clock, entropy })
+        Ok(Self { access, root, key, iam, clock, entropy })
     }
 
     /// Whether requests have to be signed.
     #[must_use]
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// The users, roles and policies.
+    #[must_use]
+    pub fn iam(&self) -> &Iam {
+        &self.iam
     }
 
     /// The caller with this key and the secret that its requests are signed with.
@@ -174,7 +190,11 @@ impl Identity {
                 let caller = Caller { account: self.root.account, principal: Principal::Root };
                 Ok((caller, self.root.secret_access_key.clone()))
             }
-            None => Err(KeyError::Invalid),
+            None => {
+                let found = self.iam.user_standing(access_key_id);
+                let (account, standing, secret) = found.ok_or(KeyError::Invalid)?;
+                Ok((Caller { account, principal: Principal::User(standing) }, SigningSecret(secret)))
+            }
             Some(token) => {
                 let now = self.clock.now();
                 let (claims, secret) =
@@ -182,8 +202,26 @@ impl Identity {
                         TokenError::Forged => KeyError::Invalid,
                         TokenError::Expired => KeyError::Expired,
                     })?;
-                let principal = Principal::Role { arn: claims.assumed_role_arn() };
-                Ok((Caller { account: claims.account, principal }, SigningSecret(secret)))
+                let account = claims.account;
+                let principal = self.bearer(access_key_id, claims).ok_or(KeyError::Invalid)?;
+                Ok((Caller { account, principal }, SigningSecret(secret)))
+            }
+        }
+    }
+
+    /// Who bears a token; nobody if the user or role has gone since.
+    fn bearer(&self, key_id: &str, claims: Claims) -> Option<Principal> {
+        let account = claims.account;
+        match claims.bearer {
+            Bearer::Root => Some(Principal::Root),
+            Bearer::User(id) => self.iam.user_session(key_id, account, &id).map(Principal::User),
+            Bearer::Role { id, session } => {
+                self.iam.role_session(key_id, account, &id, &session).map(Principal::AssumedRole)
+            }
+            Bearer::Function { role_arn, function } => {
+                let there = self.iam.execution_session(key_id, account, &role_arn, &function);
+                let missing = || Principal::Role { arn: standing::session_arn(&role_arn, &function) };
+                Some(there.map_or_else(missing, Principal::AssumedRole))
             }
         }
     }

@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use crate::iam::id::base32;
 use crate::policy::{Context, Document, Held, Kind};
 
 use super::{Caller, Principal};
 
 /// See the module's description.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Standing {
     /// As denials name it: a root's, user's or session's ARN.
     pub arn: String,
@@ -20,21 +23,25 @@ pub struct Standing {
     pub facts: Context,
     /// Its policies.
     pub held: Held,
+    /// Whether its credentials are temporary ones.
+    pub temporary: bool,
 }
 
 impl Caller {
     /// Who the caller is to policies.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Arc<Standing> {
         match &self.principal {
             Principal::Root | Principal::Anyone => {
                 let mut facts = Context::new();
                 facts.set("aws:userid", self.account.as_str());
                 facts.set("aws:PrincipalType", "Account");
                 let arn = format!("arn:aws:iam::{}:root", self.account);
-                Standing { arn, role_arn: None, facts, held: Held::everything() }
+                let held = Held::everything();
+                Arc::new(Standing { arn, role_arn: None, facts, held, temporary: false })
             }
-            Principal::Role { arn } => of_missing_role(arn),
+            Principal::User(standing) | Principal::AssumedRole(standing) => Arc::clone(standing),
+            Principal::Role { arn } => Arc::new(of_missing_role(arn)),
         }
     }
 }
@@ -46,7 +53,20 @@ fn of_missing_role(arn: &str) -> Standing {
     let function = arn.rsplit('/').next().unwrap_or_default();
     let identity = own_logs(function).into_iter().map(Arc::new).collect();
     let held = Held { identity, boundary: None, session: None };
-    Standing { arn: arn.to_owned(), role_arn: None, facts, held }
+    // Nothing stands behind it that had an id.
+    let bits = Sha256::digest(arn.as_bytes())
+        .iter()
+        .take(16)
+        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    facts.set("aws:userid", format!("AROA{}:{function}", base32(bits, 17)));
+    Standing { arn: arn.to_owned(), role_arn: None, facts, held, temporary: true }
+}
+
+/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`, with the role's own account and without its path.
+pub(super) fn session_arn(role_arn: &str, function: &str) -> String {
+    let account = role_arn.split(':').nth(4).unwrap_or_default();
+    let role = role_arn.rsplit('/').next().unwrap_or_default();
+    format!("arn:aws:sts::{account}:assumed-role/{role}/{function}")
 }
 
 /// What a function without an existing role may do. Nothing if the name could be more than a name.

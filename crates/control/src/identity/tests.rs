@@ -9,9 +9,13 @@ use model::function::{Architecture, Code, Zip};
 use model::id::Region;
 use model::limits;
 use model::name::FunctionName;
+use model::port::Pending;
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
 use proptest::prelude::*;
+use store::records::typed::TypedRecords;
+use store::records::{Key, Record, RecordError, Records, Revision, Write};
+use store::seal::Sealer;
 
 use super::*;
 use crate::function::Change;
@@ -34,6 +38,37 @@ impl Entropy for Counting {
     }
 }
 
+/// A store that has nothing and takes nothing.
+struct Nothing;
+
+impl Records for Nothing {
+    fn list(&self, _: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    fn page<'a>(
+        &'a self,
+        _: &'static str,
+        _: Option<&'a Key>,
+        _: usize,
+    ) -> Pending<'a, Result<Vec<Record>, RecordError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    fn commit(&self, _: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>> {
+        Box::pin(async { Err(RecordError::Closed) })
+    }
+    fn by_hand(&self, _: &Key) -> String {
+        String::new()
+    }
+}
+
+fn nobody(clock: &Arc<Still>, entropy: &Arc<Counting>) -> Iam {
+    let sealer = Arc::new(Sealer::new(&[7; 32]).expect("a key"));
+    let records = TypedRecords::new(Arc::new(Nothing), sealer);
+    let iam = Iam::open(records, clock.clone(), entropy.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(iam).expect("nobody")
+}
+
 fn identity(access: Access) -> (Identity, Arc<Still>) {
     let clock = Arc::new(Still(Mutex::new(Timestamp::from_millis(1_000_000))));
     let root = RootKey {
@@ -42,7 +77,8 @@ fn identity(access: Access) -> (Identity, Arc<Still>) {
         account: AccountId::DEFAULT,
     };
     let entropy = Arc::new(Counting(Mutex::new(0)));
-    let identity = Identity { access, root, key: TokenKey::new(&[7; 32]), clock: clock.clone(), entropy };
+    let (key, iam) = (TokenKey::new(&[7; 32]), nobody(&clock, &entropy));
+    let identity = Identity { access, root, key, iam, clock: clock.clone(), entropy };
     (identity, clock)
 }
 

@@ -1,10 +1,12 @@
 //! Temporary credentials that nobody has to store: the session token says whose they are and until when, sealed
 //! with a key that only the server has, and the signing secret is derived from the token.
 //!
-//! Form of a token, in URL-safe Base64: version (1 byte), expiry (8 bytes, big-endian milliseconds since the
-//! epoch), account, role ARN and function name (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over
-//! the access key id and all that precedes. A token without its access key id is worth nothing, and neither
-//! shows the secret.
+//! Form of a token, in URL-safe Base64: version (1 byte), expiry (8 bytes, big-endian milliseconds since the epoch),
+//! texts (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over the access key id and all that precedes. The
+//! texts of version 1, a function's execution role: account, role ARN, function. Those of version 2: what kind of
+//! session, account, the unique id of the user or role, and of a role's session its name, source identity, policy,
+//! number of managed policies, these, and tags as key and value. A token without its access key id is worth nothing,
+//! and neither shows the secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -16,13 +18,17 @@ use model::port::RoleCredentials;
 use model::time::Timestamp;
 use sha2::Sha256;
 
+use crate::iam::id::base32;
+use crate::iam::standing::SessionOf;
+
 /// Random bytes in an access key id: sixteen characters of Base32.
 pub const KEY_ID_RANDOM_BYTES: usize = 10;
 
-const VERSION: u8 = 1;
+const VERSION_FUNCTION: u8 = 1;
+const VERSION_SESSION: u8 = 2;
 const SEAL_BYTES: usize = 32;
-/// Longer tokens are not ours: the longest role ARN and function name fit several times.
-const TOKEN_CHARS_MAX: usize = 2_048;
+/// Longer tokens are not ours: a session's policies and tags fit, see `iam::sts`.
+const TOKEN_CHARS_MAX: usize = 8_192;
 /// Keep the two uses of the one key apart.
 const SEAL_LABEL: &[u8] = b"dormouse session token\0";
 const SECRET_LABEL: &[u8] = b"dormouse signing secret\0";
@@ -30,14 +36,35 @@ const SECRET_LABEL: &[u8] = b"dormouse signing secret\0";
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The function's account, in which its requests act.
+    /// The account in which its requests act.
     pub account: AccountId,
-    /// The execution role.
-    pub role_arn: String,
-    /// The function, which is the session's name as at AWS.
-    pub function: String,
+    /// Whose it is.
+    pub bearer: Bearer,
     /// When the credentials stop working.
     pub expires: Timestamp,
+}
+
+/// Whose temporary credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bearer {
+    /// A function's.
+    Function {
+        /// The execution role, whether it is there or not.
+        role_arn: String,
+        /// The function, which is the session's name as at AWS.
+        function: String,
+    },
+    /// The account owner's.
+    Root,
+    /// A user's, by its unique id.
+    User(String),
+    /// Those of somebody who took on a role.
+    Role {
+        /// The role's unique id.
+        id: String,
+        /// What was asked for.
+        session: Box<SessionOf>,
+    },
 }
 
 /// Why a token is not accepted.
@@ -54,23 +81,38 @@ impl Claims {
     pub fn of(function: &Function, now: Timestamp) -> Self {
         Self {
             account: function.id.scope.account,
-            role_arn: function.settings.role.clone(),
-            function: function.id.name.to_string(),
+            bearer: Bearer::Function {
+                role_arn: function.settings.role.clone(),
+                function: function.id.name.to_string(),
+            },
             expires: now.after(limits::ROLE_CREDENTIALS_VALID),
         }
     }
 
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`, with the role's own account and without its path.
-    pub fn assumed_role_arn(&self) -> String {
-        let account = self.role_arn.split(':').nth(4).unwrap_or_default();
-        let role = self.role_arn.rsplit('/').next().unwrap_or_default();
-        format!("arn:aws:sts::{account}:assumed-role/{role}/{}", self.function)
+    fn encode(&self) -> Vec<u8> {
+        let account = self.account.as_str();
+        match &self.bearer {
+            Bearer::Function { role_arn, function } => {
+                self.write(VERSION_FUNCTION, &[account, role_arn, function])
+            }
+            Bearer::Root => self.write(VERSION_SESSION, &["root", account]),
+            Bearer::User(id) => self.write(VERSION_SESSION, &["user", account, id]),
+            Bearer::Role { id, session } => {
+                let source = session.source_identity.as_deref().unwrap_or_default();
+                let policy = session.policy.as_deref().unwrap_or_default();
+                let count = session.policy_arns.len().to_string();
+                let mut texts = vec!["role", account, id, &session.name, source, policy, &count];
+                texts.extend(session.policy_arns.iter().map(String::as_str));
+                texts.extend(session.tags.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+                self.write(VERSION_SESSION, &texts)
+            }
+        }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+    fn write(&self, version: u8, texts: &[&str]) -> Vec<u8> {
+        let mut bytes = vec![version];
         bytes.extend(self.expires.as_millis().to_be_bytes());
-        for text in [self.account.as_str(), &self.role_arn, &self.function] {
+        for text in texts {
             // Lengths are bounded by the API model, far below 64 KB; a longer text would only fail to verify.
             bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
             bytes.extend(text.as_bytes());
@@ -81,23 +123,47 @@ impl Claims {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (&version, rest) = bytes.split_first()?;
         let (expires, mut rest) = rest.split_first_chunk::<8>()?;
-        if version != VERSION {
-            return None;
-        }
-        let mut text = || {
+        let mut texts = std::iter::from_fn(|| {
             let (length, after) = rest.split_first_chunk::<2>()?;
             let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
             rest = after;
             String::from_utf8(text.to_vec()).ok()
+        });
+        let kind = match version {
+            VERSION_FUNCTION => None,
+            VERSION_SESSION => Some(texts.next()?),
+            _ => return None,
         };
-        let (account, role_arn, function) = (text()?, text()?, text()?);
-        Some(Self {
-            account: AccountId::parse(&account).ok()?,
-            role_arn,
-            function,
-            expires: Timestamp::from_millis(i64::from_be_bytes(*expires)),
-        })
+        let account = AccountId::parse(&texts.next()?).ok()?;
+        let bearer = match kind.as_deref() {
+            None => Bearer::Function { role_arn: texts.next()?, function: texts.next()? },
+            Some("root") => Bearer::Root,
+            Some("user") => Bearer::User(texts.next()?),
+            Some("role") => {
+                let id = texts.next()?;
+                Bearer::Role { id, session: Box::new(session(&mut texts)?) }
+            }
+            Some(_) => return None,
+        };
+        Some(Self { account, bearer, expires: Timestamp::from_millis(i64::from_be_bytes(*expires)) })
     }
+}
+
+/// What a role's session was asked for, from the rest of a token.
+fn session(texts: &mut impl Iterator<Item = String>) -> Option<SessionOf> {
+    let name = texts.next()?;
+    let mut optional = || texts.next().map(|text| (!text.is_empty()).then_some(text));
+    let (source_identity, policy) = (optional()?, optional()?);
+    let count: usize = texts.next()?.parse().ok()?;
+    let policy_arns: Vec<String> = texts.by_ref().take(count).collect();
+    if policy_arns.len() != count {
+        return None;
+    }
+    let mut tags = std::collections::BTreeMap::new();
+    while let Some(key) = texts.next() {
+        tags.insert(key, texts.next()?);
+    }
+    Some(SessionOf { name, policy, policy_arns, tags, source_identity })
 }
 
 /// The key that seals tokens and derives secrets.
@@ -112,7 +178,8 @@ impl TokenKey {
 
     /// Makes credentials for these claims.
     pub fn mint(&self, claims: &Claims, random: [u8; KEY_ID_RANDOM_BYTES]) -> RoleCredentials {
-        let access_key_id = format!("ASIA{}", base32(random));
+        let bits = random.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let access_key_id = format!("ASIA{}", base32(bits, 16));
         let mut token = claims.encode();
         let seal = self.seal(&access_key_id, &token).finalize().into_bytes();
         token.extend(seal);
@@ -161,13 +228,4 @@ impl TokenKey {
         mac.update(bytes);
         mac
     }
-}
-
-/// RFC 4648 Base32 of ten bytes, as AWS writes the random part of key ids.
-fn base32(bytes: [u8; KEY_ID_RANDOM_BYTES]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits = bytes.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-    let digit =
-        |index: u32| char::from(ALPHABET[usize::try_from(bits >> (75 - 5 * index) & 31).unwrap_or(0)]);
-    (0..16).map(digit).collect()
 }

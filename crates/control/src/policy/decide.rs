@@ -24,7 +24,7 @@ pub struct Request<'a> {
 }
 
 /// The policies that go with a caller, wherever it goes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Held {
     /// Those of a user and its groups, or of a role.
     pub identity: Vec<Arc<Document>>,

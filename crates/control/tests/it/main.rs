@@ -7,6 +7,7 @@
 extern crate dormouse_control as control;
 
 mod functions;
+mod iam;
 mod images;
 mod layers;
 mod outside;

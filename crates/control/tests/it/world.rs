@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::function::{Change, Create, Functions, Parts, Source, ZipSource};
+use control::iam::Iam;
 use control::layer::Layers;
 use control::package::Packages;
 use model::arn::{FunctionId, Scope};
@@ -39,6 +40,7 @@ pub struct World {
     pub engine: Arc<Listener>,
     pub gallery: Arc<Gallery>,
     pub bucket: Arc<Bucket>,
+    pub iam: Iam,
     pub store: Store,
 }
 
@@ -57,7 +59,10 @@ impl World {
         let bucket = Arc::new(Bucket::default());
         let packages = Packages::open(data.join("code"), store.blobs(), clock.clone(), Arc::clone(&entropy));
         let packages = Arc::new(packages.expect("packages"));
+        let iam = Iam::open(store.typed_records(), clock.clone(), Arc::clone(&entropy));
+        let iam = iam.await.expect("identities");
         let parts = Parts {
+            iam: iam.clone(),
             records: store.typed_records(),
             layer_records: store.layers(),
             packages: Arc::clone(&packages),
@@ -71,7 +76,7 @@ impl World {
         };
         let functions = Functions::open(parts).await.expect("functions");
         let layers = Layers::new(functions.clone());
-        Self { functions, layers, packages, clock, engine, gallery, bucket, store }
+        Self { functions, layers, packages, clock, engine, gallery, bucket, iam, store }
     }
 
     /// Waits until a change has settled.
@@ -111,7 +116,8 @@ impl Clock for TurnedClock {
     }
 }
 
-struct Numbers(Mutex<u64>);
+#[derive(Default)]
+pub struct Numbers(Mutex<u64>);
 
 impl Entropy for Numbers {
     fn fill(&self, buffer: &mut [u8]) {

@@ -54,7 +54,7 @@ fn caller_identity(asked: &Asked<'_>) -> Reply {
     let response = api::GetCallerIdentityResponse {
         user_id: Some(user_id),
         account: Some(caller.account.to_string()),
-        arn: Some(standing.arn),
+        arn: Some(standing.arn.clone()),
     };
     response.reply(api::GetCallerIdentityRequest::RPC, asked.request)
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::function::{Functions, Parts as FunctionParts};
+use control::iam::Iam;
 use control::identity::{Access, Identity, RootKey, SigningSecret};
 use control::layer::Layers;
 use control::link::CodeLinks;
@@ -82,7 +83,10 @@ impl World {
         let outside = Arc::new(Outside::default());
         let packages =
             Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
+        let iam = Iam::open(store.typed_records(), Arc::clone(&clock), Arc::clone(&entropy));
+        let iam = iam.await.expect("roles");
         let functions = Functions::open(FunctionParts {
+            iam: iam.clone(),
             records: store.typed_records(),
             layer_records: store.layers(),
             packages: Arc::new(packages.expect("packages")),
@@ -102,7 +106,7 @@ impl World {
         };
         let audited = Arc::new(Audited::default());
         let secrets = store.secrets();
-        let identity = Identity::open(access, root, &secrets, Arc::clone(&clock), Arc::clone(&entropy));
+        let identity = Identity::open(access, root, &secrets, iam, Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Arc::new(identity.expect("identities"));
         let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
         let gateway = Gateway::new(Parts {

@@ -10,6 +10,7 @@ mod code_signing;
 mod concurrency;
 mod event_invoke;
 mod function;
+mod iam;
 mod layer;
 mod management;
 mod noted;

@@ -1,0 +1,228 @@
+//! What users and sessions may do, ready to decide by: documents that were read once and are shared until anything
+//! changes.
+//!
+//! Kept by access key id, with the secret. Any change of any identity forgets all of it: changes are rare, and calls
+//! are not. A policy that cannot be read leaves its holder nothing, since it might have been a denial.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys", "Session policies".
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use model::iam::{Grants, Role, User};
+use model::id::AccountId;
+
+use super::{Iam, Inner, Kept};
+use crate::identity::Standing;
+use crate::policy::{Context, Document, Held, Kind};
+
+/// Key ids that are kept; when there are more, all are read anew.
+const KEPT_MAX: usize = 4_096;
+
+/// A session of a role, as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct SessionOf {
+    /// Its name.
+    pub name: String,
+    /// The policy that bounds it.
+    pub policy: Option<String>,
+    /// The managed policies that bound it.
+    pub policy_arns: Vec<String>,
+    /// Labels that it has besides its role's.
+    pub tags: BTreeMap<String, String>,
+    /// Who stands behind it.
+    pub source_identity: Option<String>,
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub(super) struct Standings(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// How often everything was forgotten.
+    age: u64,
+    by_key: HashMap<String, Arc<Standing>>,
+}
+
+impl Standings {
+    /// To be called after every change.
+    pub(super) fn forget(&self) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.age += 1;
+        known.by_key.clear();
+    }
+
+    fn get_or_make(&self, key_id: &str, make: impl FnOnce() -> Option<Standing>) -> Option<Arc<Standing>> {
+        let age = {
+            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(standing) = known.by_key.get(key_id) {
+                return Some(Arc::clone(standing));
+            }
+            known.age
+        };
+        let standing = Arc::new(make()?);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // What was made from before a change is good for this call and for no later one.
+        if known.age == age {
+            if known.by_key.len() >= KEPT_MAX {
+                known.by_key.clear();
+            }
+            known.by_key.insert(key_id.to_owned(), Arc::clone(&standing));
+        }
+        Some(standing)
+    }
+}
+
+impl Iam {
+    /// The user of an active key, what it may do, and its secret.
+    pub(crate) fn user_standing(&self, key_id: &str) -> Option<(AccountId, Arc<Standing>, String)> {
+        let user = self.0.user_of_key(key_id)?;
+        let key = user.keys.iter().find(|key| key.id == key_id && key.is_active)?;
+        let standing = self.0.standings.get_or_make(key_id, || Some(self.0.user(&user, false)))?;
+        Some((user.entity.account, standing, key.secret.expose().to_owned()))
+    }
+
+    /// What a user may do with temporary credentials of its own, while it is there.
+    pub(crate) fn user_session(
+        &self,
+        key_id: &str,
+        account: AccountId,
+        user_id: &str,
+    ) -> Option<Arc<Standing>> {
+        self.0.standings.get_or_make(key_id, || {
+            let user = self.0.users.all(&account).into_iter().find(|it| it.value.entity.id == user_id)?;
+            Some(self.0.user(&user.value, true))
+        })
+    }
+
+    /// What a session of a role may do, while the role is there.
+    pub(crate) fn role_session(
+        &self,
+        key_id: &str,
+        account: AccountId,
+        role_id: &str,
+        session: &SessionOf,
+    ) -> Option<Arc<Standing>> {
+        self.0.standings.get_or_make(key_id, || {
+            let role = self.0.roles.all(&account).into_iter().find(|it| it.value.entity.id == role_id)?;
+            Some(self.0.session(&role.value, session))
+        })
+    }
+
+    /// What a function may do whose execution role is there.
+    pub(crate) fn execution_session(
+        &self,
+        key_id: &str,
+        account: AccountId,
+        role_arn: &str,
+        function: &str,
+    ) -> Option<Arc<Standing>> {
+        let role = self.role_of_arn(role_arn).filter(|role| role.entity.account == account)?;
+        let session = SessionOf { name: function.to_owned(), ..SessionOf::default() };
+        self.0.standings.get_or_make(key_id, || Some(self.0.session(&role, &session)))
+    }
+}
+
+impl Inner {
+    pub(super) fn user(&self, user: &User, temporary: bool) -> Standing {
+        let mut facts = Context::new();
+        facts.set("aws:username", user.entity.name.as_str());
+        facts.set("aws:userid", user.entity.id.as_str());
+        facts.set("aws:PrincipalType", "User");
+        tell_tags(&mut facts, &user.entity.tags);
+        if temporary {
+            facts.set("aws:MultiFactorAuthPresent", "false");
+        }
+        let groups = self.groups_of(user);
+        let grants = groups.iter().map(|group| &group.grants).chain([&user.grants]);
+        Standing {
+            arn: user.arn(),
+            role_arn: None,
+            facts,
+            held: self.held(user.entity.account, grants, user.grants.boundary.as_deref(), None),
+            temporary,
+        }
+    }
+
+    pub(super) fn session(&self, role: &Role, session: &SessionOf) -> Standing {
+        let account = role.entity.account;
+        let mut facts = Context::new();
+        facts.set("aws:userid", format!("{}:{}", role.entity.id, session.name));
+        facts.set("aws:PrincipalType", "AssumedRole");
+        facts.set("aws:MultiFactorAuthPresent", "false");
+        facts.set_some("aws:SourceIdentity", session.source_identity.as_deref());
+        tell_tags(&mut facts, &role.entity.tags);
+        tell_tags(&mut facts, &session.tags);
+        let is_bounded = session.policy.is_some() || !session.policy_arns.is_empty();
+        Standing {
+            arn: format!("arn:aws:sts::{account}:assumed-role/{}/{}", role.entity.name, session.name),
+            role_arn: Some(role.arn()),
+            facts,
+            held: self.held(
+                account,
+                std::iter::once(&role.grants),
+                role.grants.boundary.as_deref(),
+                is_bounded.then_some(session),
+            ),
+            temporary: true,
+        }
+    }
+
+    pub(super) fn held<'a>(
+        &self,
+        account: AccountId,
+        grants: impl Iterator<Item = &'a Grants>,
+        boundary: Option<&str>,
+        session: Option<&SessionOf>,
+    ) -> Held {
+        let held = || -> Option<Held> {
+            let mut identity = Vec::new();
+            for grants in grants {
+                for text in grants.inline.values() {
+                    identity.push(read(text)?);
+                }
+                for arn in &grants.attached {
+                    identity.push(self.managed(account, arn)?);
+                }
+            }
+            let boundary = match boundary {
+                None => None,
+                Some(arn) => Some(self.managed(account, arn)?),
+            };
+            let session = match session {
+                None => None,
+                Some(session) => {
+                    let own = session.policy.iter().map(|text| read(text));
+                    let managed = session.policy_arns.iter().map(|arn| self.managed(account, arn));
+                    Some(own.chain(managed).collect::<Option<Vec<_>>>()?)
+                }
+            };
+            Some(Held { identity, boundary, session })
+        };
+        held().unwrap_or_default()
+    }
+
+    fn managed(&self, account: AccountId, arn: &str) -> Option<Arc<Document>> {
+        let policy = self.policy(account, arn);
+        if policy.is_none() {
+            tracing::error!(arn, "a managed policy is attached and not there; its holder may do nothing");
+        }
+        read(policy?.document())
+    }
+}
+
+/// Reads a policy that was read before it was stored.
+fn read(text: &str) -> Option<Arc<Document>> {
+    let document = Document::parse(text, Kind::Identity);
+    if let Err(error) = &document {
+        tracing::error!(%error, "a stored policy cannot be read; its holder may do nothing");
+    }
+    document.ok().map(Arc::new)
+}
+
+fn tell_tags(facts: &mut Context, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        facts.set(format!("aws:PrincipalTag/{key}"), value.as_str());
+    }
+}

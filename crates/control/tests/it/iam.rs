@@ -1,0 +1,245 @@
+//! Users, groups, roles and policies: what they may do, what outlives a restart, and what is refused in which words.
+//!
+//! Every test is one server's, against its real store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::iam::sts::AssumeRole;
+use control::iam::{Iam, IamError, New, NewRole, PageOf};
+use control::identity::{Access, Caller, Identity, KeyError, RootKey, SigningSecret};
+use model::iam::{AccessKey, Group, Role, User};
+use model::id::AccountId;
+
+use crate::world::{World, scope};
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+const INVOKE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"*"}}"#;
+const READ_ONLY: &str = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess";
+const BASIC: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+
+fn home() -> AccountId {
+    scope().account
+}
+
+fn named(name: &str) -> New {
+    New { name: name.to_owned(), ..New::default() }
+}
+
+/// A role that a principal may take on.
+fn trusting(name: &str, principal: &str) -> NewRole {
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#
+    );
+    NewRole { new: named(name), trust, ..NewRole::default() }
+}
+
+fn identity(world: &World) -> Identity {
+    let root = RootKey {
+        access_key_id: "AKIAROOT".to_owned(),
+        secret_access_key: SigningSecret::new("root secret".to_owned()),
+        account: home(),
+    };
+    let (clock, entropy) = (world.clock.clone(), Arc::new(crate::world::Numbers::default()));
+    let secrets = world.store.secrets();
+    Identity::open(Access::Verified, root, &secrets, world.iam.clone(), clock, entropy).expect("identities")
+}
+
+async fn user_with_key(iam: &Iam, name: &str) -> AccessKey {
+    iam.create_user(home(), named(name)).await.expect("a user");
+    iam.create_access_key(home(), name).await.expect("a key")
+}
+
+fn find(identity: &Identity, key: &AccessKey) -> Result<Caller, KeyError> {
+    let (caller, secret) = identity.find(&key.id, None)?;
+    assert_eq!(secret.expose(), key.secret.expose());
+    Ok(caller)
+}
+
+fn may(caller: &Caller, action: &str) -> bool {
+    caller.authorize(action, FUNCTION).is_ok()
+}
+
+#[tokio::test]
+async fn a_user_may_do_what_it_is_granted_and_nothing_once_its_key_is_off() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let key = user_with_key(iam, "bob").await;
+    let caller = || find(&identity, &key).expect("bob");
+    let denied = caller().authorize("lambda:InvokeFunction", FUNCTION).expect_err("nothing is granted");
+    assert_eq!(
+        denied.to_string(),
+        "User: arn:aws:iam::000000000000:user/bob is not authorized to perform: lambda:InvokeFunction on resource: \
+         arn:aws:lambda:us-east-1:000000000000:function:f because no identity-based policy allows the \
+         lambda:InvokeFunction action"
+    );
+    iam.put_inline::<User>(home(), "bob", "invoke", INVOKE.to_owned()).await.expect("put");
+    assert!(may(&caller(), "lambda:InvokeFunction") && !may(&caller(), "lambda:GetFunction"));
+    iam.create_group(home(), named("readers")).await.expect("a group");
+    iam.attach::<Group>(home(), "readers", READ_ONLY).await.expect("attached");
+    iam.add_to_group(home(), "readers", "bob").await.expect("added");
+    assert!(may(&caller(), "lambda:GetFunction"));
+    iam.update_group(home(), "readers", Some("lectors".to_owned()), None).await.expect("renamed");
+    assert!(may(&caller(), "lambda:GetFunction"));
+    iam.set_boundary::<User>(home(), "bob", Some(READ_ONLY.to_owned())).await.expect("bounded");
+    assert!(may(&caller(), "lambda:GetFunction") && !may(&caller(), "lambda:InvokeFunction"));
+    iam.set_boundary::<User>(home(), "bob", None).await.expect("free");
+    iam.remove_from_group(home(), "lectors", "bob").await.expect("removed");
+    assert!(!may(&caller(), "lambda:GetFunction"));
+    let deny = INVOKE.replace("Allow", "Deny");
+    iam.put_inline::<User>(home(), "bob", "not", deny).await.expect("put");
+    assert!(!may(&caller(), "lambda:InvokeFunction"));
+    iam.update_access_key(home(), "bob", &key.id, false).await.expect("off");
+    assert_eq!(find(&identity, &key), Err(KeyError::Invalid));
+    iam.update_access_key(home(), "bob", &key.id, true).await.expect("on");
+    assert!(find(&identity, &key).is_ok());
+    iam.delete_access_key(home(), "bob", &key.id).await.expect("gone");
+    assert_eq!(find(&identity, &key), Err(KeyError::Invalid));
+}
+
+#[tokio::test]
+async fn identities_outlive_a_restart() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let key = user_with_key(&world.iam, "Bob").await;
+    world.iam.update_user(home(), "Bob", Some("rob".to_owned()), None).await.expect("renamed");
+    world.iam.create_role(home(), trusting("r", r#"{"AWS":"000000000000"}"#)).await.expect("a role");
+    let (user, role) = (world.iam.get::<User>(home(), "rob"), world.iam.get::<Role>(home(), "r"));
+    world.store.close().await;
+    let world = World::open(data.path()).await;
+    assert_eq!(world.iam.get::<User>(home(), "rob"), user);
+    assert_eq!(world.iam.get::<Role>(home(), "r"), role);
+    let caller = find(&identity(&world), &key).expect("its key");
+    assert_eq!(caller.principal.to_string(), "arn:aws:iam::000000000000:user/rob");
+    assert!(world.iam.get::<User>(home(), "Bob").is_err());
+}
+
+fn assume(role: &str) -> AssumeRole {
+    AssumeRole {
+        role_arn: format!("arn:aws:iam::000000000000:role/{role}"),
+        session_name: "at-work".to_owned(),
+        ..AssumeRole::default()
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on_by_whom_it_trusts_for_as_long_as_it_is_there() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let bob = user_with_key(iam, "bob").await;
+    let eve = user_with_key(iam, "eve").await;
+    let trusted = r#"{"AWS":"arn:aws:iam::000000000000:user/bob"}"#;
+    iam.create_role(home(), trusting("r", trusted)).await.expect("a role");
+    iam.attach::<Role>(home(), "r", "arn:aws:iam::aws:policy/AWSLambda_FullAccess").await.expect("attached");
+    let bob = find(&identity, &bob).expect("bob");
+    let refused = identity.assume_role(&find(&identity, &eve).expect("eve"), assume("r")).expect_err("eve");
+    let expect = "User: arn:aws:iam::000000000000:user/eve is not authorized to perform: sts:AssumeRole on \
+                  resource: arn:aws:iam::000000000000:role/r";
+    assert_eq!(refused, IamError::AccessDenied(expect.to_owned()));
+    assert!(identity.assume_role(&bob, assume("other")).is_err());
+    let long = AssumeRole { duration_s: Some(3_601), ..assume("r") };
+    assert!(matches!(identity.assume_role(&bob, long), Err(IamError::Validation(_))));
+    let assumed = identity.assume_role(&bob, assume("r")).expect("trusted");
+    assert_eq!(assumed.arn, "arn:aws:sts::000000000000:assumed-role/r/at-work");
+    let session = |assumed: &control::identity::Assumed| {
+        let made = &assumed.credentials;
+        let (caller, secret) = identity.find(&made.access_key_id, Some(&made.session_token))?;
+        assert_eq!(secret.expose(), made.secret_access_key);
+        Ok::<_, KeyError>(caller)
+    };
+    let caller = session(&assumed).expect("a session");
+    assert_eq!(caller.standing().facts.single("aws:userid"), Some(assumed.id.as_str()));
+    assert!(may(&caller, "lambda:InvokeFunction") && may(&caller, "lambda:GetFunction"));
+    let bounded = AssumeRole {
+        policy: Some(INVOKE.to_owned()),
+        policy_arns: vec![BASIC.to_owned()],
+        tags: BTreeMap::new(),
+        ..assume("r")
+    };
+    let bounded = session(&identity.assume_role(&bob, bounded).expect("bounded")).expect("a session");
+    assert!(may(&bounded, "lambda:InvokeFunction") && !may(&bounded, "lambda:GetFunction"));
+    let tagged = AssumeRole { tags: BTreeMap::from([("a".to_owned(), "b".to_owned())]), ..assume("r") };
+    assert!(identity.assume_role(&bob, tagged).is_err(), "the role does not let sessions be tagged");
+    world.clock.turn(Duration::from_secs(3_601));
+    assert_eq!(session(&assumed), Err(KeyError::Expired));
+    let assumed = identity.assume_role(&bob, assume("r")).expect("trusted");
+    iam.detach::<Role>(home(), "r", "arn:aws:iam::aws:policy/AWSLambda_FullAccess").await.expect("detached");
+    assert!(!may(&session(&assumed).expect("a session"), "lambda:InvokeFunction"));
+    iam.delete_role(home(), "r").await.expect("deleted");
+    iam.create_role(home(), trusting("r", trusted)).await.expect("another role of the name");
+    assert_eq!(session(&assumed), Err(KeyError::Invalid));
+}
+
+#[tokio::test]
+async fn a_function_has_its_roles_policies_and_only_a_role_that_trusts_lambda() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let lambda = r#"{"Service":"lambda.amazonaws.com"}"#;
+    let name = crate::world::create("f").settings.role.expect("a role");
+    let name = name.rsplit('/').next().expect("a name");
+    iam.create_role(home(), trusting(name, r#"{"AWS":"000000000000"}"#)).await.expect("a role");
+    let refused = world.functions.create(&scope(), crate::world::create("f")).await.expect_err("no trust");
+    assert_eq!(refused.to_string(), "The role defined for the function cannot be assumed by Lambda.");
+    iam.update_trust(home(), name, trusting("", lambda).trust).await.expect("trusts");
+    let function = world.create("f").await;
+    let caller = || {
+        let minted = model::port::Roles::credentials(&identity, &function);
+        identity.find(&minted.access_key_id, Some(&minted.session_token)).expect("a session").0
+    };
+    assert!(
+        caller()
+            .authorize("logs:PutLogEvents", "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f:x")
+            .is_err()
+    );
+    iam.put_inline::<Role>(home(), name, "invoke", INVOKE.to_owned()).await.expect("put");
+    assert!(may(&caller(), "lambda:InvokeFunction"));
+}
+
+#[tokio::test]
+async fn refusals_are_in_amazons_words() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let iam = &world.iam;
+    let refused = |result: Result<(), IamError>| result.expect_err("refused").to_string();
+    user_with_key(iam, "bob").await;
+    iam.create_access_key(home(), "bob").await.expect("a second key");
+    let third = iam.create_access_key(home(), "bob").await.map(drop);
+    assert_eq!(refused(third), "Cannot exceed quota for AccessKeysPerUser: 2");
+    let twice = iam.create_user(home(), named("BOB")).await.map(drop);
+    assert_eq!(refused(twice), "User with name BOB already exists.");
+    assert_eq!(
+        refused(iam.delete_user(home(), "bob").await),
+        "Cannot delete entity, must delete access keys first."
+    );
+    assert_eq!(refused(iam.delete_user(home(), "eve").await), "The user with name eve cannot be found.");
+    let missing = iam.attach::<User>(home(), "bob", "arn:aws:iam::000000000000:policy/p").await;
+    assert_eq!(
+        refused(missing),
+        "Policy arn:aws:iam::000000000000:policy/p does not exist or is not attachable."
+    );
+    let policy = iam.create_policy(home(), named("p"), None, INVOKE.to_owned()).await.expect("a policy");
+    iam.attach::<User>(home(), "bob", &policy.arn).await.expect("attached");
+    assert_eq!(
+        refused(iam.delete_policy(home(), &policy.arn).await),
+        "Cannot delete a policy attached to entities."
+    );
+    for number in 2..=5 {
+        let version = iam.create_policy_version(home(), &policy.arn, INVOKE.to_owned(), true).await;
+        assert_eq!(version.expect("a version").number, number);
+    }
+    let sixth = iam.create_policy_version(home(), &policy.arn, INVOKE.to_owned(), true).await.map(drop);
+    assert!(matches!(sixth, Err(IamError::LimitExceeded(_))));
+    let default = iam.delete_policy_version(home(), &policy.arn, "v5").await;
+    assert_eq!(refused(default), "Cannot delete the default version of a policy.");
+    iam.delete_policy_version(home(), &policy.arn, "v1").await.expect("deleted");
+    let malformed = iam.put_inline::<User>(home(), "bob", "x", "{".to_owned()).await;
+    assert!(matches!(malformed, Err(IamError::MalformedPolicyDocument(_))));
+    let described = iam.policy(home(), &policy.arn).expect("the policy");
+    assert_eq!((described.attachments, described.policy.default_version), (1, 5));
+    let users = iam.list::<User>(home(), &PageOf::default()).expect("a page");
+    assert_eq!((users.items.len(), users.next), (1, None));
+}
