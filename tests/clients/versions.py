@@ -159,7 +159,8 @@ def command_line(functions):
     refused = aws("delete-function", "--function-name", name, "--qualifier", "2")
     checks.holds("delete a version in use", "ResourceConflictException" in refused, refused, "a conflict")
     checks.equal("delete alias", aws("delete-alias", "--function-name", name, "--name", "live"), None)
-    checks.equal("delete version", aws("delete-function", "--function-name", name, "--qualifier", "2"), None)
+    deleted = aws("delete-function", "--function-name", name, "--qualifier", "2")
+    checks.equal("delete version", deleted, {"StatusCode": 204})
 
 
 with Functions(client) as functions:
