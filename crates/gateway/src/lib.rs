@@ -10,6 +10,7 @@ mod app;
 mod audit;
 mod auth;
 mod body;
+mod facts;
 mod json;
 mod lambda;
 mod metrics;

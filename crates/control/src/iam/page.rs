@@ -35,7 +35,10 @@ impl PageOf {
     }
 
     /// Picks the page out of things with their keys, in order of these.
-    pub(super) fn of<T>(&self, things: impl IntoIterator<Item = (String, T)>) -> Result<Page<T>, IamError> {
+    ///
+    /// # Errors
+    /// `Validation` for a marker that is none.
+    pub fn of<T>(&self, things: impl IntoIterator<Item = (String, T)>) -> Result<Page<T>, IamError> {
         let after = match &self.marker {
             None => None,
             Some(marker) => Some(

@@ -4,10 +4,12 @@
 //! writing failures as that protocol writes them. Each service authorizes for itself, since what an operation is done
 //! to stands among its members. A further service is one more [`QueryService`] in [`QueryServices::of`].
 
+mod iam;
 mod sts;
 
 use std::sync::Arc;
 
+use control::policy::Context;
 use http::Response;
 use http::request::Parts;
 use model::error::ServiceError;
@@ -17,6 +19,7 @@ use wire::query::{self, Parameters, Reply, Service};
 use crate::app::{self, Answered, App, Call};
 use crate::audit;
 use crate::auth::Authenticated;
+use crate::facts;
 use crate::respond::{Body, Failure, whole};
 
 /// The largest body of a request: policy documents of 128 KB, encoded.
@@ -45,6 +48,8 @@ pub struct Asked<'a> {
     pub place: usize,
     /// All parameters.
     pub parameters: &'a Parameters,
+    /// What is known of the call, whatever it asks for.
+    pub known: Context,
     /// The id that the caller is told.
     pub request: &'a str,
 }
@@ -55,7 +60,10 @@ pub struct QueryServices(Vec<Box<dyn QueryService>>);
 impl QueryServices {
     /// Those that the parts allow.
     pub fn of(parts: &app::Parts) -> Self {
-        Self(vec![Box::new(sts::Sts::new(Arc::clone(&parts.identity)))])
+        Self(vec![
+            Box::new(iam::IamService::new(parts.identity.iam().clone())),
+            Box::new(sts::Sts::new(Arc::clone(&parts.identity))),
+        ])
     }
 
     /// The service that requests of this name are signed for.
@@ -105,7 +113,8 @@ async fn perform(
             parameters: audit::parameters([], parameters.shown().to_string().as_bytes()),
         })
     });
-    let asked = Asked { who: &who, place, parameters: &parameters, request };
+    let known = facts::of_call(app.parts.clock.now(), entry.peer, &head, &who.scope.region);
+    let asked = Asked { known, who: &who, place, parameters: &parameters, request };
     let answered = service.perform(&asked).await;
     if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
         sink.keep(event.end(answered.as_ref().err()));

@@ -8,25 +8,7 @@
 use std::collections::BTreeMap;
 
 use control::policy::Context;
-use http::header::USER_AGENT;
 use wire::lambda::{self as api, Input};
-
-use super::Asked;
-
-/// Of the call, whatever it asks for.
-pub(super) fn of_call(asked: &Asked<'_>) -> Context {
-    let mut context = Context::new();
-    let now = asked.app.parts.clock.now();
-    context.set_some("aws:SourceIp", asked.call.peer.map(|peer| peer.ip().to_canonical().to_string()));
-    let agent = asked.call.head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    context.set_some("aws:UserAgent", agent);
-    context.set("aws:CurrentTime", wire::time::rfc3339(now));
-    context.set("aws:EpochTime", (now.as_millis() / 1_000).to_string());
-    // Whatever encrypts the connection stands before the server, and may write what it likes.
-    context.set("aws:SecureTransport", "false");
-    context.set("aws:RequestedRegion", asked.who.scope.region.as_str());
-    context
-}
 
 /// Of what it asks for.
 pub(super) fn of_input(context: &mut Context, input: &Input) {

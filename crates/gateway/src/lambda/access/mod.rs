@@ -38,7 +38,12 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
     if asked.who.caller.owns(own_account) && target.is_a_name() {
         return Ok(());
     }
-    let mut context = facts::of_call(asked);
+    let mut context = crate::facts::of_call(
+        asked.app.parts.clock.now(),
+        asked.call.peer,
+        &asked.call.head,
+        &asked.who.scope.region,
+    );
     facts::of_input(&mut context, input);
     if let Some(FunctionReference { name, .. }) = mentioned {
         let id = FunctionId { scope: asked.who.scope.clone(), name };

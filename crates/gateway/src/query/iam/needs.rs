@@ -1,0 +1,115 @@
+//! What each operation is done to, and what is known of it besides: the ground on which a caller's right is decided.
+//!
+//! Complete by the compiler. Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS
+//! Identity and Access Management".
+
+use control::policy::Context;
+use wire::iam::{Input, Tag};
+
+/// The one thing that an operation is about, by its name or ARN; none for lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target<'a> {
+    User(Option<&'a str>),
+    Group(Option<&'a str>),
+    Role(Option<&'a str>),
+    Policy(Option<&'a str>),
+    /// Whose policies are tried.
+    Simulation(Option<&'a str>),
+}
+
+macro_rules! targets {
+    ($input:expr; $($bound:ident => $target:expr, for [$($operation:ident)*];)*) => {
+        match $input {
+            $($(Input::$operation($bound) => $target,)*)*
+        }
+    };
+}
+
+/// What an operation is done to.
+pub(super) fn target(input: &Input) -> Target<'_> {
+    targets! { input;
+        it => Target::User(it.user_name.as_deref()), for [
+            CreateUser GetUser UpdateUser DeleteUser TagUser UntagUser ListUserTags CreateAccessKey UpdateAccessKey
+            DeleteAccessKey ListAccessKeys AttachUserPolicy DetachUserPolicy ListAttachedUserPolicies PutUserPolicy
+            GetUserPolicy DeleteUserPolicy ListUserPolicies PutUserPermissionsBoundary
+            DeleteUserPermissionsBoundary ListGroupsForUser
+        ];
+        _it => Target::User(None), for [ListUsers GetAccessKeyLastUsed];
+        it => Target::Group(it.group_name.as_deref()), for [
+            CreateGroup GetGroup UpdateGroup DeleteGroup AddUserToGroup RemoveUserFromGroup AttachGroupPolicy
+            DetachGroupPolicy ListAttachedGroupPolicies PutGroupPolicy GetGroupPolicy DeleteGroupPolicy
+            ListGroupPolicies
+        ];
+        _it => Target::Group(None), for [ListGroups];
+        it => Target::Role(it.role_name.as_deref()), for [
+            CreateRole GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy DeleteRole TagRole UntagRole
+            ListRoleTags AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies PutRolePolicy GetRolePolicy
+            DeleteRolePolicy ListRolePolicies PutRolePermissionsBoundary DeleteRolePermissionsBoundary
+            ListInstanceProfilesForRole
+        ];
+        _it => Target::Role(None), for [ListRoles];
+        it => Target::Policy(it.policy_name.as_deref()), for [CreatePolicy];
+        it => Target::Policy(it.policy_arn.as_deref()), for [
+            GetPolicy DeletePolicy CreatePolicyVersion GetPolicyVersion ListPolicyVersions DeletePolicyVersion
+            SetDefaultPolicyVersion ListEntitiesForPolicy TagPolicy UntagPolicy ListPolicyTags
+        ];
+        _it => Target::Policy(None), for [ListPolicies];
+        it => Target::Simulation(it.policy_source_arn.as_deref()), for [SimulatePrincipalPolicy];
+        _it => Target::Simulation(None), for [SimulateCustomPolicy];
+    }
+}
+
+/// Whether an operation means the caller where it names no user.
+pub(super) fn is_of_one_user(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::GetUser(_)
+            | Input::CreateAccessKey(_)
+            | Input::UpdateAccessKey(_)
+            | Input::DeleteAccessKey(_)
+            | Input::ListAccessKeys(_)
+    )
+}
+
+/// The condition keys that its members give.
+pub(super) fn tell(context: &mut Context, input: &Input) {
+    match input {
+        Input::AttachUserPolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::DetachUserPolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::AttachGroupPolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::DetachGroupPolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::AttachRolePolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::DetachRolePolicy(it) => context.set_some("iam:PolicyARN", it.policy_arn.as_deref()),
+        Input::PutUserPermissionsBoundary(it) => boundary(context, it.permissions_boundary.as_deref()),
+        Input::PutRolePermissionsBoundary(it) => boundary(context, it.permissions_boundary.as_deref()),
+        Input::CreateUser(it) => {
+            boundary(context, it.permissions_boundary.as_deref());
+            tags(context, it.tags.as_deref());
+        }
+        Input::CreateRole(it) => {
+            boundary(context, it.permissions_boundary.as_deref());
+            tags(context, it.tags.as_deref());
+        }
+        Input::CreatePolicy(it) => tags(context, it.tags.as_deref()),
+        Input::TagUser(it) => tags(context, it.tags.as_deref()),
+        Input::TagRole(it) => tags(context, it.tags.as_deref()),
+        Input::TagPolicy(it) => tags(context, it.tags.as_deref()),
+        Input::UntagUser(it) => context.set_all("aws:TagKeys", it.tag_keys.clone().unwrap_or_default()),
+        Input::UntagRole(it) => context.set_all("aws:TagKeys", it.tag_keys.clone().unwrap_or_default()),
+        Input::UntagPolicy(it) => context.set_all("aws:TagKeys", it.tag_keys.clone().unwrap_or_default()),
+        _ => {}
+    }
+}
+
+fn boundary(context: &mut Context, arn: Option<&str>) {
+    context.set_some("iam:PermissionsBoundary", arn);
+}
+
+fn tags(context: &mut Context, tags: Option<&[Tag]>) {
+    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return };
+    let key = |tag: &Tag| tag.key.clone().unwrap_or_default();
+    context.set_all("aws:TagKeys", tags.iter().map(key).collect());
+    for tag in tags {
+        context.set(format!("aws:RequestTag/{}", key(tag)), tag.value.clone().unwrap_or_default());
+    }
+}
