@@ -204,6 +204,7 @@ impl Ground {
             images: Some(Arc::clone(&self.images) as _),
             objects: images::objects(config, environment, &self.clock)?,
             file_systems: config.file_systems.clone(),
+            concurrency: config.concurrency,
         };
         Functions::open(parts).await.context("cannot load the functions")
     }
@@ -224,6 +225,7 @@ impl Ground {
             functions: functions.clone(),
             layers: Layers::new(functions.clone()),
             payload_bytes_max: megabytes(config.payload_mb),
+            control_rate: config.control_rate,
             logs: FunctionLogs::new(functions.clone(), self.store.logs()),
             identity: Arc::clone(&self.identity),
             links: CodeLinks::open(&self.store.secrets(), self.entropy.as_ref())?,

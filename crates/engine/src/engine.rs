@@ -186,11 +186,11 @@ impl Engine {
             return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
         }
         api::check_headers(&invocation)?;
-        let scope = &invocation.function.id.scope;
+        let id = &invocation.function.id;
         let pool = shared
             .registry
-            .pool(&invocation.function, invocation.tenant.as_ref(), || shared.accounts.counter(scope));
-        let permit = admit(&pool.account)?;
+            .pool(&invocation.function, invocation.tenant.as_ref(), || shared.accounts.share(id));
+        let permit = admit(&pool.share)?;
         let (reply, outcome) = oneshot::channel();
         let assignment = Assignment {
             invocation,
@@ -259,6 +259,10 @@ impl Invoke for Engine {
 
     fn retire(&self, function: &FunctionId, version: Option<Version>) {
         self.shared.registry.retire(function, version);
+    }
+
+    fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
+        self.shared.accounts.reserve(function, executions);
     }
 }
 

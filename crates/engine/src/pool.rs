@@ -17,8 +17,9 @@ use model::error::ServiceError;
 use model::function::Function;
 use model::id::RevisionId;
 use model::name::{TenantId, Version};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use crate::concurrency::Share;
 use crate::environment::Environment;
 use crate::line::Line;
 
@@ -55,8 +56,8 @@ pub(crate) enum Acquired {
 pub(crate) struct Pool {
     pub function: Arc<Function>,
     pub tenant: Option<TenantId>,
-    /// The account's concurrency.
-    pub account: Arc<Semaphore>,
+    /// The function's part of the account's concurrency.
+    pub share: Arc<Share>,
     registry: Arc<Registry>,
     state: Mutex<State>,
 }
@@ -188,12 +189,12 @@ impl Registry {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The function's pool, made at first use with what `account` gives.
+    /// The function's pool, made at first use with what `share` gives.
     pub(crate) fn pool(
         self: &Arc<Self>,
         function: &Arc<Function>,
         tenant: Option<&TenantId>,
-        account: impl FnOnce() -> Arc<Semaphore>,
+        share: impl FnOnce() -> Arc<Share>,
     ) -> Arc<Pool> {
         let mut pools = self.lock();
         let key = (function.revision, tenant.cloned());
@@ -203,7 +204,7 @@ impl Registry {
         let pool = Arc::new(Pool {
             function: Arc::clone(function),
             tenant: tenant.cloned(),
-            account: account(),
+            share: share(),
             registry: Arc::clone(self),
             state: Mutex::default(),
         });

@@ -28,6 +28,7 @@ pub use crate::registry::RegistryDoor;
 use crate::registry::{self, is_registry};
 use crate::respond::{self, Body, Failure};
 use crate::service::Service;
+use crate::throttle::Throttle;
 use crate::{json, lambda, own, query};
 
 /// What the front is made from.
@@ -56,6 +57,8 @@ pub struct Parts {
     pub audit: Option<Arc<dyn AuditSink>>,
     /// The container registry, served under `/v2/`.
     pub registry: Option<RegistryDoor>,
+    /// Control calls that one account may make in a second; zero for no limit.
+    pub control_rate: u32,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.
     pub payload_bytes_max: usize,
     /// What health and metrics say of the server.
@@ -86,6 +89,8 @@ pub struct App {
     bodies: Bodies,
     /// Reads bodies that functions send, so that these cannot take all the room.
     inner_bodies: Bodies,
+    /// Slows down control calls.
+    pub throttle: Throttle,
     /// Counts.
     pub metrics: Metrics,
     /// Becomes true when the server stops.
@@ -124,6 +129,7 @@ impl App {
         let authenticator = Authenticator::new(Arc::clone(&parts.identity), Arc::clone(&parts.clock));
         let json = JsonServices::of(&parts);
         let query = QueryServices::of(&parts);
+        let throttle = Throttle::new(parts.control_rate);
         Self {
             parts,
             authenticator,
@@ -131,6 +137,7 @@ impl App {
             query,
             bodies: Bodies::new(),
             inner_bodies: Bodies::new(),
+            throttle,
             metrics: Metrics::default(),
             stopping,
         }

@@ -21,6 +21,7 @@ mod respond;
 mod server;
 mod service;
 mod site;
+mod throttle;
 
 pub use app::{About, Gauge, Parts, RegistryDoor};
 pub use own::{RuntimeAdmin, RuntimeSource};

@@ -71,6 +71,9 @@ pub const LAYERS_MAX: usize = 5;
 pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * MB;
 /// Invocations at once in one environment, where its function asks for several. AWS's model allows 1 to 1,600.
 pub const CONCURRENCY_PER_ENVIRONMENT: std::ops::RangeInclusive<u32> = 1..=1_600;
+/// What reservations have to leave for functions without one; half of it all, where there is less than twice as much.
+/// Source: Developer Guide, "Configuring reserved concurrency".
+pub const UNRESERVED_MIN: u32 = 100;
 /// Concurrent invocations of an account where the hardware allows it.
 pub const CONCURRENCY_DEFAULT: u32 = 1_000;
 

@@ -34,6 +34,10 @@ pub trait Invoke: Send + Sync {
     /// Removes the environments of a version that was changed or deleted, once they are idle; those of all versions if
     /// none is named.
     fn retire(&self, function: &FunctionId, version: Option<Version>);
+
+    /// Sets how many invocations of a function may run at once, apart from all others of its account; nothing gives
+    /// that back. Takes effect at once; what runs is let end.
+    fn reserve(&self, function: &FunctionId, executions: Option<u32>);
 }
 
 /// What is to be run.

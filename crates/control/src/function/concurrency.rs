@@ -1,22 +1,40 @@
-//! Reserved concurrency: put, get, delete.
+//! Concurrency as it is counted: what functions have reserved, and the account as a whole.
 //!
-//! Source: Lambda API reference, `PutFunctionConcurrency` and its kin.
+//! What is reserved is durable first, and then told to whoever runs functions. Reservations of one account and region
+//! are made one after the other, so that together they never take more than there is.
+//!
+//! Source: Lambda API reference, `PutFunctionConcurrency` and its kin, `GetAccountSettings`; Developer Guide,
+//! "Configuring reserved concurrency for a function".
 
 use model::arn::{FunctionId, Scope};
 use model::concurrency::ReservedConcurrency;
 use model::error::ServiceError;
+use model::limits;
 use model::name::FunctionReference;
 
-use super::Functions;
 use super::reference::own_latest;
 use super::refusal::not_found;
+use super::{Functions, Inner};
 use crate::durable::not_written;
+
+/// What an account may use and uses in one region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// Invocations at once.
+    pub concurrency: u32,
+    /// Those of them that no function has reserved.
+    pub unreserved: u32,
+    /// Code of all versions of functions and layers.
+    pub code_bytes: u64,
+    /// Functions, whatever their versions.
+    pub functions: usize,
+}
 
 impl Functions {
     /// Reserves concurrency for a function, with all its versions.
     ///
     /// # Errors
-    /// `ResourceNotFound`.
+    /// `ResourceNotFound`; `InvalidParameterValue` if too little would be left for all other functions.
     pub async fn reserve_concurrency(
         &self,
         caller: &Scope,
@@ -25,11 +43,17 @@ impl Functions {
     ) -> Result<u32, ServiceError> {
         let id = own_latest(caller, reference, None)?;
         self.in_turn(&id.clone(), async move |functions, _| {
+            let _turn = functions.0.reserving.lock().await;
             let table = &functions.0.attachments.reserved;
-            let before = table.get(&id, "").map(|entry| entry.stored);
-            let arn = id.arn().to_string();
-            let kept = table.put(ReservedConcurrency { function: id, executions }, before).await;
-            kept.map(|kept| kept.executions).map_err(|error| not_written(arn, &error))
+            let before = table.get(&id, "");
+            let others =
+                functions.reserved_in(&id.scope) - before.as_ref().map_or(0, |own| own.value.executions);
+            check_reservation(functions.0.parts.concurrency, others, executions)?;
+            let reserved = ReservedConcurrency { function: id.clone(), executions };
+            let kept = table.put(reserved, before.map(|entry| entry.stored)).await;
+            kept.map_err(|error| not_written(id.arn(), &error))?;
+            functions.0.parts.invoke.reserve(&id, Some(executions));
+            Ok(executions)
         })
         .await
     }
@@ -61,12 +85,66 @@ impl Functions {
         self.in_turn(&id.clone(), async move |functions, _| {
             let table = &functions.0.attachments.reserved;
             let Some(entry) = table.get(&id, "") else { return Ok(()) };
-            table.remove(&id, "", entry.stored).await.map_err(|error| not_written(id.arn(), &error))
+            let removed = table.remove(&id, "", entry.stored).await;
+            removed.map_err(|error| not_written(id.arn(), &error))?;
+            functions.0.parts.invoke.reserve(&id, None);
+            Ok(())
         })
         .await
     }
 
+    /// What the caller's account may use and uses, in the region that it calls.
+    #[must_use]
+    pub fn account(&self, caller: &Scope) -> AccountSettings {
+        let Inner { parts, registry, shelves, .. } = &*self.0;
+        AccountSettings {
+            concurrency: parts.concurrency,
+            unreserved: parts.concurrency.saturating_sub(self.reserved_in(caller)),
+            code_bytes: registry.code_bytes(caller) + shelves.code_bytes(caller),
+            functions: registry.count(caller),
+        }
+    }
+
+    /// Tells whoever runs functions what is reserved, after a start.
+    pub(super) fn tell_reservations(&self) {
+        let all = self.0.attachments.reserved.gather(|own| Some((own.function.clone(), own.executions)));
+        all.iter().for_each(|(id, executions)| self.0.parts.invoke.reserve(id, Some(*executions)));
+    }
+
+    /// The sum of what the functions of a scope have reserved.
+    fn reserved_in(&self, scope: &Scope) -> u32 {
+        let of_scope = |own: &ReservedConcurrency| (own.function.scope == *scope).then_some(own.executions);
+        self.0.attachments.reserved.gather(of_scope).into_iter().fold(0, u32::saturating_add)
+    }
+
     pub(super) fn reserved(&self, id: &FunctionId) -> Option<u32> {
         self.0.attachments.reserved.get(id, "").map(|entry| entry.value.executions)
+    }
+}
+
+/// Whether a reservation leaves enough for functions without one.
+fn check_reservation(limit: u32, others: u32, executions: u32) -> Result<(), ServiceError> {
+    let least = limits::UNRESERVED_MIN.min(limit / 2);
+    if others.saturating_add(executions) <= limit - least {
+        return Ok(());
+    }
+    Err(ServiceError::InvalidParameterValue(format!(
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
+         minimum value of [{least}]."
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_stay_for_all_others() {
+        let check = |limit, others, executions| check_reservation(limit, others, executions).is_ok();
+        assert!(check(1_000, 0, 900) && !check(1_000, 0, 901));
+        assert!(check(1_000, 800, 100) && !check(1_000, 800, 101));
+        assert!(check(1_000, 900, 0) && !check(1_000, u32::MAX, 1));
+        // Half of it, where there are fewer than two hundred.
+        assert!(check(10, 0, 5) && !check(10, 0, 6));
     }
 }

@@ -58,6 +58,7 @@ use crate::package::Packages;
 use crate::permission::Documents;
 pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
 use attachments::Attachments;
+pub use concurrency::AccountSettings;
 pub use event_invoke::{EventInvokeChange, EventInvokePage};
 use images::FunctionImages;
 pub use images::is_resolved;
@@ -109,6 +110,8 @@ pub struct Parts {
     pub objects: Option<Arc<dyn Objects>>,
     /// The directories that functions may share, by the ARN under which they ask for them.
     pub file_systems: BTreeMap<String, PathBuf>,
+    /// Invocations that one account may run at once in one region.
+    pub concurrency: u32,
 }
 
 struct Inner {
@@ -120,6 +123,8 @@ struct Inner {
     documents: Documents,
     signing: Signing,
     images: FunctionImages,
+    /// Held while concurrency is reserved.
+    reserving: tokio::sync::Mutex<()>,
     /// Changes that are being prepared at this moment.
     preparing: Mutex<HashSet<RevisionId>>,
 }
@@ -177,9 +182,11 @@ impl Functions {
             documents: Documents::default(),
             signing,
             images,
+            reserving: tokio::sync::Mutex::default(),
             preparing: Mutex::default(),
         }));
         functions.retain_images();
+        functions.tell_reservations();
         Ok(functions)
     }
 
@@ -328,6 +335,7 @@ impl Functions {
         writes.extend(attached.iter().flat_map(|kind| kind.removals(id, None)));
         records.commit(writes).await.map_err(|error| not_written(id.arn(), &error))?;
         attached.iter().for_each(|kind| kind.forget(id, None));
+        self.0.parts.invoke.reserve(id, None);
         claim.remove();
         Ok(())
     }

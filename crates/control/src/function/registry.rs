@@ -131,6 +131,11 @@ impl Registry {
         (page, found.next().is_some())
     }
 
+    /// How many functions the scope has, those that are being made included.
+    pub fn count(&self, scope: &Scope) -> usize {
+        self.read().scopes.get(scope).map_or(0, |shelf| shelf.slots.len())
+    }
+
     /// Bytes of code that the scope's functions keep, each version by itself.
     pub fn code_bytes(&self, scope: &Scope) -> u64 {
         self.read().scopes.get(scope).map_or(0, |shelf| shelf.code_bytes)

@@ -73,6 +73,7 @@ impl World {
             images: Some(Arc::clone(&gallery) as Arc<dyn Images>),
             objects: Some(Arc::clone(&bucket) as Arc<dyn Objects>),
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.to_owned())]),
+            concurrency: 1_000,
         };
         let functions = Functions::open(parts).await.expect("functions");
         let layers = Layers::new(functions.clone());
@@ -133,6 +134,8 @@ impl Entropy for Numbers {
 #[derive(Default)]
 pub struct Listener {
     pub retired: Mutex<Vec<String>>,
+    /// Functions whose reserved concurrency was set, with what it was set to.
+    pub reserved: Mutex<Vec<String>>,
 }
 
 impl Invoke for Listener {
@@ -143,6 +146,11 @@ impl Invoke for Listener {
     fn retire(&self, function: &FunctionId, version: Option<Version>) {
         let version = version.map_or_else(String::new, |version| format!(":{version}"));
         self.retired.lock().expect("not poisoned").push(format!("{}{version}", function.name));
+    }
+
+    fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
+        let executions = executions.map_or_else(|| "none".to_owned(), |executions| executions.to_string());
+        self.reserved.lock().expect("not poisoned").push(format!("{} {executions}", function.name));
     }
 }
 

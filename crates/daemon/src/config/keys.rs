@@ -84,6 +84,17 @@ pub(crate) const KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "control-rate",
+        value_name: "NUMBER",
+        help: "API calls other than invocations that one account may make in a second; 0 for no limit",
+        default_help: "2000",
+        default: |_| "2000".to_owned(),
+        apply: |config, text| {
+            let number = u32::from_str(text).ok().filter(|number| *number <= 1_000_000).ok_or(());
+            set(&mut config.control_rate, number, "a number from 0 to 1000000")
+        },
+    },
+    Key {
         name: "environments-max",
         value_name: "NUMBER",
         help: "Execution environments that may exist at once, over all functions",

@@ -236,3 +236,8 @@ fn no_request_out_of_the_whole_model_breaks_anything() {
 fn what_was_acknowledged_survives_every_rude_end() {
     check_with("durability.py", with_binary);
 }
+
+#[test]
+fn concurrency_is_reserved() {
+    check("reserved_concurrency.py");
+}

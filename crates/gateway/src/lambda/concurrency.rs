@@ -3,6 +3,7 @@
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
 use http::Response;
+use model::limits;
 use wire::lambda as api;
 
 use super::{Asked, request, respond, unserved};
@@ -71,10 +72,24 @@ pub async fn list_provisioned_concurrency_configs(
 }
 
 pub async fn get_account_settings(
-    _: &Asked<'_>,
+    asked: &Asked<'_>,
     _: api::GetAccountSettingsRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("GetAccountSettings")
+    let account = asked.app.parts.functions.account(&asked.who.scope);
+    let response = api::GetAccountSettingsResponse {
+        account_limit: Some(api::AccountLimit {
+            total_code_size: i64::try_from(limits::CODE_STORAGE_BYTES_MAX).ok(),
+            code_size_unzipped: i64::try_from(limits::UNZIPPED_BYTES_MAX).ok(),
+            code_size_zipped: i64::try_from(limits::ZIP_BYTES_MAX).ok(),
+            concurrent_executions: i32::try_from(account.concurrency).ok(),
+            unreserved_concurrent_executions: i32::try_from(account.unreserved).ok(),
+        }),
+        account_usage: Some(api::AccountUsage {
+            total_code_size: i64::try_from(account.code_bytes).ok(),
+            function_count: i64::try_from(account.functions).ok(),
+        }),
+    };
+    Ok(respond::<api::GetAccountSettingsRequest, _>(&response))
 }
 
 pub async fn put_function_scaling_config(

@@ -71,6 +71,9 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
         let (limit_bytes, named) = (body_bytes_max(app, operation), message_name(operation));
         let held = app.read(&head, body, entry, limit_bytes, named).await?;
         let (who, input, head) = admit_anywhere(app, head, held.bytes.clone()).await?;
+        if is_control(&input) {
+            app.throttle.take(who.scope.account, app.parts.clock.now())?;
+        }
         let event = kept(app, operation, &input).map(|name| {
             let parameters = parameters_of(&head, &input, &held.bytes);
             let (service, time, peer) = (SERVICE, app.parts.clock.now(), entry.peer);
@@ -100,9 +103,14 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
     (name, answered.await)
 }
 
-/// The name of a call that the audit log keeps: every one that is no invocation and no step of a durable execution.
+/// The name of a call that the audit log keeps.
 fn kept(app: &App, operation: Option<Operation>, input: &Input) -> Option<&'static str> {
-    let is_data = matches!(
+    operation.filter(|_| app.parts.audit.is_some() && is_control(input)).map(Operation::name)
+}
+
+/// Whether a call is no invocation and no step of a durable execution.
+fn is_control(input: &Input) -> bool {
+    !matches!(
         input,
         Input::Invoke(_)
             | Input::InvokeAsync(_)
@@ -112,8 +120,7 @@ fn kept(app: &App, operation: Option<Operation>, input: &Input) -> Option<&'stat
             | Input::SendDurableExecutionCallbackSuccess(_)
             | Input::SendDurableExecutionCallbackFailure(_)
             | Input::SendDurableExecutionCallbackHeartbeat(_)
-    );
-    operation.filter(|_| app.parts.audit.is_some() && !is_data).map(Operation::name)
+    )
 }
 
 fn parameters_of(head: &Parts, input: &Input, body: &Bytes) -> serde_json::Map<String, serde_json::Value> {

@@ -96,6 +96,7 @@ async fn perform(
     let Call { id, head, body, entry } = call;
     let held = app.read(&head, body, entry, BODY_BYTES_MAX, "unknown").await?;
     let who = app.authenticator.authenticate(&head, &held.bytes, service.signing_name())?;
+    app.throttle.take(who.scope.account, app.parts.clock.now())?;
     let parameters = parameters(&head, &held.bytes)?;
     let Some(place) = service.protocol().find(&parameters) else {
         return Err(no_operation(&parameters).into());

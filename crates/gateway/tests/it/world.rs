@@ -97,6 +97,7 @@ impl World {
             images: Some(Arc::clone(&outside) as _),
             objects: Some(Arc::clone(&outside) as _),
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.path().to_owned())]),
+            concurrency: 1_000,
         });
         let functions = functions.await.expect("functions");
         let root = RootKey {
@@ -121,6 +122,7 @@ impl World {
             audit: Some(Arc::clone(&audited) as _),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
+            control_rate: 0,
             clock,
             entropy,
             about: About {
@@ -283,6 +285,8 @@ impl Invoke for Echo {
     }
 
     fn retire(&self, _: &FunctionId, _: Option<Version>) {}
+
+    fn reserve(&self, _: &FunctionId, _: Option<u32>) {}
 }
 
 /// A response that a test makes piece by piece.
