@@ -8,6 +8,7 @@
 pub mod access;
 pub mod code_signing;
 mod durable;
+pub mod event_source;
 pub mod function;
 pub mod iam;
 pub mod identity;

@@ -173,6 +173,11 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
+    /// Names one event source mapping.
+    MappingUuid,
+    "the id of an event source mapping"
+);
+uuid_id!(
     /// Names one request: an API call, and the invocation that it causes.
     RequestId,
     "a request id"

@@ -10,6 +10,7 @@ pub mod code_signing;
 pub mod concurrency;
 pub mod error;
 pub mod event_invoke;
+pub mod event_source;
 pub mod fault;
 pub mod function;
 pub mod gate;

@@ -65,6 +65,12 @@ pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
 pub const EXTENSIONS_MAX: usize = 10;
 /// Aliases of one function. AWS documents no figure; this one bounds memory.
 pub const ALIASES_MAX: usize = 1_000;
+/// Event source mappings of an account in one region. AWS documents no figure; this one bounds memory.
+pub const EVENT_SOURCE_MAPPINGS_MAX: usize = 10_000;
+/// Filters of one event source mapping.
+pub const EVENT_FILTERS_MAX: usize = 5;
+/// Event source mappings listed on one page.
+pub const EVENT_SOURCE_MAPPINGS_PAGE_MAX: usize = 100;
 /// Layers of one function.
 pub const LAYERS_MAX: usize = 5;
 /// A container image, unpacked: 10 GB.

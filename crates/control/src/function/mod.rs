@@ -52,6 +52,7 @@ use store::records::{RecordError, Revision};
 
 use crate::durable::{not_written, to_the_end};
 use crate::iam::Iam;
+use crate::event_source::Mappings;
 use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
 use crate::package::Packages;
@@ -122,6 +123,7 @@ struct Inner {
     attachments: Attachments,
     documents: Documents,
     signing: Signing,
+    mappings: Mappings,
     images: FunctionImages,
     /// Held while concurrency is reserved.
     reserving: tokio::sync::Mutex<()>,
@@ -172,6 +174,7 @@ impl Functions {
         let layer_policies = LayerPolicies::load(&parts.records).await?;
         let attachments = Attachments::load(&parts.records).await?;
         let signing = Signing::load(&parts.records).await?;
+        let mappings = Mappings::load(&parts.records).await?;
         let images = FunctionImages::new(parts.images.clone(), Arc::clone(&parts.clock));
         let functions = Self(Arc::new(Inner {
             parts,
@@ -181,6 +184,7 @@ impl Functions {
             attachments,
             documents: Documents::default(),
             signing,
+            mappings,
             images,
             reserving: tokio::sync::Mutex::default(),
             preparing: Mutex::default(),
@@ -436,6 +440,19 @@ impl Functions {
     /// The policies of all layers of all accounts.
     pub(crate) fn layer_policies(&self) -> &LayerPolicies {
         &self.0.layer_policies
+    }
+
+    /// All event source mappings.
+    pub(crate) fn mappings(&self) -> &Mappings {
+        &self.0.mappings
+    }
+
+    /// The function that a reference names, whether or not it is there.
+    ///
+    /// # Errors
+    /// `ResourceNotFound` for one of another region.
+    pub(crate) fn id_of(caller: &Scope, reference: &FunctionReference) -> Result<FunctionId, ServiceError> {
+        own_id(caller, reference)
     }
 
     /// The parts, for operations that are not on functions.

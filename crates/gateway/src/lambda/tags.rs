@@ -3,6 +3,7 @@
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
 use control::code_signing::CodeSigning;
+use control::event_source::EventSources;
 use control::tags::{TagChange, Tagged, TaggedArn};
 use http::Response;
 use model::error::ServiceError;
@@ -48,6 +49,7 @@ fn keeper(asked: &Asked<'_>, meant: &TaggedArn, arn: &str) -> Result<Box<dyn Tag
     match meant.kind.as_str() {
         "function" => Ok(Box::new(functions.clone())),
         "code-signing-config" => Ok(Box::new(CodeSigning::new(functions.clone()))),
+        "event-source-mapping" => Ok(Box::new(EventSources::new(functions.clone()))),
         _ => Err(ServiceError::ResourceNotFound(format!("Resource not found: {arn}"))),
     }
 }

@@ -9,6 +9,7 @@ mod alias;
 mod code_signing;
 mod concurrency;
 mod event_invoke;
+mod event_source;
 mod function;
 mod iam;
 mod layer;

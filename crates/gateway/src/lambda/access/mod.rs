@@ -9,6 +9,7 @@ mod needs;
 use std::sync::Arc;
 
 use control::access::Asking;
+use control::event_source::EventSources;
 use control::policy::{Context, Document};
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
@@ -48,6 +49,18 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
     if let Some(FunctionReference { name, .. }) = mentioned {
         let id = FunctionId { scope: asked.who.scope.clone(), name };
         context.set("lambda:FunctionArn", id.arn().to_string());
+    }
+    if let Target::EventSource(Some(uuid)) = target
+        && let Ok(mapping) = EventSources::new(asked.app.parts.functions.clone()).get(&asked.who.scope, uuid)
+    {
+        // Allowed for the function that it has, and below for the one that it is to get.
+        facts::of_resource(&mut context, mapping.tags.clone());
+        let mut as_it_is = context.clone();
+        as_it_is.set("lambda:FunctionArn", mapping.function.arn().to_string());
+        ask(asked, action, Resource::find(asked, target)?, as_it_is)?;
+        if needs::mentioned(input).is_none() {
+            return Ok(());
+        }
     }
     ask(asked, action, Resource::find(asked, target)?, context.clone())?;
     for (action, target) in needs::further(input) {
