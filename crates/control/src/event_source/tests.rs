@@ -1,4 +1,6 @@
-//! The rules of each kind of source, as tables.
+//! The rules of each kind of source, as tables: the least that it needs, what it has not, which values it takes.
+//!
+//! Pure: no store, no function and no clock; what needs these is tested through the conformance tables.
 
 use model::event_source::{DocumentDbSettings, KafkaSettings, SourceAccess};
 
