@@ -6,6 +6,7 @@
 //! that it reads is that of policies ([`policy`]): a language whose meaning lives here.
 
 pub mod access;
+pub mod capacity;
 pub mod code_signing;
 mod durable;
 pub mod event_source;

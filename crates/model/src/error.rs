@@ -45,6 +45,9 @@ pub enum ServiceError {
     /// A function has as many aliases as it may.
     #[error("{0}")]
     AliasLimitExceeded(String),
+    /// An account has as many capacity providers as it may.
+    #[error("{0}")]
+    CapacityProviderLimitExceeded(String),
     /// The account's code storage is full.
     #[error("{0}")]
     CodeStorageExceeded(String),

@@ -71,6 +71,8 @@ pub const EVENT_SOURCE_MAPPINGS_MAX: usize = 10_000;
 pub const EVENT_FILTERS_MAX: usize = 5;
 /// Event source mappings listed on one page.
 pub const EVENT_SOURCE_MAPPINGS_PAGE_MAX: usize = 100;
+/// Capacity providers of one account in one region.
+pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Layers of one function.
 pub const LAYERS_MAX: usize = 5;
 /// A container image, unpacked: 10 GB.

@@ -93,6 +93,9 @@ pub fn answer(error: &ServiceError) -> Answer {
         ServiceError::PolicyLengthExceeded(_) => of(errors::POLICY_LENGTH_EXCEEDED_EXCEPTION),
         ServiceError::PublicPolicy(_) => of(errors::PUBLIC_POLICY_EXCEPTION),
         ServiceError::AliasLimitExceeded(_) => of(errors::ALIAS_LIMIT_EXCEEDED_EXCEPTION),
+        ServiceError::CapacityProviderLimitExceeded(_) => {
+            of(errors::CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION)
+        }
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::CodeSigningConfigNotFound(_) => of(errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION),
         ServiceError::CodeVerificationFailed(_) => of(errors::CODE_VERIFICATION_FAILED_EXCEPTION),
@@ -267,6 +270,8 @@ mod tests {
         check(E::UnsupportedMediaType(m()), 415, "UnsupportedMediaTypeException", false, user_lower);
         check(E::PreconditionFailed(m()), 412, "PreconditionFailedException", false, user_lower);
         check(E::AliasLimitExceeded(m()), 400, "AliasLimitExceededException", false, user_lower);
+        let code = "CapacityProviderLimitExceededException";
+        check(E::CapacityProviderLimitExceeded(m()), 400, code, false, user_lower);
         check(E::CodeStorageExceeded(m()), 400, "CodeStorageExceededException", false, user_lower);
         check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);

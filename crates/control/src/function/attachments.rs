@@ -2,6 +2,7 @@
 //! function, in the same durable write.
 
 use model::alias::Alias;
+use model::capacity::FunctionScaling;
 use model::code_signing::FunctionCodeSigning;
 use model::concurrency::ReservedConcurrency;
 use model::event_invoke::EventInvokeConfig;
@@ -35,6 +36,8 @@ pub(super) struct Attachments {
     pub(super) recursion: Table<Recursion>,
     /// Who may sign the code; its name is empty.
     pub(super) signing: Table<FunctionCodeSigning>,
+    /// How many environments versions may have, by version.
+    pub(super) scaling: Table<FunctionScaling>,
 }
 
 impl Attachments {
@@ -49,6 +52,7 @@ impl Attachments {
             runtimes: Table::load(records).await?,
             recursion: Table::load(records).await?,
             signing: Table::load(records).await?,
+            scaling: Table::load(records).await?,
         })
     }
 
@@ -64,6 +68,7 @@ impl Attachments {
             &self.runtimes,
             &self.recursion,
             &self.signing,
+            &self.scaling,
         ]
     }
 }

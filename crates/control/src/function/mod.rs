@@ -9,6 +9,7 @@
 
 mod alias;
 mod attachments;
+mod capacity;
 mod concurrency;
 mod event_invoke;
 mod images;
@@ -51,14 +52,15 @@ use store::records::typed::TypedRecords;
 use store::records::{RecordError, Revision};
 
 use crate::durable::{not_written, to_the_end};
-use crate::iam::Iam;
 use crate::event_source::Mappings;
+use crate::iam::Iam;
 use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
 use crate::package::Packages;
 use crate::permission::Documents;
 pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
 use attachments::Attachments;
+use capacity::Providers;
 pub use concurrency::AccountSettings;
 pub use event_invoke::{EventInvokeChange, EventInvokePage};
 use images::FunctionImages;
@@ -66,6 +68,7 @@ pub use images::is_resolved;
 use intake::Fit;
 use live::{Live, Published};
 pub use management::ManagedRuntime;
+pub(crate) use noted::check_key;
 pub use noted::{NotedChange, VpcChange};
 pub use permissions::Place;
 use reference::{one_qualifier, own_id, own_latest};
@@ -124,6 +127,7 @@ struct Inner {
     documents: Documents,
     signing: Signing,
     mappings: Mappings,
+    capacity: Providers,
     images: FunctionImages,
     /// Held while concurrency is reserved.
     reserving: tokio::sync::Mutex<()>,
@@ -175,6 +179,7 @@ impl Functions {
         let attachments = Attachments::load(&parts.records).await?;
         let signing = Signing::load(&parts.records).await?;
         let mappings = Mappings::load(&parts.records).await?;
+        let capacity = Providers::load(&parts.records).await?;
         let images = FunctionImages::new(parts.images.clone(), Arc::clone(&parts.clock));
         let functions = Self(Arc::new(Inner {
             parts,
@@ -185,6 +190,7 @@ impl Functions {
             documents: Documents::default(),
             signing,
             mappings,
+            capacity,
             images,
             reserving: tokio::sync::Mutex::default(),
             preparing: Mutex::default(),
@@ -236,7 +242,7 @@ impl Functions {
         let settings = request.settings.into_settings(kind, &self.surroundings(&id.scope))?;
         parts.iam.check_execution_role(&settings.role)?;
         check_tags(&request.tags)?;
-        noted::check_key(request.origin.kms_key.as_deref())?;
+        check_key(request.origin.kms_key.as_deref())?;
         self.check_runtime(&settings.start, settings.architecture)?;
         self.check_first_signature(&id, &request.source, request.code_signing.as_deref())?;
         let reservation = registry.reserve(&id).ok_or_else(exists)?;
@@ -281,13 +287,25 @@ impl Functions {
         count_max: usize,
         all_versions: bool,
     ) -> Result<Page, ServiceError> {
+        let wanted = |function: &Function| all_versions || function.version == Version::Latest;
+        self.page(caller, marker, count_max, wanted)
+    }
+
+    /// The wanted versions of the functions of a scope by name and number, a page at a time.
+    fn page(
+        &self,
+        scope: &Scope,
+        marker: Option<&str>,
+        count_max: usize,
+        wanted: impl Fn(&Function) -> bool,
+    ) -> Result<Page, ServiceError> {
         let parse = |text: &str| {
             let (name, version) = text.split_once(':')?;
             Some((FunctionName::parse(name).ok()?, Version::parse(version).ok()?))
         };
         let after = marker.map(|marker| marker::decode(marker, parse)).transpose()?;
         let count_max = count_max.clamp(1, limits::LIST_PAGE_MAX);
-        let (functions, has_more) = self.0.registry.page(caller, after.as_ref(), count_max, all_versions);
+        let (functions, has_more) = self.0.registry.page(scope, after.as_ref(), count_max, wanted);
         let next = functions.last().filter(|_| has_more);
         let next = next.map(|last| marker::encode(&format!("{}:{}", last.id.name, last.version)));
         Ok(Page { functions, next })

@@ -124,7 +124,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ServiceError> {
 ///
 /// # Errors
 /// `InvalidParameterValue`.
-pub(super) fn check_key(arn: Option<&str>) -> Result<(), ServiceError> {
+pub(crate) fn check_key(arn: Option<&str>) -> Result<(), ServiceError> {
     match arn {
         Some(arn) if service_of(arn) != Some("kms") => {
             invalid(&format!("{} is not the ARN of an AWS KMS key.", shown(arn)))

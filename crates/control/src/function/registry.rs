@@ -109,20 +109,20 @@ impl Registry {
         self.look(id, Live::clone)
     }
 
-    /// Up to `count_max` snapshots of a scope, by name and then by version, after the given one; and whether there are
-    /// more. Only `$LATEST` of each function, unless all versions are asked for.
+    /// Up to `count_max` wanted snapshots of a scope, by name and then by version, after the given one; and whether there
+    /// are more.
     pub fn page(
         &self,
         scope: &Scope,
         after: Option<&(FunctionName, Version)>,
         count_max: usize,
-        all_versions: bool,
+        wanted: impl Fn(&Function) -> bool,
     ) -> (Vec<Arc<Function>>, bool) {
         let all = self.read();
         let Some(shelf) = all.scopes.get(scope) else { return (Vec::new(), false) };
         let from = after.map_or(Bound::Unbounded, |(name, _)| Bound::Included(name));
         let live = shelf.slots.range((from, Bound::Unbounded)).filter_map(|(_, slot)| slot.live());
-        let shown = live.flat_map(|live| live.shown().take(if all_versions { usize::MAX } else { 1 }));
+        let shown = live.flat_map(Live::shown).filter(|function| wanted(function));
         let is_after = |function: &&Arc<Function>| {
             after.is_none_or(|(name, version)| (&function.id.name, function.version) > (name, *version))
         };

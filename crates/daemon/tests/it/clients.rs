@@ -116,6 +116,11 @@ fn functions_are_configured_labelled_and_guarded() {
 }
 
 #[test]
+fn capacity_providers_are_kept_for_who_uses_them() {
+    check("capacity.py");
+}
+
+#[test]
 fn the_vendors_python_client_runs_unmodified() {
     check("vendor/python_client.py");
 }

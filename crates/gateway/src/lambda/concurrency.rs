@@ -3,10 +3,11 @@
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
 use http::Response;
+use model::capacity::ScalingBounds;
 use model::limits;
 use wire::lambda as api;
 
-use super::{Asked, request, respond, unserved};
+use super::{Asked, capacity, request, respond, unserved};
 use crate::respond::{Body, Failure};
 
 pub async fn put_function_concurrency(
@@ -93,15 +94,44 @@ pub async fn get_account_settings(
 }
 
 pub async fn put_function_scaling_config(
-    _: &Asked<'_>,
-    _: api::PutFunctionScalingConfigRequest,
+    asked: &Asked<'_>,
+    input: api::PutFunctionScalingConfigRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("PutFunctionScalingConfig")
+    unserved::check_published(input.qualifier.as_deref())?;
+    let reference = request::reference(input.function_name.as_deref())?;
+    let qualifier = request::qualifier(input.qualifier.as_deref())?;
+    let bounds = input.function_scaling_config.unwrap_or_default();
+    // The model allows no negative numbers.
+    let number = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok());
+    let bounds = ScalingBounds {
+        min: number(bounds.min_execution_environments),
+        max: number(bounds.max_execution_environments),
+    };
+    let functions = &asked.app.parts.functions;
+    let function = functions.bound_scaling(&asked.who.scope, &reference, qualifier.as_ref(), bounds).await?;
+    let function_state = Some(capacity::state_of(&function));
+    let response = api::PutFunctionScalingConfigResponse { function_state };
+    Ok(respond::<api::PutFunctionScalingConfigRequest, _>(&response))
 }
 
 pub async fn get_function_scaling_config(
-    _: &Asked<'_>,
-    _: api::GetFunctionScalingConfigRequest,
+    asked: &Asked<'_>,
+    input: api::GetFunctionScalingConfigRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("GetFunctionScalingConfig")
+    unserved::check_published(input.qualifier.as_deref())?;
+    let reference = request::reference(input.function_name.as_deref())?;
+    let qualifier = request::qualifier(input.qualifier.as_deref())?;
+    let functions = &asked.app.parts.functions;
+    let (function, bounds) = functions.scaling_bounds(&asked.who.scope, &reference, qualifier.as_ref())?;
+    let number = |count: Option<u32>| count.and_then(|count| i32::try_from(count).ok());
+    let bounds = (bounds != ScalingBounds::default()).then(|| api::FunctionScalingConfig {
+        min_execution_environments: number(bounds.min),
+        max_execution_environments: number(bounds.max),
+    });
+    let response = api::GetFunctionScalingConfigResponse {
+        function_arn: Some(capacity::version_arn(&function)),
+        applied_function_scaling_config: bounds.clone(),
+        requested_function_scaling_config: bounds,
+    };
+    Ok(respond::<api::GetFunctionScalingConfigRequest, _>(&response))
 }

@@ -2,6 +2,7 @@
 //!
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
+use control::capacity::Capacity;
 use control::code_signing::CodeSigning;
 use control::event_source::EventSources;
 use control::tags::{TagChange, Tagged, TaggedArn};
@@ -50,6 +51,7 @@ fn keeper(asked: &Asked<'_>, meant: &TaggedArn, arn: &str) -> Result<Box<dyn Tag
         "function" => Ok(Box::new(functions.clone())),
         "code-signing-config" => Ok(Box::new(CodeSigning::new(functions.clone()))),
         "event-source-mapping" => Ok(Box::new(EventSources::new(functions.clone()))),
+        "capacity-provider" => Ok(Box::new(Capacity::new(functions.clone()))),
         _ => Err(ServiceError::ResourceNotFound(format!("Resource not found: {arn}"))),
     }
 }

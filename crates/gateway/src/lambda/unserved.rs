@@ -41,6 +41,14 @@ pub fn check_publish(input: &api::PublishVersionRequest) -> Result<(), ServiceEr
     refuse(&[("PublishTo", input.publish_to.is_some())])
 }
 
+/// Checks the version that a scaling configuration is for.
+///
+/// # Errors
+/// As [`check_create`].
+pub fn check_published(qualifier: Option<&str>) -> Result<(), ServiceError> {
+    refuse(&[("the qualifier $LATEST.PUBLISHED", qualifier == Some("$LATEST.PUBLISHED"))])
+}
+
 /// Checks an invocation.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! A form that was released is never edited; a change is a new version.
 
 mod alias;
+mod capacity;
 mod code_signing;
 mod concurrency;
 mod event_invoke;

@@ -100,6 +100,10 @@ pub(super) fn further(input: &Input) -> impl Iterator<Item = (&'static str, Targ
     let (role, layers) = match input {
         Input::CreateFunction(input) => (input.role.as_deref(), input.layers.as_deref()),
         Input::UpdateFunctionConfiguration(input) => (input.role.as_deref(), input.layers.as_deref()),
+        Input::CreateCapacityProvider(input) => {
+            let permissions = input.permissions_config.as_ref();
+            (permissions.and_then(|it| it.capacity_provider_operator_role_arn.as_deref()), None)
+        }
         _ => (None, None),
     };
     let role = role.map(|arn| ("iam:PassRole", Target::Role(arn)));
