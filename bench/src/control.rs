@@ -165,7 +165,9 @@ fn function(number: u64) -> anyhow::Result<Function> {
             timeout_s: 3,
             memory_mb: 128,
             ephemeral_mb: 512,
-            environment: Environment(BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value)))),
+            environment: Environment(
+                BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value))).into(),
+            ),
             architecture: Architecture::HOST,
             tracing: TracingMode::PassThrough,
             logging: Logging {
@@ -186,7 +188,7 @@ fn function(number: u64) -> anyhow::Result<Function> {
         last_modified: Timestamp::from_millis(1_764_000_000_000),
         state: State::Active,
         last_update: UpdateStatus::Successful,
-        tags: BTreeMap::from([("team".to_owned(), format!("team-{}", number % 20))]),
+        tags: BTreeMap::from([("team".to_owned(), format!("team-{}", number % 20))]).into(),
     })
 }
 

@@ -41,10 +41,11 @@ impl<T: Stored> Table<T> {
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(records: &TypedRecords) -> Result<Self, RecordError> {
         let mut owners = Owners::<T>::new();
-        for (value, stored) in records.load::<T>().await? {
+        let take = |value: T, stored| {
             let (owner, name) = (value.owner(), value.name());
             owners.entry(owner).or_default().insert(name, Entry { value: Arc::new(value), stored });
-        }
+        };
+        records.each(take).await?;
         Ok(Self { records: records.clone(), owners: RwLock::new(owners) })
     }
 

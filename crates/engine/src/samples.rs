@@ -1,7 +1,6 @@
 //! Values for tests: a function with nothing special about it, and an invocation of it. Tests change what they are
 //! about and leave the rest. Compiled for tests only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,7 +55,7 @@ pub(crate) fn function() -> Function {
         last_modified: Timestamp::from_millis(0),
         state: State::Active,
         last_update: UpdateStatus::Successful,
-        tags: BTreeMap::new(),
+        tags: Default::default(),
     }
 }
 

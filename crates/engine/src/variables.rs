@@ -31,7 +31,7 @@ pub(crate) fn of(
     for (name, value) in language {
         set(name, value);
     }
-    for (name, value) in &function.settings.environment.0 {
+    for (name, value) in function.settings.environment.0.iter() {
         set(name, value);
     }
     let settings = &function.settings;

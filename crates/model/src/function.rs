@@ -2,7 +2,6 @@
 //! waiters watch. A [`Function`] is a snapshot of one version; changing a function makes a new snapshot with a
 //! new revision, so that a running invocation always sees one consistent whole.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use crate::id::{Digest, RevisionId};
 use crate::limits;
 use crate::name::Version;
 use crate::noted::{DirectRead, Noted, Origin};
+use crate::pairs::Pairs;
 use crate::runtime::RuntimeName;
 use crate::time::Timestamp;
 
@@ -37,7 +37,7 @@ pub struct Function {
     /// How the last change of settings or code went.
     pub last_update: UpdateStatus,
     /// The owner's labels; some, such as `dormouse:idle-seconds`, steer Dormouse itself.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Pairs,
 }
 
 /// The settings of a function, every one of them chosen by its owner or defaulted.
@@ -155,11 +155,11 @@ impl Settings {
 
 /// Environment variables. Their values are secrets: `Debug` shows names only.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Environment(pub BTreeMap<String, String>);
+pub struct Environment(pub Pairs);
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -323,7 +323,7 @@ impl Function {
     /// Whether idle environments are frozen: unless the tag `dormouse:freeze` says `false`.
     #[must_use]
     pub fn freezes(&self) -> bool {
-        self.tags.get("dormouse:freeze").is_none_or(|text| text != "false")
+        self.tags.get("dormouse:freeze") != Some("false")
     }
 
     /// The longest run of one invocation.

@@ -2,6 +2,7 @@
 //! well formed; none of them converts silently into another.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not the id it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +53,9 @@ impl fmt::Debug for AccountId {
     }
 }
 
-/// A region's name. Any name of lower-case letters, digits and hyphens is a region.
+/// A region's name. Any name of lower-case letters, digits and hyphens is a region. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Region(String);
+pub struct Region(Arc<str>);
 
 impl Region {
     /// Longest region name that is accepted.
@@ -66,13 +67,13 @@ impl Region {
         if text.is_empty() || text.len() > Self::LENGTH_MAX || !text.bytes().all(legal) {
             return Err(refused(text, "a region name such as us-east-1"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The region used where nothing names another one.
     #[must_use]
     pub fn default_region() -> Self {
-        Self("us-east-1".to_owned())
+        Self("us-east-1".into())
     }
 
     /// The name.

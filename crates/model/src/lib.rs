@@ -25,6 +25,7 @@ pub mod log;
 pub mod management;
 pub mod name;
 pub mod noted;
+pub mod pairs;
 pub mod port;
 pub mod resource_policy;
 pub mod runtime;

@@ -4,12 +4,13 @@
 //! Source: Lambda API reference, parameter `FunctionName` of `Invoke` and its kin.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::id::{AccountId, IdError, Region};
 
-/// The name of a function: 1 to 64 letters, digits, hyphens and underscores.
+/// The name of a function: 1 to 64 letters, digits, hyphens and underscores. Clones share the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FunctionName(String);
+pub struct FunctionName(Arc<str>);
 
 impl FunctionName {
     /// Longest function name.
@@ -21,7 +22,7 @@ impl FunctionName {
         if text.is_empty() || text.len() > Self::LENGTH_MAX || !text.bytes().all(legal) {
             return Err(IdError { text: text.chars().take(80).collect(), expected: "a function name" });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The name.

@@ -5,13 +5,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::function::Image;
 
 /// A runtime identifier. The list that AWS knows is part of the API model in `wire`; here any identifier of a
-/// known family parses, so that a newer version needs no change.
+/// known family parses, so that a newer version needs no change. Clones share the
+/// text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuntimeName(String);
+pub struct RuntimeName(Arc<str>);
 
 /// The language behind a runtime identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,7 +110,7 @@ impl RuntimeName {
     /// Takes an identifier as it stands.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     /// The identifier.
@@ -130,7 +132,7 @@ impl RuntimeName {
     }
 
     fn parse(&self) -> (Family, Option<LanguageVersion>) {
-        let text = self.0.as_str();
+        let text = self.as_str();
         if matches!(text, "provided" | "provided.al2" | "provided.al2023") {
             return (Family::Provided, None);
         }

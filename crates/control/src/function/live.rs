@@ -3,16 +3,14 @@
 //! Immutable and cheap to clone: a change makes a new one and the registry shows it. Snapshots made from the same
 //! settings share them, so that a version costs little more than its name.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::arn::FunctionId;
 use model::function::{Code, Function, State};
 use model::id::Digest;
 use model::name::Version;
 use store::records::Revision;
 
-use super::images::{is_resolved, is_runnable};
+use super::images::is_resolved;
 
 /// See the module's description.
 #[derive(Clone)]
@@ -40,34 +38,6 @@ impl Live {
     /// A function without published versions.
     pub fn new(current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) -> Self {
         Self { current, serving, stored, published: Arc::default() }
-    }
-
-    /// The functions that stored snapshots make up. Versions without their function are told to `orphan`.
-    pub fn assemble(
-        snapshots: impl IntoIterator<Item = (Function, Revision)>,
-        mut orphan: impl FnMut(&Function),
-    ) -> Vec<Self> {
-        type Parts = (Option<(Function, Revision)>, Vec<Published>);
-        let mut functions = BTreeMap::<FunctionId, Parts>::new();
-        for (function, stored) in snapshots {
-            let (latest, published) = functions.entry(function.id.clone()).or_default();
-            match function.version {
-                Version::Latest => *latest = Some((function, stored)),
-                Version::Published(_) => published.push(Published { function: Arc::new(function), stored }),
-            }
-        }
-        let assembled = functions.into_values().filter_map(|(latest, published)| {
-            let Some((latest, stored)) = latest else {
-                published.iter().for_each(|version| orphan(&version.function));
-                return None;
-            };
-            let current = Arc::new(latest);
-            // No environment outlived the earlier run, so there is no older snapshot that could serve.
-            let runs = current.state == State::Active && is_runnable(&current.code);
-            let serving = runs.then(|| Arc::clone(&current));
-            Some(Self::new(current, serving, stored).with_versions(published))
-        });
-        assembled.collect()
     }
 
     /// The same with these versions added, or put in the place of those of the same number.
@@ -103,19 +73,19 @@ impl Live {
     /// Puts versions in: they have the tags of their function, since AWS knows tags of functions only, and share
     /// settings with their neighbours where these are equal.
     fn share(self, mut published: Vec<Published>) -> Self {
-        let mut settings = Arc::clone(&self.current.settings);
+        let mut settings = &self.current.settings;
         for version in published.iter_mut().rev() {
             let of = &version.function;
-            let is_copy = of.settings == settings && !Arc::ptr_eq(&of.settings, &settings);
-            if is_copy || of.tags != self.current.tags {
-                let mut shared = Function::clone(of);
+            let is_copy = !Arc::ptr_eq(&of.settings, settings) && of.settings == *settings;
+            if is_copy || !of.tags.is_shared_with(&self.current.tags) {
+                let shared = Arc::make_mut(&mut version.function);
+                shared.id = self.current.id.clone();
                 shared.tags = self.current.tags.clone();
                 if is_copy {
-                    shared.settings = Arc::clone(&settings);
+                    shared.settings = Arc::clone(settings);
                 }
-                version.function = Arc::new(shared);
             }
-            settings = Arc::clone(&version.function.settings);
+            settings = &version.function.settings;
         }
         Self { published: published.into(), ..self }
     }

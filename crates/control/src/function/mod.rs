@@ -8,6 +8,7 @@
 //! Transport-free: requests arrive as domain types and refusals leave as `ServiceError` in AWS's wording.
 
 mod alias;
+mod assembly;
 mod attachments;
 mod capacity;
 mod concurrency;
@@ -59,6 +60,7 @@ use crate::marker;
 use crate::package::Packages;
 use crate::permission::Documents;
 pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
+use assembly::Assembly;
 use attachments::Attachments;
 use capacity::Providers;
 pub use concurrency::AccountSettings;
@@ -169,8 +171,9 @@ impl Functions {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn open(parts: Parts) -> Result<Self, RecordError> {
-        let stored = parts.records.load::<Function>().await?;
-        let live = Live::assemble(stored, |version| {
+        let mut assembly = Assembly::default();
+        parts.records.each(|function, stored| assembly.add(function, stored)).await?;
+        let live = assembly.finish(|version| {
             tracing::error!(function = %version.id.arn(), version = %version.version, "a version has no function");
         });
         let registry = Arc::new(Registry::load(live));
@@ -265,7 +268,7 @@ impl Functions {
             last_modified: parts.clock.now(),
             state: State::Pending,
             last_update: UpdateStatus::Successful,
-            tags: request.tags,
+            tags: request.tags.into(),
         };
         let version = request.publish.then(|| self.version_of(&function, 1, None));
         let live = self.insert(function, version, request.code_signing.as_deref()).await?;

@@ -130,7 +130,7 @@ impl Functions {
     /// The labels of a function, of which conditions may speak; none if there is no such function.
     #[must_use]
     pub fn tags_of(&self, id: &FunctionId) -> BTreeMap<String, String> {
-        self.0.registry.get(id).map(|live| live.current.tags.clone()).unwrap_or_default()
+        self.0.registry.look(id, |live| live.current.tags.to_map()).unwrap_or_default()
     }
 
     fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {

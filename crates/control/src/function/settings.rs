@@ -292,8 +292,8 @@ fn check_range(name: &str, value: u32, range: &std::ops::RangeInclusive<u32>) ->
 /// Values never show in messages: they may be secrets.
 fn check_environment(Environment(variables): &Environment) -> Result<(), ServiceError> {
     const PREFIX: &str = "Lambda was unable to configure your environment variables because";
-    let reserved: Vec<&str> =
-        variables.keys().map(String::as_str).filter(|name| RESERVED_VARIABLES.contains(name)).collect();
+    let names = variables.iter().map(|(name, _)| name);
+    let reserved: Vec<&str> = names.filter(|name| RESERVED_VARIABLES.contains(name)).collect();
     if !reserved.is_empty() {
         return invalid(&format!(
             "{PREFIX} the environment variables you have provided contains reserved keys that are currently not \
@@ -373,7 +373,7 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> Option<Environment> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Some(Environment(variables.iter().map(own).collect()))
+        Some(Environment(variables.iter().map(own).collect::<BTreeMap<_, _>>().into()))
     }
 
     fn check_refused(change: Change, expect: &str) {

@@ -9,6 +9,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::Function;
 use model::name::FunctionName;
+use model::pairs::Pairs;
 use model::port::Pending;
 
 use super::Functions;
@@ -22,7 +23,7 @@ const STEERING: &str = "dormouse:";
 impl Tagged for Functions {
     fn tags(&self, scope: &Scope, id: &str) -> Result<Tags, ServiceError> {
         let id = function_id(scope, id)?;
-        let tags = self.0.registry.look(&id, |live| live.current.tags.clone());
+        let tags = self.0.registry.look(&id, |live| live.current.tags.to_map());
         tags.ok_or_else(|| not_found(&id, None))
     }
 
@@ -44,8 +45,9 @@ impl Functions {
     async fn change_tags_now(&self, id: &FunctionId, change: TagChange) -> Result<(), ServiceError> {
         let claim = self.claim_in_turn(id).await?;
         let (before, served) = (Arc::clone(&claim.live.current), claim.live.serving.clone());
-        let tags = change.apply(before.tags.clone())?;
+        let tags = change.apply(before.tags.to_map())?;
         check_tags(&tags)?;
+        let tags = Pairs::from(tags);
         let is_steered_anew = !steering(&before.tags).eq(steering(&tags));
         let tagged = |function: &Function| Function { tags: tags.clone(), ..function.clone() };
         // What runs gets them as well, whether or not it is what is shown.
@@ -59,7 +61,7 @@ impl Functions {
     }
 }
 
-fn steering(tags: &Tags) -> impl Iterator<Item = (&String, &String)> {
+fn steering(tags: &Pairs) -> impl Iterator<Item = (&str, &str)> {
     tags.iter().filter(|(key, _)| key.starts_with(STEERING))
 }
 

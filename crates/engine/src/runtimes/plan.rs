@@ -73,7 +73,7 @@ pub(super) fn of_interpreter(function: &Function, language: &Bootstrap, interpre
         ("{old_space_mb}", (memory_mb - memory_mb / 10).to_string()),
         ("{semi_space_mb}", (memory_mb / 10 / 2).to_string()),
     ]);
-    let variable = |name: &str| settings.environment.0.get(name).map(String::as_str);
+    let variable = |name: &str| settings.environment.0.get(name);
     let manifest = &language.manifest;
     let argv = manifest.start.argv_for(variable).into_iter();
     let argv = argv.map(|text| fill(text, &values, memory_mb).into()).collect();

@@ -69,7 +69,7 @@ pub fn listed(function: &Function, qualifier: Option<&Qualifier>) -> api::Functi
     let arn = qualifier.map_or_else(|| function.id.arn(), |q| function.id.qualified_arn(q));
     let variables = &settings.environment.0;
     let environment = (!variables.is_empty())
-        .then(|| api::EnvironmentResponse { variables: Some(variables.clone()), error: None });
+        .then(|| api::EnvironmentResponse { variables: Some(variables.to_map()), error: None });
     let tracing = match settings.tracing {
         TracingMode::Active => api::TracingMode::Active,
         TracingMode::PassThrough => api::TracingMode::PassThrough,

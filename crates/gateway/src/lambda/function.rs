@@ -53,7 +53,7 @@ pub fn get(asked: &Asked<'_>, input: &api::GetFunctionRequest) -> Result<Respons
     let response = api::GetFunctionResponse {
         configuration: Some(configuration(functions, &function, shown)),
         code: Some(code),
-        tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
+        tags: (!function.tags.is_empty()).then(|| function.tags.to_map()),
         concurrency: functions.reserved_concurrency(&asked.who.scope, &own(&reference))?.map(|executions| {
             api::Concurrency { reserved_concurrent_executions: i32::try_from(executions).ok() }
         }),

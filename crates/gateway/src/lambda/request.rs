@@ -304,7 +304,7 @@ fn number(value: Option<i32>) -> Option<u32> {
 }
 
 fn environment(asked: &api::Environment) -> Environment {
-    Environment(asked.variables.clone().unwrap_or_default())
+    Environment(asked.variables.clone().unwrap_or_default().into())
 }
 
 fn tracing(asked: &api::TracingConfig) -> Option<TracingMode> {

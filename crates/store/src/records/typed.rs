@@ -3,22 +3,24 @@
 //!
 //! A kind of record is one implementation of [`Stored`], in `schema`. Knows keys and forms, not what they mean.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
 use model::id::AccountId;
+use tokio::task::spawn_blocking;
 
 use super::{Change, Key, Record, RecordError, Records, Revision, Write};
 use crate::schema::SchemaError;
 use crate::seal::Sealer;
 
-/// Records of an older form that are replaced in one write.
-const UPGRADES_AT_ONCE: usize = 500;
-
-/// Records that are fetched at once.
+/// Records that are fetched at once, and those of an older form among them replaced in one write.
 const PAGE_MAX: usize = 500;
+
+/// Pages that are being read at a time, beside the one that is being fetched.
+const PAGES_HELD_MAX: usize = 2;
 
 /// What records can belong to.
 pub trait Owner: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {
@@ -80,6 +82,13 @@ pub trait Stored: Sized + Send + Sync + 'static {
     fn decode(bytes: &[u8], sealer: &Sealer) -> Result<Self, SchemaError>;
 }
 
+/// The values of a page.
+struct Read<T> {
+    newest: Vec<(T, Revision)>,
+    /// Those that were stored in an older form.
+    outdated: Vec<(T, Revision)>,
+}
+
 /// Reads and writes records of known forms. Clones share the store.
 #[derive(Clone)]
 pub struct TypedRecords {
@@ -100,45 +109,65 @@ impl TypedRecords {
         Self { records, sealer }
     }
 
-    /// Every record of a kind, for the start of the server. Those of an older form are replaced by the newest one, so
-    /// that what an older form showed does not stay.
+    /// Every record of a kind; see [`TypedRecords::each`].
+    ///
+    /// # Errors
+    /// As [`TypedRecords::each`].
+    pub async fn load<T: Stored>(&self) -> Result<Vec<(T, Revision)>, RecordError> {
+        let mut values = Vec::new();
+        self.each::<T>(|value, revision| values.push((value, revision))).await?;
+        Ok(values)
+    }
+
+    /// Gives every record of a kind to `take`, by owner, for the start of the server. Those of an older form are
+    /// replaced by the newest one, so that what an older form showed does not stay.
     ///
     /// # Errors
     /// [`RecordError::Unreadable`] if one cannot be understood: the server must not start as if it were not there.
-    pub async fn load<T: Stored>(&self) -> Result<Vec<(T, Revision)>, RecordError> {
-        let (mut values, mut outdated) = (Vec::new(), Vec::new());
-        let mut page = self.records.page(T::KIND, None, PAGE_MAX).await?;
-        while let Some(last) = page.last().map(|record| record.key.clone()) {
-            // The next page is fetched while this one is read, and no more than two are held: what only the start
-            // needs should not show in the memory of the server for ever.
-            let is_last = page.len() < PAGE_MAX;
-            let next = async {
-                if is_last { Ok(Vec::new()) } else { self.records.page(T::KIND, Some(&last), PAGE_MAX).await }
-            };
-            let read = async {
-                for record in page {
-                    if !T::is_newest(&record.value) {
-                        outdated.push(values.len());
-                    }
-                    values.push(self.read::<T>(record)?);
-                }
-                Ok(())
-            };
-            let (next, read) = tokio::join!(next, read);
-            read?;
-            page = next?;
-        }
-        for indices in outdated.chunks(UPGRADES_AT_ONCE) {
-            let upgrade = |&index: &usize| {
-                let (value, revision) = &values[index];
-                self.keep(value, Some(*revision))
-            };
-            let revisions = self.commit(indices.iter().map(upgrade).collect()).await?;
-            for (&index, revision) in indices.iter().zip(revisions) {
-                values[index].1 = revision;
+    pub async fn each<T: Stored>(&self, mut take: impl FnMut(T, Revision)) -> Result<(), RecordError> {
+        let mut reading = VecDeque::new();
+        let mut after = None;
+        loop {
+            let page = self.records.page(T::KIND, after.as_ref(), PAGE_MAX).await?;
+            after = page.last().filter(|_| page.len() == PAGE_MAX).map(|record| record.key.clone());
+            let reader = self.clone();
+            reading.push_back(spawn_blocking(move || reader.read_page::<T>(page)));
+            // Pages are read by other threads while the next one is fetched, but only a few are held: what only the
+            // start needs should not show in the memory of the server for ever.
+            let held_max = if after.is_some() { PAGES_HELD_MAX } else { 0 };
+            while reading.len() > held_max
+                && let Some(page) = reading.pop_front()
+            {
+                let Read { newest, outdated } = page.await.unwrap_or(Err(RecordError::Closed))?;
+                let upgraded = self.upgrade(outdated).await?;
+                newest.into_iter().chain(upgraded).for_each(|(value, revision)| take(value, revision));
+            }
+            if after.is_none() {
+                return Ok(());
             }
         }
-        Ok(values)
+    }
+
+    fn read_page<T: Stored>(&self, page: Vec<Record>) -> Result<Read<T>, RecordError> {
+        let mut read = Read { newest: Vec::with_capacity(page.len()), outdated: Vec::new() };
+        for record in page {
+            let values = if T::is_newest(&record.value) { &mut read.newest } else { &mut read.outdated };
+            values.push(self.read::<T>(record)?);
+        }
+        Ok(read)
+    }
+
+    /// Stores values of an older form anew.
+    async fn upgrade<T: Stored>(
+        &self,
+        outdated: Vec<(T, Revision)>,
+    ) -> Result<Vec<(T, Revision)>, RecordError> {
+        if outdated.is_empty() {
+            return Ok(outdated);
+        }
+        let upgrade = |(value, revision): &(T, Revision)| self.keep(value, Some(*revision));
+        let revisions = self.commit(outdated.iter().map(upgrade).collect()).await?;
+        Ok(outdated.into_iter().map(|(value, _)| value).zip(revisions).collect())
     }
 
     /// The write that keeps a value: a new one, or in the place of the one at `expected`.

@@ -51,7 +51,7 @@ pub(super) fn store(function: &domain::Function, sealer: &Sealer) -> stored::Fun
         },
         origin: noted::store_origin(&function.origin),
         settings: store_settings(&function.settings, seal(function, sealer)),
-        tags: function.tags.clone(),
+        tags: function.tags.to_map(),
     }
 }
 
@@ -66,7 +66,7 @@ fn seal(function: &domain::Function, sealer: &Sealer) -> stored::Variables {
         return stored::Variables::None;
     }
     // A map of strings cannot fail to become JSON.
-    let json = serde_json::to_vec(variables).unwrap_or_default();
+    let json = serde_json::to_vec(&variables.to_map()).unwrap_or_default();
     stored::Variables::Sealed(sealer.seal(&label(&function.id, function.version), &json))
 }
 
@@ -84,7 +84,7 @@ fn unseal(
             serde_json::from_slice(&json).map_err(illegal(FIELD))?
         }
     };
-    Ok(domain::Environment(map))
+    Ok(domain::Environment(map.into()))
 }
 
 impl From<domain::Zip> for stored::Zip {
@@ -210,7 +210,7 @@ pub(super) fn read(function: stored::Function, sealer: &Sealer) -> Result<domain
         },
         origin: noted::read_origin(function.origin),
         settings: Arc::new(read_settings(settings, environment)?),
-        tags: function.tags,
+        tags: function.tags.into(),
     })
 }
 

@@ -214,7 +214,7 @@ mod tests {
                 timeout_s: 29,
                 memory_mb: 1_769,
                 ephemeral_mb: 2_048,
-                environment: Environment(map(&[("TABLE", "orders"), ("EMPTY", "")])),
+                environment: Environment(map(&[("TABLE", "orders"), ("EMPTY", "")]).into()),
                 architecture: Architecture::Arm64,
                 tracing: TracingMode::Active,
                 logging: Logging {
@@ -235,7 +235,7 @@ mod tests {
             last_modified: Timestamp::from_millis(1_764_000_000_123),
             state: State::Failed { reason: "no such interpreter".to_owned() },
             last_update: UpdateStatus::InProgress,
-            tags: map(&[("dormouse:freeze", "false"), ("team", "images")]),
+            tags: map(&[("dormouse:freeze", "false"), ("team", "images")]).into(),
         }
     }
 

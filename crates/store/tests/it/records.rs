@@ -3,7 +3,7 @@
 //! The last test compares any sequence of writes and restarts with a map in memory; the ones before are the
 //! cases that a reader wants to see spelt out, damage by hand included.
 
-use model::function::Function;
+use model::function::{Environment, Function};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -53,10 +53,8 @@ async fn no_file_shows_an_environment_variable() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let mut secretive = function("one", "seen-in-the-clear");
-    std::sync::Arc::make_mut(&mut secretive.settings)
-        .environment
-        .0
-        .insert("PASSWORD".to_owned(), "correct-horse".to_owned());
+    let Environment(variables) = &mut std::sync::Arc::make_mut(&mut secretive.settings).environment;
+    *variables = BTreeMap::from([("PASSWORD".to_owned(), "correct-horse".to_owned())]).into();
     store.typed_records().insert(&secretive).await.unwrap();
     assert!(shows(dir.path(), b"seen-in-the-clear"), "the test looks in the wrong place");
     assert!(!shows(dir.path(), b"correct-horse") && !shows(dir.path(), b"PASSWORD"));
@@ -77,7 +75,7 @@ async fn what_an_older_form_showed_does_not_stay() {
 
     let store = Store::open(dir.path()).unwrap();
     let loaded = store.typed_records().load::<Function>().await.unwrap();
-    assert_eq!(loaded[0].0.settings.environment.0["TABLE"], "orders");
+    assert_eq!(loaded[0].0.settings.environment.0.get("TABLE"), Some("orders"));
     store.close().await;
     assert!(!shows(dir.path(), b"orders"));
 

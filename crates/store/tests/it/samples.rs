@@ -42,7 +42,7 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
             timeout_s: 3,
             memory_mb: 128,
             ephemeral_mb: 512,
-            environment: Environment(BTreeMap::from([("KEY".to_owned(), "value".to_owned())])),
+            environment: Environment(BTreeMap::from([("KEY".to_owned(), "value".to_owned())]).into()),
             architecture: Architecture::HOST,
             tracing: TracingMode::PassThrough,
             logging: Logging {
@@ -63,7 +63,7 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
         last_modified: Timestamp::from_millis(1),
         state: State::Active,
         last_update: UpdateStatus::Successful,
-        tags: BTreeMap::new(),
+        tags: Default::default(),
     }
 }
 
