@@ -246,3 +246,8 @@ fn what_was_acknowledged_survives_every_rude_end() {
 fn concurrency_is_reserved() {
     check("reserved_concurrency.py");
 }
+
+#[test]
+fn users_and_roles_may_do_what_their_policies_say() {
+    check_with("iam.py", with_binary);
+}
