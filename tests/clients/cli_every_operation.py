@@ -228,8 +228,8 @@ def durable():
         refused(command, none, *which)
     for command in ("delete-durable-execution", "pause-durable-execution", "resume-durable-execution"):
         refused(command, none, *which)
-    refused("get-durable-execution-state", none, *which, "--checkpoint-token", "dG9rZW4=")
-    refused("checkpoint-durable-execution", none, *which, "--checkpoint-token", "dG9rZW4=")
+    refused("get-durable-execution-state", "InvalidParameterValueException", *which, "--checkpoint-token", "dG9rZW4=")
+    refused("checkpoint-durable-execution", "InvalidParameterValueException", *which, "--checkpoint-token", "dG9rZW4=")
     for end in ("success", "failure", "heartbeat"):
         refused(f"send-durable-execution-callback-{end}", none, "--callback-id", "dG9rZW4=")
 

@@ -149,7 +149,7 @@ def whole(run, when):
         checks.equal(f"{when}: every {kind}", keys ^ run.world.keys(kind), set())
     statements = run.survey.statements(told)
     checks.equal(f"{when}: every statement", statements ^ run.world.keys("statement"), set())
-    for (kind, key), acknowledged in sorted(run.world.answers.items()):
+    for (kind, key), acknowledged in sorted(run.world.answers.items(), key=repr):
         if read := READS.get(kind):
             operation, values, part = read(key)
             answer = run.ask(operation, values)

@@ -84,7 +84,7 @@ class Known:
 
     def _of(self, kind, otherwise):
         """The key of something of this kind that exists, mostly."""
-        keys = sorted(key for found, key in self.world.answers if found == kind)
+        keys = sorted((key for found, key in self.world.answers if found == kind), key=repr)
         return self.random.choice(keys) if keys and self.random.random() < 0.9 else otherwise
 
     def _function(self):

@@ -203,7 +203,10 @@ pub fn skip<'de, A: MapAccess<'de>>(values: &mut A) -> Result<(), A::Error> {
 
 /// Reads a whole document. `null` gives the default, as AWS takes it.
 pub fn from_json<T: FromJson + Default>(text: &[u8]) -> Result<T, Malformed> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    // Texts that are passed over are not looked into, so all of it is checked first.
+    let text = std::str::from_utf8(text)
+        .map_err(|error| Malformed(format!("Could not parse request body into json: {error}")))?;
+    let mut reader = serde_json::Deserializer::from_str(text);
     let value = Seed(PhantomData).deserialize(&mut reader);
     value
         .and_then(|value| reader.end().map(|()| value.unwrap_or_default()))
