@@ -1,4 +1,7 @@
 //! The stored form of asynchronous invocation settings. Version 1; `golden/event-invoke-config-v1.json` is an example.
+//!
+//! Knows no rule: what was written was checked, and what is read is only well formed. A configuration is filed under its
+//! function and the qualifier that it belongs to.
 
 use model::arn::FunctionId;
 use model::event_invoke::EventInvokeConfig;

@@ -1,4 +1,7 @@
 //! The stored form of function URLs. Version 1; `golden/function-url-v1.json` is an example.
+//!
+//! Knows no rule: what was written was checked, and what is read is only well formed. A URL is filed under its function and
+//! the qualifier that it belongs to.
 
 use model::arn::FunctionId;
 use model::name::Qualifier;
