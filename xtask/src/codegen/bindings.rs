@@ -150,11 +150,13 @@ fn reply(source: &Source<'_>, output: &str) -> anyhow::Result<String> {
     }
     let read = lines.value(shape, "reply.read_document()");
     let from = if read.contains("reply.") { "reply" } else { "_" };
-    let mutable = if lines.write.is_empty() { "" } else { "mut " };
+    let write = match lines.write.as_str() {
+        "" => "Reply::new(http)".to_owned(),
+        write => format!("let mut reply = Reply::new(http);\n{write}reply"),
+    };
     Ok(format!(
         "impl Output for {output} {{\n\
-         fn reply(&self, http: &Http) -> Reply {{\nlet {mutable}reply = Reply::new(http);\n{}reply\n}}\n\n\
-         fn read({from}: &Reply) -> Result<Self, Malformed> {{\n{read}\n}}\n}}\n\n",
-        lines.write,
+         fn reply(&self, http: &Http) -> Reply {{\n{write}\n}}\n\n\
+         fn read({from}: &Reply) -> Result<Self, Malformed> {{\n{read}\n}}\n}}\n\n"
     ))
 }

@@ -266,7 +266,7 @@ impl EventSources {
                 (source.arn.clone(), source.endpoints.clone(), source.topics.clone(), source.queues.clone())
             };
             let same = old.id != new.id && old.function == new.function && old.qualifier == new.qualifier;
-            (same && a.kind == b.kind && places(a) == places(b)).then(|| old.id.uuid)
+            (same && a.kind == b.kind && places(a) == places(b)).then_some(old.id.uuid)
         };
         let of_scope = self.mappings().table.all(&new.id.scope);
         let Some(uuid) = of_scope.iter().find_map(|entry| is_same(&entry.value)) else { return Ok(()) };

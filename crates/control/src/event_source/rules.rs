@@ -165,7 +165,7 @@ pub(super) fn whole(kind: SourceKind, settings: &MappingSettings) -> Checked {
     if let Some(place) = &settings.on_failure {
         let service = place.split(':').nth(2).unwrap_or_default();
         let is_topic = place.starts_with("kafka://");
-        if !(is_topic && kind.is_kafka()) && !["sqs", "sns", "s3"].contains(&service) {
+        if !(["sqs", "sns", "s3"].contains(&service) || is_topic && kind.is_kafka()) {
             return refuse(format!(
                 "The provided destination config DestinationConfig.OnFailure {place} is not valid."
             ));

@@ -2135,8 +2135,7 @@ impl Output for DeleteCapacityProviderResponse {
 
 impl Output for DeleteCodeSigningConfigResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
@@ -2657,8 +2656,7 @@ impl Output for ListVersionsByFunctionResponse {
 
 impl Output for PauseDurableExecutionResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
@@ -2752,8 +2750,7 @@ impl Output for PutRuntimeManagementConfigResponse {
 
 impl Output for ResumeDurableExecutionResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
@@ -2763,8 +2760,7 @@ impl Output for ResumeDurableExecutionResponse {
 
 impl Output for SendDurableExecutionCallbackFailureResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
@@ -2774,8 +2770,7 @@ impl Output for SendDurableExecutionCallbackFailureResponse {
 
 impl Output for SendDurableExecutionCallbackHeartbeatResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
@@ -2785,8 +2780,7 @@ impl Output for SendDurableExecutionCallbackHeartbeatResponse {
 
 impl Output for SendDurableExecutionCallbackSuccessResponse {
     fn reply(&self, http: &Http) -> Reply {
-        let reply = Reply::new(http);
-        reply
+        Reply::new(http)
     }
 
     fn read(_: &Reply) -> Result<Self, Malformed> {
