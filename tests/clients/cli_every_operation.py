@@ -213,8 +213,8 @@ def capacity():
     # Of functions on managed instances alone, which run no code here.
     scaling = ("--qualifier", "$LATEST.PUBLISHED")
     limits = ("--function-scaling-config", "MinExecutionEnvironments=1,MaxExecutionEnvironments=2")
-    refused("put-function-scaling-config", "ResourceNotFoundException", *FUNCTION, *scaling, *limits)
-    refused("get-function-scaling-config", "ResourceNotFoundException", *FUNCTION, *scaling)
+    refused("put-function-scaling-config", "InvalidParameterValueException", *FUNCTION, *scaling, *limits)
+    refused("get-function-scaling-config", "InvalidParameterValueException", *FUNCTION, *scaling)
     aws("delete-capacity-provider", *which)
 
 
