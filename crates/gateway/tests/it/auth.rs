@@ -170,9 +170,10 @@ async fn other_services_and_operations_are_named() {
     assert!(message.contains("\"sqs\""), "{message}");
     let (status, code, _) = world.client().get("/2015-03-31/nonsense").await.error();
     assert_eq!((status, code.as_str()), (404, "UnknownOperationException"));
-    let (status, code, message) = world.client().get("/2015-03-31/event-source-mappings/").await.error();
+    let (status, code, message) =
+        world.client().get("/2019-09-30/functions/f/provisioned-concurrency?List=ALL").await.error();
     assert_eq!((status, code.as_str()), (501, "NotImplementedException"));
-    assert!(message.contains("ListEventSourceMappings"), "{message}");
+    assert!(message.contains("ListProvisionedConcurrencyConfigs"), "{message}");
     // Strangers do not learn which operations there are.
     let (_, code, _) = Client::new(world.address, None).get("/2015-03-31/nonsense").await.error();
     assert_eq!(code, "MissingAuthenticationTokenException");
