@@ -152,7 +152,11 @@ impl Functions {
         revision: Option<String>,
         change: impl Fn(Option<&str>) -> Result<Option<String>, ServiceError> + Send + Sync + 'static,
     ) -> Result<Option<Arc<FunctionPolicy>>, ServiceError> {
-        self.in_turn(&id.clone(), async move |functions, _| {
+        self.in_turn(&id.clone(), async move |functions, live| {
+            // Looked at again in turn: a policy must not outlive the version or alias that it belongs to.
+            if let Ok(qualifier) = Qualifier::parse(&qualifier) {
+                functions.check_qualifier(&live, &id, &qualifier)?;
+            }
             functions.change_policy_now(id, qualifier, revision.as_deref(), &change).await
         })
         .await
