@@ -62,7 +62,7 @@ pub fn measure(binary: &Path) -> anyhow::Result<()> {
     read("GetFunction", "/2015-03-31/functions/function-00042", &empty, &full)?;
     write("PutFunctionConcurrency", &full, |client, number| {
         let path = format!("/2017-10-31/functions/function-{number:05}/concurrency");
-        client.call("PUT", &path, br#"{"ReservedConcurrentExecutions":7}"#).map(drop)
+        client.call("PUT", &path, br#"{"ReservedConcurrentExecutions": 0}"#).map(drop)
     })?;
     write("CreateAlias", &full, |client, number| {
         let path = format!("/2015-03-31/functions/function-{number:05}/aliases");
