@@ -33,7 +33,6 @@ use http::Response;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::limits;
-use model::name::FunctionReference;
 use wire::lambda::{Input, Operation, route};
 use wire::rest_json::{self, Request};
 
@@ -380,13 +379,4 @@ async fn perform_other(asked: Asked<'_>, input: Input) -> Result<Response<Body>,
 /// The answer that an operation with input `I` gives.
 fn respond<I: rest_json::Call<Output = O>, O: rest_json::Output>(output: &O) -> Response<Body> {
     whole(output.reply(I::HTTP))
-}
-
-impl Asked<'_> {
-    /// A family's word on what it does to a function. The question itself was answered before anybody came here, for
-    /// every operation and with all that is known of the call: see [`access`].
-    #[allow(dead_code, reason = "families may say it, and none has to")]
-    fn authorize(&self, _action: &str, _reference: &FunctionReference) -> Result<(), ServiceError> {
-        Ok(())
-    }
 }
