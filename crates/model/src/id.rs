@@ -179,6 +179,11 @@ uuid_id!(
     "the id of an event source mapping"
 );
 uuid_id!(
+    /// Names one message of a queue.
+    MessageId,
+    "a message id"
+);
+uuid_id!(
     /// Names one request: an API call, and the invocation that it causes.
     RequestId,
     "a request id"
@@ -193,6 +198,34 @@ uuid_id!(
     EnvironmentId,
     "an environment id"
 );
+
+impl MessageId {
+    /// The id with these sixteen bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid(bytes))
+    }
+
+    /// The sixteen bytes, as they are kept.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.0
+    }
+}
+
+/// An event carries the id of the request that brought it.
+impl From<RequestId> for MessageId {
+    fn from(request: RequestId) -> Self {
+        Self(request.0)
+    }
+}
+
+/// The request that brought an event.
+impl From<MessageId> for RequestId {
+    fn from(message: MessageId) -> Self {
+        Self(message.0)
+    }
+}
 
 impl EnvironmentId {
     /// The 32 hexadecimal digits that close the name of the environment's log stream.

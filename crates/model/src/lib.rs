@@ -27,6 +27,7 @@ pub mod name;
 pub mod noted;
 pub mod pairs;
 pub mod port;
+pub mod queue;
 pub mod resource_policy;
 pub mod runtime;
 pub mod time;

@@ -14,10 +14,12 @@ pub mod disk;
 pub mod ledger;
 mod lock;
 pub mod logs;
+pub mod queue;
 pub mod records;
 mod schema;
 pub mod seal;
 pub mod secrets;
+mod sqlite;
 mod store;
 
 pub use schema::SchemaError;

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock              held by the one server that uses DIR
 //! DIR/records.sqlite3   control records (with its write-ahead log beside it)
+//! DIR/queue.sqlite3     messages that wait (likewise)
 //! DIR/blobs/            content-addressed files
 //! DIR/secrets/          the server's own secrets
 //! DIR/ledger/           usage
@@ -20,6 +21,7 @@ use crate::disk::{Disk, OsDisk, create_private_dir};
 use crate::ledger::{LedgerError, LedgerFiles};
 use crate::lock::{DataLock, LockError};
 use crate::logs::{LogError, LogFiles};
+use crate::queue::QueueFile;
 use crate::records::layers::LayerRecords;
 use crate::records::typed::TypedRecords;
 use crate::records::{EmbeddedRecords, RecordError, Records};
@@ -95,6 +97,7 @@ fn in_use(dir: &Path, holder: Option<u32>) -> String {
 #[derive(Debug)]
 pub struct Store {
     records: Arc<EmbeddedRecords>,
+    queue: Arc<QueueFile>,
     blobs: Arc<Blobs>,
     secrets: Arc<Secrets>,
     sealer: Arc<Sealer>,
@@ -117,10 +120,12 @@ impl Store {
         let lock = take_lock(dir)?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let records = Arc::new(EmbeddedRecords::open(&dir.join("records.sqlite3"))?);
+        let queue = Arc::new(QueueFile::open(&dir.join("queue.sqlite3"))?);
         let secrets = Arc::new(Secrets::open(&dir.join("secrets"), Arc::clone(&disk))?);
         let sealer = Arc::new(Sealer::open(&secrets)?);
         let store = Self {
             records,
+            queue,
             blobs: Arc::new(Blobs::open(&dir.join("blobs"), Arc::clone(&disk))?),
             secrets,
             sealer,
@@ -149,6 +154,12 @@ impl Store {
     #[must_use]
     pub fn typed_records(&self) -> TypedRecords {
         TypedRecords::new(self.records(), Arc::clone(&self.sealer))
+    }
+
+    /// Messages that wait.
+    #[must_use]
+    pub fn queue(&self) -> Arc<QueueFile> {
+        Arc::clone(&self.queue)
     }
 
     /// Packages and other large content.
@@ -183,6 +194,7 @@ impl Store {
             logs.close();
             ledger.close();
         });
+        self.queue.close().await;
         self.records.close().await;
         if files.await.is_err() {
             tracing::error!("closing the logs and the ledger was cut short");

@@ -5,22 +5,18 @@
 //! fails the whole group. Invariants: nothing is answered before its transaction is durable (write-ahead log,
 //! `synchronous=FULL`); only this module knows SQL.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use model::port::Pending;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::sqlite::{self, io};
 
 use super::{Change, Key, RECORD_BYTES_MAX, Record, RecordError, Records, Revision, Write};
 
 /// Writes that wait for the disk; further writers wait for a place. With [`RECORD_BYTES_MAX`] this bounds memory.
 const QUEUE_MAX: usize = 256;
-/// How long opening waits for a previous owner in this process to let go of the file.
-const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// `user_version` of the file: the layout of its tables, not of the values in them.
 const FORMAT: i64 = 1;
 
@@ -138,47 +134,8 @@ impl Records for EmbeddedRecords {
     }
 }
 
-fn io(
-    path: &Path,
-    operation: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> RecordError {
-    RecordError::Io { operation, path: path.to_owned(), source: Arc::new(source) }
-}
-
 fn connect(path: &Path) -> Result<Connection, RecordError> {
-    // The mode is set before SQLite sees the file; its log takes over the mode.
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| io(path, "create", source))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.busy_timeout(BUSY_WAIT_MAX)?;
-        // Exclusive, because nobody else may write; it also spares the shared-memory file.
-        connection.execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;",
-        )?;
-        let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok((connection, format))
-    });
-    let (mut connection, format) = opened.map_err(|source| io(path, "open", source))?;
-    match format {
-        0 => create_tables(&mut connection).map_err(|source| io(path, "create", source))?,
-        FORMAT => {}
-        found => return Err(RecordError::NewerFormat { path: path.to_owned(), found, known: FORMAT }),
-    }
-    Ok(connection)
-}
-
-fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(CREATE)?;
-    transaction.commit()
+    sqlite::connect(path, "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;", FORMAT, CREATE)
 }
 
 /// The thread's own state.

@@ -14,6 +14,7 @@ mod full_disk;
 mod layers;
 mod ledger;
 mod logs;
+mod queue;
 mod records;
 mod samples;
 mod secrets;

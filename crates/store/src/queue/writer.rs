@@ -1,0 +1,191 @@
+//! The thread that owns the queue's file.
+//!
+//! It takes whatever has come since the last sync, applies it in one transaction, hands out to those who wait what they
+//! can have, syncs once, and answers everybody. So a message that comes while somebody waits for it is enqueued and
+//! received with one sync. Invariant: nobody is answered before the transaction is durable; if it fails, everybody who
+//! had a part in it is told, and nothing of it is there.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::queue::{QueueError, QueueName, Receipt, Received};
+use model::time::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::call::{Call, Command};
+use super::clock::SteadyClock;
+use super::line::{Lines, Waiter};
+use super::tables::Tables;
+
+/// Calls that one sync carries at most.
+pub(super) const BATCH_MAX: usize = 1_024;
+/// After how long without calls the file gives back what it does not use.
+const IDLE: Duration = Duration::from_secs(2);
+/// Pages that the file gives back at a time; as many may lie unused.
+const SPARE_PAGES: u32 = 1_024;
+/// When those who wait are looked at again after the disk refused.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What was handed out to callers who are gone.
+pub(super) type Untaken = Arc<Mutex<Vec<(QueueName, Vec<Receipt>)>>>;
+
+/// Those who were handed something, for as long as it is not durable.
+type Served = Vec<(QueueName, Waiter, Vec<Received>)>;
+
+/// The thread's own state.
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) clock: SteadyClock,
+    pub(super) lines: Lines,
+    pub(super) untaken: Untaken,
+    /// Whether something was removed since the file was last tidied.
+    pub(super) is_untidy: bool,
+}
+
+impl Writer {
+    /// Works until all senders are gone, or `Stop` was read and the channel is empty.
+    pub(super) fn run(mut self, runtime: &Runtime, mut commands: mpsc::Receiver<Command>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut stopped = Vec::new();
+        loop {
+            let limit = self.wait_max();
+            let count = runtime.block_on(async {
+                let count = commands.recv_many(&mut batch, BATCH_MAX);
+                match limit {
+                    Some(limit) => tokio::time::timeout(limit, count).await.ok(),
+                    None => Some(count.await),
+                }
+            });
+            match count {
+                Some(0) => break,
+                None if self.is_untidy && limit == Some(IDLE) => self.tidy(),
+                _ => {}
+            }
+            let mut calls = Vec::new();
+            for command in batch.drain(..) {
+                match command {
+                    Command::Call(call) => calls.push(call),
+                    Command::Receive { queue, waiter } => self.lines.join(queue, waiter),
+                    Command::Nudge => {}
+                    Command::Stop { stopped: answer } => {
+                        commands.close();
+                        stopped.push(answer);
+                    }
+                }
+            }
+            self.turn(calls);
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(path = %self.path.display(), %error, "could not close the queue; nothing is lost");
+        }
+        for answer in stopped {
+            // Whoever asked may be gone.
+            let _ = answer.send(());
+        }
+    }
+
+    fn wait_max(&self) -> Option<Duration> {
+        if !self.untaken.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let wake = self.lines.next_wake().map(|at| at.since(self.clock.now()));
+        let tidy = self.is_untidy.then_some(IDLE);
+        wake.into_iter().chain(tidy).min()
+    }
+
+    /// One transaction for all that came.
+    fn turn(&mut self, mut calls: Vec<Box<dyn Call>>) {
+        let (now, mut served) = (self.clock.now(), Vec::new());
+        let stirred = self.lines.due(now);
+        let failed = self.transact(now, &mut calls, stirred, &mut served).err().map(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the queue could not be written");
+            self.lines.wake_all_at(now.after(AFTER_FAILURE));
+            QueueError::Disk(error.to_string())
+        });
+        for call in calls {
+            call.answer(failed.as_ref());
+        }
+        for (queue, Waiter { answer, .. }, messages) in served {
+            let result = failed.clone().map_or(Ok(messages), Err);
+            if let Err(Ok(messages)) = answer.send(result) {
+                let receipts = messages.iter().map(|message| message.receipt).collect();
+                self.untaken.lock().unwrap_or_else(PoisonError::into_inner).push((queue, receipts));
+            }
+        }
+        self.lines.dismiss_impatient();
+    }
+
+    fn transact(
+        &mut self,
+        now: Timestamp,
+        calls: &mut [Box<dyn Call>],
+        stirred: Vec<QueueName>,
+        served: &mut Served,
+    ) -> rusqlite::Result<()> {
+        let untaken = std::mem::take(&mut *self.untaken.lock().unwrap_or_else(PoisonError::into_inner));
+        if calls.is_empty() && stirred.is_empty() && untaken.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tables = Tables::new(&transaction, now);
+        for (queue, receipts) in &untaken {
+            tables.untake(queue, receipts)?;
+        }
+        for call in calls {
+            call.run(&tables)?;
+        }
+        stirred.into_iter().for_each(|queue| tables.stir(&queue));
+        while let Some(queue) = tables.next_stirred() {
+            serve(&tables, &mut self.lines, &queue, served)?;
+        }
+        self.is_untidy |= tables.finish()?;
+        transaction.commit()
+    }
+
+    /// Gives unused pages back to the file system, some at a time.
+    fn tidy(&mut self) {
+        let done = self
+            .connection
+            .pragma_query_value(None, "freelist_count", |row| row.get::<_, u32>(0))
+            .and_then(|spare| match spare > SPARE_PAGES {
+                true => self
+                    .connection
+                    .execute_batch(&format!("PRAGMA incremental_vacuum({SPARE_PAGES})"))
+                    .map(|()| true),
+                false => Ok(false),
+            });
+        // A disk that refuses now is asked again after the next removal.
+        self.is_untidy = done.unwrap_or(false);
+    }
+}
+
+/// Hands out to those who wait for messages of a queue, first come first served.
+fn serve(
+    tables: &Tables<'_>,
+    lines: &mut Lines,
+    queue: &QueueName,
+    served: &mut Served,
+) -> rusqlite::Result<()> {
+    while let Some(waiter) = lines.next(queue) {
+        let messages = match tables.receive(queue, &waiter.pick) {
+            Ok(messages) => messages,
+            Err(error) => {
+                served.push((queue.clone(), waiter, Vec::new()));
+                return Err(error);
+            }
+        };
+        if messages.is_empty() {
+            lines.put_back(queue, waiter);
+            if let Some(at) = tables.next_due(queue)? {
+                lines.wake_at(at, queue.clone());
+            }
+            break;
+        }
+        served.push((queue.clone(), waiter, messages));
+    }
+    Ok(())
+}
