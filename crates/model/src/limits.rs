@@ -11,6 +11,8 @@ pub const MB: u64 = 1024 * 1024;
 
 /// Request and response payload of a synchronous invocation: 6 MB.
 pub const PAYLOAD_SYNC_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// The payload of an asynchronous invocation: 1 MB.
+pub const PAYLOAD_ASYNC_BYTES_MAX: usize = 1024 * 1024;
 /// A streamed response: 200 MB.
 pub const PAYLOAD_STREAM_BYTES_MAX: u64 = 200 * MB;
 /// A whole API request that carries code: 50 MB in Base64. AWS's own message about it states this number.

@@ -1,4 +1,6 @@
 //! Opening the SQLite files of the data directory: private, exclusive, and durable with every commit.
+//!
+//! Which tables they hold is the business of those who open them.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;

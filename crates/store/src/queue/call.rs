@@ -1,4 +1,6 @@
 //! What callers ask of the thread that owns the file.
+//!
+//! A call is work on the tables and somebody who waits for its result; what the work is, the thread does not know.
 
 use model::queue::{QueueError, QueueName};
 use tokio::sync::oneshot;

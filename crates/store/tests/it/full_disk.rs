@@ -107,7 +107,7 @@ async fn check(blocks: u64) -> Option<u64> {
 async fn a_full_disk_leaves_records_old_or_new() {
     let (mut unopened, mut failed, mut whole) = (0, 0, 0);
     // From nothing to more than the write-ahead log's checkpoint, finer where a first record just fits.
-    let fine = (0..10).map(|step| step * 24);
+    let fine = (0..16).map(|step| step * 24);
     for blocks in fine.chain((1..=10).map(|step| step * 800)) {
         match check(blocks).await {
             None => unopened += 1,
