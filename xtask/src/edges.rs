@@ -62,7 +62,7 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("dormouse-engine", &["dormouse-testkit"]),
     ("dormouse-control", &["dormouse-testkit"]),
     ("dormouse-store", &["dormouse-testkit"]),
-    ("dormouse-gateway", &["dormouse-testkit", "dormouse-store"]),
+    ("dormouse-gateway", &["dormouse-testkit", "dormouse-store", "dormouse-triggers"]),
 ];
 
 /// `(crate, public crates that it must not ask for itself)`: subjects that are not its business.

@@ -27,6 +27,7 @@ use store::Store;
 use store::audit::AuditFiles;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
@@ -42,6 +43,7 @@ pub(crate) struct Composed {
     address: SocketAddr,
     gateway: Arc<Gateway>,
     engine: Engine,
+    events: Asynchronous,
     keeper: Keeper,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
@@ -120,8 +122,11 @@ pub(crate) async fn compose(
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
     let functions = ground.functions(config, environment, &engine).await?;
-    let gateway = ground.gateway(config, &engine, &functions)?;
+    let events = ground.events(config, &engine, &functions);
+    let gateway = ground.gateway(config, &engine, &functions, &events)?;
     platform.bring(&gateway);
+    // From here on functions run: those whose events have waited need the gateway.
+    events.start().await.context("cannot read the queue of events")?;
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
     let tasks = vec![
         tokio::spawn(serving),
@@ -129,7 +134,7 @@ pub(crate) async fn compose(
         tokio::spawn(async move { warehouse.maintain().await }),
     ];
     let Ground { store, keeper, .. } = ground;
-    Ok(Composed { address, gateway, engine, keeper, store, tasks, _claim: claim })
+    Ok(Composed { address, gateway, engine, events, keeper, store, tasks, _claim: claim })
 }
 
 /// Who may call. A root key that was made just now is printed here, and never again.
@@ -209,11 +214,28 @@ impl Ground {
         Functions::open(parts).await.context("cannot load the functions")
     }
 
+    fn events(&self, config: &Config, engine: &Engine, functions: &Functions) -> Asynchronous {
+        let parts = AsynchronousParts {
+            queue: self.store.queue(),
+            directory: Arc::new(functions.clone()),
+            invoke: Arc::new(engine.clone()),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        };
+        let settings = AsynchronousSettings {
+            // One function leaves half of it to all others.
+            share: usize::try_from(config.concurrency / 2).unwrap_or(usize::MAX).max(1),
+            retry_pause: Duration::from_secs(config.async_retry_s.into()),
+        };
+        Asynchronous::new(parts, settings)
+    }
+
     fn gateway(
         &self,
         config: &Config,
         engine: &Engine,
         functions: &Functions,
+        events: &Asynchronous,
     ) -> anyhow::Result<Arc<Gateway>> {
         let counted = engine.clone();
         let about = About {
@@ -230,6 +252,7 @@ impl Ground {
             identity: Arc::clone(&self.identity),
             links: CodeLinks::open(&self.store.secrets(), self.entropy.as_ref())?,
             invoke: Arc::new(engine.clone()),
+            events: Arc::new(events.clone()),
             runtimes: Arc::clone(&self.catalogue) as _,
             runtime_admin: Arc::new(Runtimes {
                 images: Arc::clone(&self.images),
@@ -263,6 +286,7 @@ impl Composed {
 
     /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
     pub(crate) async fn drain(&self, limit: Duration) {
+        self.events.stop();
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
         if cut > 0 {
             tracing::warn!(connections = cut, "cut connections that were still busy");

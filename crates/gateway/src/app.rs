@@ -14,6 +14,7 @@ use control::logs::FunctionLogs;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use model::error::ServiceError;
+use model::event::Events;
 use model::id::RequestId;
 use model::port::{AuditSink, Clock, Entropy, Invoke, Runtimes};
 use tokio::sync::watch;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub links: CodeLinks,
     /// Runs functions.
     pub invoke: Arc<dyn Invoke>,
+    /// Takes what functions are to be run with later.
+    pub events: Arc<dyn Events>,
     /// Which languages are ready.
     pub runtimes: Arc<dyn Runtimes>,
     /// Adds and removes languages.

@@ -107,6 +107,20 @@ pub enum Condition {
 }
 
 impl Condition {
+    const ALL: [Self; 5] = [
+        Self::Success,
+        Self::RetriesExhausted,
+        Self::EventAgeExceeded,
+        Self::RecursiveLoop,
+        Self::FunctionGone,
+    ];
+
+    /// The condition of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|condition| condition.as_str() == word)
+    }
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -9,6 +9,7 @@ pub mod check;
 pub mod ecr;
 pub mod error;
 pub mod event_stream;
+pub mod failure;
 mod generated;
 pub mod iam;
 pub mod json;

@@ -13,6 +13,7 @@ mod attachments;
 mod capacity;
 mod concurrency;
 mod event_invoke;
+mod events;
 mod images;
 mod intake;
 mod live;

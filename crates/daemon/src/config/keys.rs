@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::Uri;
+use model::event::RETRY_PAUSE;
 
 use super::Config;
 
@@ -81,6 +82,17 @@ pub(crate) const KEYS: &[Key] = &[
         default: |_| model::limits::CONCURRENCY_DEFAULT.to_string(),
         apply: |config, text| {
             set(&mut config.concurrency, positive(text, 1_000_000), "a number from 1 to 1000000")
+        },
+    },
+    Key {
+        name: "async-retry-seconds",
+        value_name: "SECONDS",
+        help: "Pause before a failed asynchronous invocation is tried again; before the second time it is twice as long",
+        default_help: "60",
+        default: |_| RETRY_PAUSE.as_secs().to_string(),
+        apply: |config, text| {
+            let number = u32::from_str(text).ok().filter(|number| *number <= 3_600).ok_or(());
+            set(&mut config.async_retry_s, number, "a number from 0 to 3600")
         },
     },
     Key {

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub drop_user: bool,
     /// Invocations that one account may run at once in one region.
     pub concurrency: u32,
+    /// Seconds before a failed asynchronous invocation is tried again.
+    pub async_retry_s: u32,
     /// Control calls that one account may make in a second; 0 for no limit.
     pub control_rate: u32,
     /// Environments that may exist at once.
@@ -174,6 +176,7 @@ impl Config {
             data_dir: PathBuf::new(),
             drop_user: true,
             concurrency: 0,
+            async_retry_s: 0,
             control_rate: 0,
             environments_max: 0,
             blanks: 0,

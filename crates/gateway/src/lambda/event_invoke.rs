@@ -7,7 +7,7 @@ use http::Response;
 use model::event_invoke::EventInvokeConfig;
 use wire::lambda as api;
 
-use super::{Asked, invoke, request, respond, unserved};
+use super::{Asked, invoke, request, respond};
 use crate::respond::{Body, Failure};
 
 pub async fn put_function_event_invoke_config(
@@ -72,7 +72,7 @@ pub async fn list_function_event_invoke_configs(
     Ok(respond::<api::ListFunctionEventInvokeConfigsRequest, _>(&response))
 }
 
-/// The oldest way to invoke without waiting. All is checked that an asynchronous invocation checks before it is queued.
+/// The oldest way to invoke without waiting.
 pub async fn invoke_async(
     asked: &Asked<'_>,
     input: api::InvokeAsyncRequest,
@@ -86,8 +86,8 @@ pub async fn invoke_async(
         payload: input.invoke_args,
         streaming: false,
     };
-    invoke::prepare(asked, wanted)?;
-    Err(unserved::asynchronous().into())
+    let invocation = invoke::prepare(asked, wanted)?;
+    invoke::accept(asked, invocation).await
 }
 
 fn change(

@@ -6,13 +6,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use control::function::tenant_of;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use model::arn::FunctionId;
 use model::error::ServiceError;
-use model::fault::Fault;
+use model::event::{Directory as _, Event};
 use model::id::RequestId;
 use model::lease::{Phases, StartReason};
-use model::name::Qualifier;
-use model::port::{self, FunctionFailure, Invocation, Outcome};
+use model::limits;
+use model::lineage;
+use model::name::{FunctionReference, Qualifier};
+use model::port::{self, Invocation, Outcome};
 use wire::lambda as api;
+use wire::lambda::errors::RECURSIVE_INVOCATION_EXCEPTION;
 use wire::rest_json::{Call as _, Output as _};
 
 use super::{Asked, request, unserved};
@@ -38,7 +42,8 @@ pub(super) struct Wanted<'a> {
 pub async fn invoke(asked: &Asked<'_>, input: api::InvocationRequest) -> Result<Response<Body>, Failure> {
     let unserved = unserved::check_invoke(&input);
     let is_dry = input.invocation_type == Some(api::InvocationType::DryRun);
-    let invocation = prepare(
+    let is_event = input.invocation_type == Some(api::InvocationType::Event);
+    let mut invocation = prepare(
         asked,
         Wanted {
             name: input.function_name.as_deref(),
@@ -54,6 +59,10 @@ pub async fn invoke(asked: &Asked<'_>, input: api::InvocationRequest) -> Result<
     if is_dry {
         return Ok(dry_run());
     }
+    if is_event {
+        return accept(asked, invocation).await;
+    }
+    one_hop_more(asked, &mut invocation)?;
     let version = invocation.function.version.to_string();
     let trace = invocation.trace.clone();
     let outcome = asked.app.parts.invoke.invoke(invocation).await?;
@@ -88,6 +97,41 @@ pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocatio
     })
 }
 
+/// Takes an invocation that nobody waits for; answered when it is on the disk. Which version it runs is decided when it
+/// runs.
+///
+/// # Errors
+/// `RequestTooLarge`; `Unavailable` if it cannot be kept.
+pub(super) async fn accept(asked: &Asked<'_>, invocation: Invocation) -> Result<Response<Body>, Failure> {
+    let Invocation { request, function, payload, client_context, trace, tenant, invoked_arn, .. } =
+        invocation;
+    let limit_bytes = limits::PAYLOAD_ASYNC_BYTES_MAX;
+    if payload.len() > limit_bytes {
+        return Err(ServiceError::RequestTooLarge(format!(
+            "Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation with \
+             InvocationType Event"
+        ))
+        .into());
+    }
+    let named = FunctionReference::parse(&invoked_arn).ok().and_then(|reference| reference.qualifier);
+    let event = Event {
+        request,
+        function: function.id.clone(),
+        qualifier: named,
+        payload,
+        client_context,
+        trace: trace.clone(),
+        tenant,
+    };
+    asked.app.parts.events.accept(event).await?;
+    let mut response = content("application/json", Bytes::new());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    if let Some(Ok(trace)) = trace.as_deref().map(HeaderValue::from_str) {
+        response.headers_mut().insert(TRACE_HEADER, trace);
+    }
+    Ok(response)
+}
+
 /// The answer to a caller who only wanted to know whether it could have been done.
 pub(super) fn dry_run() -> Response<Body> {
     let mut response = content("application/json", Bytes::new());
@@ -95,7 +139,7 @@ pub(super) fn dry_run() -> Response<Body> {
     response
 }
 
-fn arn(id: &model::arn::FunctionId, qualifier: Option<&Qualifier>) -> String {
+fn arn(id: &FunctionId, qualifier: Option<&Qualifier>) -> String {
     qualifier.map_or_else(|| id.arn().to_string(), |qualifier| id.qualified_arn(qualifier).to_string())
 }
 
@@ -112,6 +156,28 @@ fn trace(asked: &Asked<'_>) -> String {
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", hex(&random[..12]), hex(&random[12..]))
 }
 
+/// Counts how often a chain of functions has come through this one, and breaks the circle. Chains begin inside: a call
+/// from outside is the first of its own.
+///
+/// # Errors
+/// `RecursiveInvocationException`.
+pub(super) fn one_hop_more(asked: &Asked<'_>, invocation: &mut Invocation) -> Result<(), ServiceError> {
+    if !asked.call.is_inside {
+        return Ok(());
+    }
+    let (function, trace) = (&invocation.function.id, invocation.trace.as_deref().unwrap_or_default());
+    let (trace, hops) = lineage::step(trace, function);
+    let may_recur = || asked.app.parts.functions.event_settings(function, None).may_recur;
+    if hops > lineage::HOPS_MAX && !may_recur() {
+        return Err(RECURSIVE_INVOCATION_EXCEPTION.error(
+            "Lambda has detected your function being invoked in a recursive loop and stopped your function's \
+             invocation.",
+        ));
+    }
+    invocation.trace = Some(trace);
+    Ok(())
+}
+
 fn answer(
     id: RequestId,
     outcome: Outcome,
@@ -125,7 +191,7 @@ fn answer(
             tracing::error!(request = %id, "a stream came for a caller who takes none");
             return Err(ServiceError::Internal("The response could not be read.".to_owned()));
         }
-        Err(failure) => (failure_body(id, failure), Some("Unhandled".to_owned())),
+        Err(failure) => (wire::failure::body(id, failure), Some("Unhandled".to_owned())),
     };
     let reply = api::InvocationResponse {
         status_code: Some(200),
@@ -154,21 +220,6 @@ pub(super) fn describe(headers: &mut HeaderMap, reason: StartReason, phases: Pha
     for (name, text) in [("x-dormouse-phases", Some(phases.as_str())), (TRACE_HEADER, trace)] {
         if let Some(Ok(value)) = text.map(HeaderValue::from_str) {
             headers.insert(name, value);
-        }
-    }
-}
-
-/// What the caller gets of a function that failed: its own JSON, or Lambda's.
-pub(super) fn failure_body(id: RequestId, failure: FunctionFailure) -> Bytes {
-    match failure {
-        FunctionFailure::Reported { payload } | FunctionFailure::Fault(Fault::Reported { payload, .. }) => {
-            payload
-        }
-        FunctionFailure::Fault(fault) => {
-            // Written by hand because the order of the members is part of what clients compare.
-            let text = |text: &str| serde_json::Value::from(text).to_string();
-            let (kind, message) = (text(fault.error_type()), text(&fault.message(id)));
-            format!(r#"{{"errorType":{kind},"errorMessage":{message}}}"#).into()
         }
     }
 }

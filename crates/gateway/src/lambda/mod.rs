@@ -36,7 +36,7 @@ use model::limits;
 use wire::lambda::{Input, Operation, route};
 use wire::rest_json::{self, Request};
 
-use crate::app::{Answered, App, Call};
+use crate::app::{Answered, App, Call, Entry};
 use crate::audit;
 use crate::auth::Authenticated;
 use crate::respond::{Body, Failure, whole};
@@ -58,6 +58,8 @@ struct Context {
     id: model::id::RequestId,
     head: Parts,
     local: std::net::SocketAddr,
+    /// Whether a function sent it.
+    is_inside: bool,
     peer: Option<std::net::SocketAddr>,
 }
 
@@ -87,7 +89,8 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
                 parameters,
             })
         });
-        let call = Context { id, head, local: entry.local, peer: entry.peer };
+        let Entry { local, peer, is_inside } = entry;
+        let call = Context { id, head, local, is_inside, peer };
         let answered = perform(Asked { app, who, call }, input).await;
         if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
             let error = match &answered {

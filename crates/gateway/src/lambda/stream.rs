@@ -18,7 +18,7 @@ use wire::lambda::{self as api, ResponseEvent};
 use wire::rest_json::{Call as _, Output as _};
 
 use super::Asked;
-use super::invoke::{Wanted, describe, dry_run, failure_body, prepare};
+use super::invoke::{Wanted, describe, dry_run, one_hop_more, prepare};
 use crate::respond::{Body, Failure, streaming, whole};
 
 /// Pieces that wait for a slow reader.
@@ -31,7 +31,7 @@ pub async fn invoke(
     input: api::InvokeWithResponseStreamRequest,
 ) -> Result<Response<Body>, Failure> {
     let is_dry = input.invocation_type == Some(api::ResponseStreamingInvocationType::DryRun);
-    let invocation = prepare(
+    let mut invocation = prepare(
         asked,
         Wanted {
             name: input.function_name.as_deref(),
@@ -46,6 +46,7 @@ pub async fn invoke(
     if is_dry {
         return Ok(dry_run());
     }
+    one_hop_more(asked, &mut invocation)?;
     let (id, trace) = (asked.call.id, invocation.trace.clone());
     let reply = api::InvokeWithResponseStreamResponse {
         status_code: Some(200),
@@ -70,7 +71,7 @@ pub async fn invoke(
             whole(reply)
         }
         Err(failure) => {
-            reply.body = failed(&failure_body(id, failure), outcome.tail);
+            reply.body = failed(&wire::failure::body(id, failure), outcome.tail);
             whole(reply)
         }
     };

@@ -52,19 +52,9 @@ pub fn check_published(qualifier: Option<&str>) -> Result<(), ServiceError> {
 /// Checks an invocation.
 ///
 /// # Errors
-/// `NotServed` for asynchronous invocations; else as [`check_create`].
+/// As [`check_create`].
 pub fn check_invoke(input: &api::InvocationRequest) -> Result<(), ServiceError> {
-    if input.invocation_type == Some(api::InvocationType::Event) {
-        return Err(asynchronous());
-    }
     refuse(&[("DurableExecutionName", is_text(input.durable_execution_name.as_ref()))])
-}
-
-/// What is said to an asynchronous invocation, which is delivered by a queue that is not there yet.
-pub fn asynchronous() -> ServiceError {
-    ServiceError::NotServed(
-        "This version of Dormouse does not serve InvocationType=Event yet. Use RequestResponse.".to_owned(),
-    )
 }
 
 /// Says that an operation is not served.

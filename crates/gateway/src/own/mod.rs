@@ -1,8 +1,9 @@
-//! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, and the packages that
+//! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, the fate of events, and the packages that
 //! `Code.Location` points to. Health, metrics and the list of runtimes tell nothing of any function and need no
 //! signature.
 
 pub mod code;
+mod events;
 mod logs;
 mod runtimes;
 mod status;
@@ -37,6 +38,7 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
         }
         (&Method::GET, ["code", digest]) => ("own:code", code::serve(app, &call.head, digest).await),
         (&Method::GET, ["functions", name, "logs"]) => ("own:logs", logs::serve(app, call, name).await),
+        (&Method::GET, ["events", request]) => ("own:events", events::serve(app, call, request).await),
         _ => ("own:other", Err(nothing(&path).into())),
     }
 }
@@ -44,7 +46,7 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
 fn nothing(path: &str) -> ServiceError {
     let shown: String = path.chars().take(100).collect();
     ServiceError::UnknownOperation(format!(
-        "There is nothing to get or do at {PREFIX}{shown}. There are health, metrics, runtimes and \
-         functions/NAME/logs."
+        "There is nothing to get or do at {PREFIX}{shown}. There are health, metrics, runtimes, \
+         functions/NAME/logs and events/REQUEST-ID."
     ))
 }

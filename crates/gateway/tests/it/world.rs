@@ -36,6 +36,7 @@ use services::registry::address::{Address, Style};
 use services::registry::token::TokenKey;
 use services::registry::{Options, Registry};
 use store::Store;
+use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
@@ -58,6 +59,23 @@ impl AuditSink for Audited {
     fn keep(&self, line: String) {
         self.0.lock().expect("nobody panicked").push(line);
     }
+}
+
+fn asynchronous(
+    store: &Store,
+    functions: &Functions,
+    engine: &Arc<Echo>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Asynchronous {
+    let parts = AsynchronousParts {
+        queue: store.queue(),
+        directory: Arc::new(functions.clone()),
+        invoke: Arc::clone(engine) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    Asynchronous::new(parts, AsynchronousSettings { share: 4, retry_pause: Duration::ZERO })
 }
 
 /// A server without an engine.
@@ -109,6 +127,7 @@ impl World {
         let secrets = store.secrets();
         let identity = Identity::open(access, root, &secrets, iam, Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Arc::new(identity.expect("identities"));
+        let events = asynchronous(&store, &functions, &engine, &clock, &entropy);
         let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
         let gateway = Gateway::new(Parts {
             logs: FunctionLogs::new(functions.clone(), store.logs()),
@@ -117,6 +136,7 @@ impl World {
             identity: Arc::clone(&identity),
             links: CodeLinks::open(&secrets, entropy.as_ref()).expect("links"),
             invoke: Arc::clone(&engine) as _,
+            events: Arc::new(events),
             runtimes: Arc::clone(&engine) as _,
             runtime_admin: Arc::clone(&outside) as _,
             audit: Some(Arc::clone(&audited) as _),

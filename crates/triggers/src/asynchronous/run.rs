@@ -1,0 +1,237 @@
+//! One attempt at one event, and what follows from it.
+//!
+//! The order at the end of an event: its destination is told, then it is settled. What cannot be told yet keeps the
+//! event where it is.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use model::arn::{FunctionId, Scope};
+use model::error::ServiceError;
+use model::event::{Attempt, Attempts, Condition, Event, EventSettings, Next};
+use model::function::Function;
+use model::id::RequestId;
+use model::lineage;
+use model::name::{FunctionReference, Qualifier};
+use model::port::{Invocation, Outcome, Response};
+use model::queue::{QueueError, QueueName, Received, Settle};
+use tokio::time::Instant;
+
+use super::record::{Answer, record};
+use super::stored::{End, decode, decode_attempts, encode_attempts};
+use super::{AFTER_FAILURE, Asynchronous};
+
+/// How long a function's events rest after one of them found no concurrency.
+const REST: Duration = Duration::from_millis(200);
+/// How long an event in a form that this version cannot read stays away.
+const UNREADABLE_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Runs the events of one function.
+pub(super) struct Runner {
+    owner: Asynchronous,
+    queue: QueueName,
+    /// Until when the function's events rest.
+    rests_until: Mutex<Option<Instant>>,
+}
+
+impl Runner {
+    pub(super) fn new(owner: Asynchronous, queue: QueueName) -> Self {
+        Self { owner, queue, rests_until: Mutex::default() }
+    }
+
+    /// Waits while the function's events rest.
+    pub(super) async fn rest(&self) {
+        let until = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Makes one attempt and settles the event accordingly.
+    pub(super) async fn run(&self, message: Received) {
+        let settle = match decode(&message.content) {
+            Some(event) => self.attempt(event, &message).await,
+            None => {
+                tracing::error!(queue = %self.queue, id = %message.id, "an event has a form that is not known here");
+                Settle::Return { after: UNREADABLE_AFTER, note: None }
+            }
+        };
+        loop {
+            let settled =
+                self.owner.0.parts.queue.settle(&self.queue, vec![(message.receipt, settle.clone())]);
+            match settled.await {
+                Ok(_) | Err(QueueError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(queue = %self.queue, %error, "an event cannot be settled; trying again");
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, event: Event, message: &Received) -> Settle {
+        let parts = &self.owner.0.parts;
+        let attempts = decode_attempts(message.note.as_ref());
+        let settings = parts.directory.event_settings(&event.function, event.qualifier.as_ref());
+        if settings.is_over(message.sent, parts.clock.now()) {
+            return self.end(&event, &settings, Condition::EventAgeExceeded, attempts, None).await;
+        }
+        let function = match parts.directory.resolve(&event.function, event.qualifier.as_ref()) {
+            Ok(function) => function,
+            Err(ServiceError::ResourceNotFound(_)) => {
+                return self.end(&event, &settings, Condition::FunctionGone, attempts, None).await;
+            }
+            Err(error) => return self.held_back(&event, &settings, message, attempts, &error).await,
+        };
+        let (trace, hops) = lineage::step(event.trace.as_deref().unwrap_or_default(), &event.function);
+        if hops > lineage::HOPS_MAX && !settings.may_recur {
+            tracing::warn!(function = %event.function.arn(), "an event went round in a circle and was stopped");
+            return self.end(&event, &settings, Condition::RecursiveLoop, attempts, None).await;
+        }
+        let version = function.version.to_string();
+        match parts.invoke.invoke(invocation(&event, function, trace)).await {
+            Ok(outcome) => self.ran(&event, &settings, message, attempts, version, outcome).await,
+            Err(error) => self.held_back(&event, &settings, message, attempts, &error).await,
+        }
+    }
+
+    /// What follows when the function ran.
+    async fn ran(
+        &self,
+        event: &Event,
+        settings: &EventSettings,
+        message: &Received,
+        attempts: Attempts,
+        version: String,
+        outcome: Outcome,
+    ) -> Settle {
+        let (attempt, payload) = match outcome.result {
+            Ok(Response::Whole(payload)) => (Attempt::Succeeded, payload),
+            // Nobody asked for a stream.
+            Ok(Response::Stream { .. }) => (Attempt::Succeeded, bytes::Bytes::new()),
+            Err(failure) => (Attempt::Failed, wire::failure::body(event.request, failure)),
+        };
+        let answer = Answer { version, payload, has_failed: attempt == Attempt::Failed };
+        self.follow(event, settings, message, attempts, attempt, Some(&answer)).await
+    }
+
+    /// What follows when it could not run.
+    async fn held_back(
+        &self,
+        event: &Event,
+        settings: &EventSettings,
+        message: &Received,
+        attempts: Attempts,
+        error: &ServiceError,
+    ) -> Settle {
+        tracing::debug!(function = %event.function.arn(), %error, "an event is held back");
+        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
+        self.follow(event, settings, message, attempts, Attempt::HeldBack, None).await
+    }
+
+    async fn follow(
+        &self,
+        event: &Event,
+        settings: &EventSettings,
+        message: &Received,
+        attempts: Attempts,
+        attempt: Attempt,
+        answer: Option<&Answer>,
+    ) -> Settle {
+        let (now, pause) = (self.owner.0.parts.clock.now(), self.owner.0.settings.retry_pause);
+        match settings.next(message.sent, now, attempts, attempt, pause) {
+            Next::Again { after, attempts } => {
+                Settle::Return { after, note: Some(encode_attempts(attempts)) }
+            }
+            Next::End(condition, attempts) => self.end(event, settings, condition, attempts, answer).await,
+        }
+    }
+
+    /// Tells the destination, and what became of the event to whoever asks.
+    async fn end(
+        &self,
+        event: &Event,
+        settings: &EventSettings,
+        condition: Condition,
+        attempts: Attempts,
+        answer: Option<&Answer>,
+    ) -> Settle {
+        let destination = match condition {
+            Condition::Success => settings.on_success.as_deref(),
+            _ => settings.on_failure.as_deref(),
+        };
+        if let Some(destination) = destination {
+            let arn = match &event.qualifier {
+                Some(qualifier) => event.function.qualified_arn(qualifier).to_string(),
+                None => format!("{}:$LATEST", event.function.arn()),
+            };
+            let now = self.owner.0.parts.clock.now();
+            let told = record(event, &arn, condition, attempts, answer, now);
+            if let Err(error) = self.tell(event, destination, told).await {
+                tracing::warn!(%destination, %error, "a destination cannot be told; trying again");
+                return Settle::Return { after: AFTER_FAILURE, note: None };
+            }
+        }
+        let (function, failed) = (event.function.arn().to_string(), attempts.failed);
+        let end = End { function, condition: condition.as_str().to_owned(), failed };
+        Settle::Done { outcome: Some(end.encode()) }
+    }
+
+    /// Hands a record to a destination: a function, as an event of its own. Others are not served yet, which is said in
+    /// the log and does not hold the event up.
+    async fn tell(&self, event: &Event, destination: &str, record: bytes::Bytes) -> Result<(), QueueError> {
+        let Some(function) = function_of(event, destination) else {
+            tracing::warn!(%destination, request = %event.request, "destinations of this kind are not served yet");
+            return Ok(());
+        };
+        let mut random = [0; 16];
+        self.owner.0.parts.entropy.fill(&mut random);
+        let (function, qualifier) = function;
+        let passed_on = Event {
+            request: RequestId::from_random(random),
+            function,
+            qualifier,
+            payload: record,
+            client_context: None,
+            // The chain goes on, so that destinations that lead in a circle are found too.
+            trace: Some(lineage::step(event.trace.as_deref().unwrap_or_default(), &event.function).0),
+            tenant: None,
+        };
+        match self.owner.keep(passed_on).await {
+            // It would be so at every further attempt.
+            Err(QueueError::TooLarge(why)) => {
+                tracing::warn!(%destination, request = %event.request, why, "a record is too large to be told");
+                Ok(())
+            }
+            told => told,
+        }
+    }
+}
+
+/// The function that a destination's ARN names, if it is one of the same account.
+fn function_of(event: &Event, destination: &str) -> Option<(FunctionId, Option<Qualifier>)> {
+    let FunctionReference { region, account, name, qualifier } =
+        FunctionReference::parse(destination).ok()?;
+    let scope = Scope { account: account?, region: region? };
+    (scope.account == event.function.scope.account).then_some((FunctionId { scope, name }, qualifier))
+}
+
+fn invocation(event: &Event, function: std::sync::Arc<Function>, trace: String) -> Invocation {
+    let id = &function.id;
+    let invoked_arn = match &event.qualifier {
+        Some(qualifier) => id.qualified_arn(qualifier).to_string(),
+        None => id.arn().to_string(),
+    };
+    Invocation {
+        request: event.request,
+        invoked_arn,
+        function,
+        payload: event.payload.clone(),
+        client_context: event.client_context.clone(),
+        cognito_identity: None,
+        trace: Some(trace),
+        tail: false,
+        streaming: false,
+        tenant: event.tenant.clone(),
+    }
+}

@@ -1,0 +1,233 @@
+//! Events on their way: run, tried again, held back, given up, told to destinations, found again after a restart.
+//!
+//! Tests wait for what has to come, never for a span of time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use model::event::{Event, EventSettings, Events as _, Fate};
+use model::id::RequestId;
+use model::port::Entropy as _;
+use store::Store;
+use tempfile::TempDir;
+use triggers::{Asynchronous, Parts, Settings};
+
+use crate::stand_in::{Counting, StandIn, WallClock, function};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct World {
+    dir: TempDir,
+    store: Store,
+    functions: Arc<StandIn>,
+    events: Asynchronous,
+    ids: Arc<Counting>,
+}
+
+fn settings() -> EventSettings {
+    EventSettings {
+        retries_max: 2,
+        age_max: Duration::from_secs(3_600),
+        on_success: None,
+        on_failure: None,
+        may_recur: false,
+    }
+}
+
+impl World {
+    async fn open(dir: TempDir, functions: Arc<StandIn>, ids: Arc<Counting>) -> Self {
+        let store = Store::open(dir.path()).unwrap();
+        let parts = Parts {
+            queue: store.queue(),
+            directory: Arc::clone(&functions) as _,
+            invoke: Arc::clone(&functions) as _,
+            clock: Arc::new(WallClock),
+            entropy: Arc::clone(&ids) as _,
+        };
+        let settings = Settings { share: 4, retry_pause: Duration::from_millis(20) };
+        let events = Asynchronous::new(parts, settings);
+        events.start().await.unwrap();
+        Self { dir, store, functions, events, ids }
+    }
+
+    async fn new(settings: EventSettings) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), StandIn::new(settings), Arc::default()).await
+    }
+
+    async fn restarted(self) -> Self {
+        let Self { dir, store, functions, events, ids } = self;
+        events.stop();
+        store.close().await;
+        Self::open(dir, functions, ids).await
+    }
+
+    async fn send(&self, name: &str) -> RequestId {
+        let mut random = [0; 16];
+        self.ids.fill(&mut random);
+        let request = RequestId::from_random(random);
+        self.events.accept(event(name, request, "{}", None)).await.unwrap();
+        request
+    }
+
+    async fn fate(&self, request: RequestId) -> Fate {
+        self.events.fate(request).await.unwrap().expect("the event is known")
+    }
+
+    /// Waits until an event is at its end.
+    async fn ended(&self, request: RequestId) -> (&'static str, u32) {
+        let begun = Instant::now();
+        loop {
+            let Fate { status, failed, .. } = self.fate(request).await;
+            if !matches!(status, "queued" | "running") {
+                return (status, failed);
+            }
+            assert!(begun.elapsed() < PATIENCE, "{request} is {status}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn event(name: &str, request: RequestId, payload: &str, trace: Option<String>) -> Event {
+    Event {
+        request,
+        function: function(name),
+        qualifier: None,
+        payload: Bytes::from(payload.to_owned()),
+        client_context: None,
+        trace,
+        tenant: None,
+    }
+}
+
+#[tokio::test]
+async fn an_event_runs_with_the_id_of_its_request() {
+    let world = World::new(settings()).await;
+    let requests = [world.send("hello").await, world.send("hello").await];
+    for request in requests {
+        assert_eq!(world.ended(request).await, ("Success", 0));
+    }
+    let mut ran = world.functions.ran_of("hello");
+    ran.sort_unstable();
+    assert_eq!(ran, requests);
+    assert_eq!(world.fate(requests[0]).await.function, function("hello").arn().to_string());
+    assert_eq!(world.events.fate(RequestId::from_random([9; 16])).await, Ok(None));
+}
+
+#[tokio::test]
+async fn failures_are_tried_again_as_often_as_set() {
+    let world = World::new(settings()).await;
+    for (name, ended, runs) in [
+        ("fails-1", ("Success", 1), 2),
+        ("fails-2", ("Success", 2), 3),
+        ("fails-3", ("RetriesExhausted", 3), 3),
+    ] {
+        let request = world.send(name).await;
+        assert_eq!(world.ended(request).await, ended, "{name}");
+        assert_eq!(world.functions.ran_of(name), vec![request; runs], "{name}");
+    }
+    world.functions.settings.lock().unwrap().retries_max = 0;
+    let request = world.send("fails-9").await;
+    assert_eq!(world.ended(request).await, ("RetriesExhausted", 1));
+    let request = world.send("gone").await;
+    assert_eq!(world.ended(request).await, ("FunctionNotFound", 0));
+}
+
+#[tokio::test]
+async fn what_finds_no_concurrency_is_held_back_and_counts_as_no_failure() {
+    let world = World::new(settings()).await;
+    let begun = Instant::now();
+    let request = world.send("busy-2").await;
+    assert_eq!(world.ended(request).await, ("Success", 0));
+    assert!(begun.elapsed() >= Duration::from_secs(3), "one second, then two: {:?}", begun.elapsed());
+    world.functions.settings.lock().unwrap().age_max = Duration::from_secs(2);
+    let request = world.send("busy-99").await;
+    assert_eq!(world.ended(request).await, ("EventAgeExceeded", 0));
+    assert_eq!(world.functions.ran_of("busy-99"), []);
+}
+
+#[tokio::test]
+async fn a_slow_function_delays_no_other_and_takes_its_share_at_most() {
+    let world = World::new(settings()).await;
+    let mut slow = Vec::new();
+    for _ in 0..12 {
+        slow.push(world.send("slow").await);
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let quick = world.send("quick").await;
+        assert_eq!(world.ended(quick).await.0, "Success");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    for request in slow {
+        assert_eq!(world.ended(request).await.0, "Success");
+    }
+    // Four of the slow one, and one quick one at a time.
+    assert!(world.functions.at_once_max.load(Ordering::SeqCst) <= 5);
+}
+
+#[tokio::test]
+async fn destinations_are_functions_that_get_the_record() {
+    let arn = |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"));
+    let told = EventSettings { on_success: arn("pleased"), on_failure: arn("sorry"), ..settings() };
+    let world = World::new(told).await;
+    // Destinations have no destination of their own here, or they would tell each other for ever.
+    for (name, destination, condition) in
+        [("hello", "pleased", "Success"), ("fails-9", "sorry", "RetriesExhausted")]
+    {
+        let request = world.send(name).await;
+        let begun = Instant::now();
+        let record = loop {
+            let ran = world.functions.ran.lock().unwrap().clone();
+            if let Some((.., payload, _)) = ran.iter().find(|ran| ran.0 == destination) {
+                break payload.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{destination} was not told");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        *world.functions.settings.lock().unwrap() = settings();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record["requestContext"]["requestId"], request.to_string());
+        assert_eq!(record["requestContext"]["condition"], condition);
+        assert_eq!(record["requestPayload"], serde_json::json!({}));
+        world.functions.settings.lock().unwrap().on_failure = arn("sorry");
+    }
+}
+
+#[tokio::test]
+async fn a_circle_is_broken_after_sixteen_hops_unless_it_is_allowed() {
+    let arn = |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"));
+    let circle = EventSettings { on_success: arn("again"), on_failure: arn("stopped"), ..settings() };
+    let world = World::new(circle).await;
+    world.send("again").await;
+    let begun = Instant::now();
+    while world.functions.ran_of("stopped").is_empty() {
+        let hops = world.functions.ran_of("again").len();
+        assert!(begun.elapsed() < PATIENCE && hops <= 16, "{hops} hops in {:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.functions.ran_of("again").len(), 16);
+    world.functions.settings.lock().unwrap().may_recur = true;
+    world.send("again").await;
+    while world.functions.ran_of("again").len() < 16 + 30 {
+        assert!(begun.elapsed() < PATIENCE, "an allowed circle goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn events_survive_a_restart() {
+    let mut world = World::new(settings()).await;
+    let mut requests = Vec::new();
+    for _ in 0..9 {
+        requests.push(world.send("slow").await);
+    }
+    let ended = world.send("hello").await;
+    assert_eq!(world.ended(ended).await.0, "Success");
+    world = world.restarted().await;
+    for request in requests {
+        assert_eq!(world.ended(request).await.0, "Success");
+    }
+    assert_eq!(world.ended(ended).await.0, "Success", "what has ended can still be looked up");
+}
