@@ -102,6 +102,27 @@ def roles(server, iam, key):
     )
     decisions = [result["EvalDecision"] for result in tried["EvaluationResults"]]
     checks.equal("simulated", decisions, ["allowed", "implicitDeny"])
+    matched = tried["EvaluationResults"][0]["MatchedStatements"]
+    begin, end = INVOKE.index("[") + 2, len(INVOKE) - 1
+    statement = {
+        "SourcePolicyId": "lists", "SourcePolicyType": "IAM Policy",
+        "StartPosition": {"Line": 1, "Column": begin}, "EndPosition": {"Line": 1, "Column": end},
+    }  # fmt: skip
+    checks.equal("by its policy", matched, [statement])
+    used = iam.get_role(RoleName="worker")["Role"]["RoleLastUsed"]
+    checks.equal("when it was used", (used["Region"], "LastUsedDate" in used), (REGION, True))
+    last = iam.get_access_key_last_used(AccessKeyId=key[0])
+    checks.equal("what its key was used for", (last["UserName"], last["AccessKeyLastUsed"]["ServiceName"]), ("bob", "sts"))
+    owner = lambda: client(server, "sts").assume_role(RoleArn=role, RoleSessionName="shift")
+    checks.refused("the owner", owner, "AccessDenied", 403, "Roles may not be assumed by root accounts.")
+    token = session(client(server, "sts").get_session_token()["Credentials"])
+    again = client(server, "sts", token).get_session_token
+    checks.refused("a session from a session", again, "AccessDenied", 403, "Cannot call GetSessionToken with session")
+    checks.refused("IAM with a session", client(server, "iam", token).list_users, "InvalidClientTokenId", 403)
+    nobody = lambda: iam.create_role(
+        RoleName="lonely", AssumeRolePolicyDocument=trust({"AWS": f"arn:aws:iam::{ACCOUNT}:user/nobody"})
+    )
+    checks.refused("trust in nobody", nobody, "MalformedPolicyDocument", 400, "Invalid principal in policy")
     checks.refused("in use", lambda: iam.delete_policy(PolicyArn=arn), "DeleteConflict", 409)
     iam.detach_role_policy(RoleName="worker", PolicyArn=arn)
     iam.delete_policy(PolicyArn=arn)

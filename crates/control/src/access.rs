@@ -9,7 +9,7 @@ use std::fmt::Display;
 use model::error::ServiceError;
 use model::id::AccountId;
 
-use crate::identity::{Caller, Principal, Standing};
+use crate::identity::{Caller, Standing};
 use crate::policy::{Actor, Context, Decision, Document, Request, decide};
 
 /// What a caller wants to do.
@@ -31,7 +31,7 @@ impl Caller {
     /// Whether the caller is the owner of this account, and so may do everything in it.
     #[must_use]
     pub fn owns(&self, account: AccountId) -> bool {
-        self.account == account && matches!(self.principal, Principal::Root | Principal::Anyone)
+        self.account == account && self.is_root()
     }
 
     /// Whether the caller may do `action` to `resource`, an ARN or `*`, of which nothing else is known.
@@ -60,18 +60,33 @@ impl Caller {
         }
     }
 
-    fn decision(&self, standing: &Standing, owner: AccountId, asking: &Asking<'_>) -> Decision {
-        let Asking { action, resource, policy, context, .. } = asking;
-        let mut context = context.clone();
+    /// What is known of the caller, whatever it asks for.
+    pub(crate) fn tell(&self, standing: &Standing, context: &mut Context) {
         context.extend(&standing.facts);
         context.set("aws:PrincipalAccount", self.account.as_str());
         context.set("aws:PrincipalArn", standing.role_arn.as_deref().unwrap_or(&standing.arn));
-        let actor = Actor::Principal {
+        // No service calls on behalf of anybody here: those act by themselves.
+        context.set("aws:PrincipalIsAWSService", "false");
+        context.set("aws:ViaAWSService", "false");
+    }
+
+    /// The caller as principals of policies mean it.
+    pub(crate) fn actor<'a>(&'a self, standing: &'a Standing) -> Actor<'a> {
+        Actor::Principal {
             account: self.account.as_str(),
             arn: &standing.arn,
             role_arn: standing.role_arn.as_deref(),
-        };
-        let request = Request { action, resource, actor: Some(actor), context: &context };
+            id: standing.id(),
+        }
+    }
+
+    fn decision(&self, standing: &Standing, owner: AccountId, asking: &Asking<'_>) -> Decision {
+        let Asking { action, resource, policy, context, .. } = asking;
+        let mut context = context.clone();
+        self.tell(standing, &mut context);
+        context.set("aws:ResourceAccount", owner.as_str());
+        let actor = Some(self.actor(standing));
+        let request = Request { action, resource, actor, context: &context };
         decide(&request, &standing.held, *policy, owner == self.account)
     }
 }
@@ -85,6 +100,7 @@ fn account_of(resource: &str) -> Option<AccountId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Principal;
     use crate::policy::Kind;
 
     const OWN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";

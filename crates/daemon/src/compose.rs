@@ -44,6 +44,7 @@ pub(crate) struct Composed {
     gateway: Arc<Gateway>,
     engine: Engine,
     events: Asynchronous,
+    identity: Arc<Identity>,
     keeper: Keeper,
     store: Store,
     tasks: Vec<JoinHandle<()>>,
@@ -133,8 +134,8 @@ pub(crate) async fn compose(
         tokio::spawn(async move { functions.maintain().await }),
         tokio::spawn(async move { warehouse.maintain().await }),
     ];
-    let Ground { store, keeper, .. } = ground;
-    Ok(Composed { address, gateway, engine, events, keeper, store, tasks, _claim: claim })
+    let Ground { store, identity, keeper, .. } = ground;
+    Ok(Composed { address, gateway, engine, events, identity, keeper, store, tasks, _claim: claim })
 }
 
 /// Who may call. A root key that was made just now is printed here, and never again.
@@ -297,6 +298,7 @@ impl Composed {
     pub(crate) async fn close(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.keeper.shutdown().await;
+        self.identity.iam().write_uses().await;
         self.store.close().await;
     }
 }

@@ -144,7 +144,7 @@ fn identity(caller: &Caller) -> Value {
     let standing = caller.standing();
     let fact = |key: &str| standing.facts.single(key);
     let kind = match &caller.principal {
-        Principal::Root | Principal::Anyone => "Root",
+        Principal::Root | Principal::RootSession | Principal::Anyone => "Root",
         _ if standing.arn.contains(":assumed-role/") => "AssumedRole",
         _ => "IAMUser",
     };

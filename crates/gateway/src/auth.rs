@@ -114,6 +114,7 @@ impl Authenticator {
             .map_err(|error| AuthError::IncompleteSignature(format!("Credential scope: {error}.")))?;
         // Only a scope that was signed rightly gets into the cache, so that nobody can flood it.
         self.remember(&shown.scope, &key);
+        self.identity.iam().used(&caller, &shown.scope.access_key_id, service, region.as_str());
         let scope = Scope { account: caller.account, region };
         Ok(Authenticated { caller, scope })
     }

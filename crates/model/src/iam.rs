@@ -153,6 +153,21 @@ pub struct PolicyVersion {
     pub created: Timestamp,
 }
 
+/// The last time that a key or role was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// Whose it is.
+    pub account: AccountId,
+    /// The id of the key, or the unique id of the role.
+    pub subject: String,
+    /// When.
+    pub time: Timestamp,
+    /// For which service: `lambda`.
+    pub service: String,
+    /// In which region.
+    pub region: String,
+}
+
 impl Policy {
     /// The text that counts. Empty, and so no policy, only if a record was damaged.
     #[must_use]

@@ -42,7 +42,9 @@ pub(super) fn emit(source: &Source<'_>, root: &Path) -> anyhow::Result<Option<St
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name}\n  {} success", sign(table.has_success));
         for error in operation.errors.iter().map(|error| &error.shape) {
-            let _ = writeln!(text, "  {} {error}", sign(table.errors.contains(error)));
+            let shape = source.model.shapes.get(error).and_then(|shape| shape.error.as_ref());
+            let code = shape.and_then(|shape| shape.code.as_ref()).unwrap_or(error);
+            let _ = writeln!(text, "  {} {error}", sign(table.errors.contains(code)));
         }
     }
     Ok(Some(text))

@@ -52,10 +52,11 @@ impl Functions {
         };
         let statement = permission.statement(&resource)?;
         let shown = statement.to_string();
+        let iam = self.0.parts.iam.clone();
         self.change_policy(id, qualifier, revision, move |text| {
             let changed = permission::with(text, &permission.sid, statement.clone())?;
             permission::check_public(&changed, HARMLESS)?;
-            Ok(Some(changed))
+            Ok(Some(iam.meaning(&changed)))
         })
         .await?;
         Ok(shown)
@@ -84,7 +85,13 @@ impl Functions {
     pub fn policy(&self, caller: &Scope, place: Place<'_>) -> Result<Arc<FunctionPolicy>, ServiceError> {
         let (id, qualifier) = self.policy_place(caller, place)?;
         let entry = self.0.attachments.policies.get(&id, &qualifier);
-        entry.map(|entry| entry.value).ok_or_else(permission::missing)
+        entry.map(|entry| self.shown_policy(entry.value)).ok_or_else(permission::missing)
+    }
+
+    /// The policy as it is shown: it names users and roles where it is kept with their unique ids.
+    fn shown_policy(&self, policy: Arc<FunctionPolicy>) -> Arc<FunctionPolicy> {
+        let text = self.0.parts.iam.shown(&policy.text);
+        if text == policy.text { policy } else { Arc::new(FunctionPolicy { text, ..(*policy).clone() }) }
     }
 
     /// Replaces the whole policy.
@@ -101,8 +108,9 @@ impl Functions {
         let (id, qualifier) = self.policy_place(caller, place)?;
         let text = permission::checked(text)?;
         permission::check_public(&text, HARMLESS)?;
+        let text = self.0.parts.iam.meaning(&text);
         let kept = self.change_policy(id, qualifier, revision, move |_| Ok(Some(text.clone()))).await?;
-        kept.ok_or_else(permission::missing)
+        kept.map(|policy| self.shown_policy(policy)).ok_or_else(permission::missing)
     }
 
     /// Removes the whole policy.

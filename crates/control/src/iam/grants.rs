@@ -40,6 +40,7 @@ impl Iam {
     /// # Errors
     /// `NoSuchEntity`.
     pub async fn detach<T: Holder>(&self, account: AccountId, name: &str, arn: &str) -> Result<(), IamError> {
+        check_arn(arn)?;
         let arn = arn.to_owned();
         self.change(account, name, move |_, holder: &mut T| match holder.grants_mut().attached.remove(&arn) {
             true => Ok(()),
@@ -174,8 +175,11 @@ impl Iam {
     ) -> Result<(), IamError> {
         check_tags(&tags)?;
         self.change(account, name, move |_, value: &mut T| {
-            value.entity_mut().tags.extend(tags);
-            check_tags(&value.entity().tags)
+            let known = &mut value.entity_mut().tags;
+            // Keys are the same in capitals or not; the last one says how it is written.
+            known.retain(|key, _| !tags.keys().any(|given| given.eq_ignore_ascii_case(key)));
+            known.extend(tags);
+            check_tags(known)
         })
         .await
     }
@@ -191,7 +195,8 @@ impl Iam {
         keys: Vec<String>,
     ) -> Result<(), IamError> {
         self.change(account, name, move |_, value: &mut T| {
-            value.entity_mut().tags.retain(|key, _| !keys.contains(key));
+            let is_meant = |key: &str| keys.iter().any(|given| given.eq_ignore_ascii_case(key));
+            value.entity_mut().tags.retain(|key, _| !is_meant(key));
             Ok(())
         })
         .await
@@ -216,6 +221,7 @@ impl Iam {
 impl Inner {
     /// The ARN of a policy that is there: the account's own or a built-in one.
     pub(super) fn attachable(&self, account: AccountId, arn: &str) -> Result<String, IamError> {
+        check_arn(arn)?;
         let is_there = managed::find(arn).is_some() || self.own_policy(account, arn).is_some();
         let message = || format!("Policy {arn} does not exist or is not attachable.");
         is_there.then(|| arn.to_owned()).ok_or_else(|| IamError::NoSuchEntity(message()))
@@ -225,6 +231,15 @@ impl Inner {
     pub(super) fn own_policy(&self, account: AccountId, arn: &str) -> Option<crate::table::Entry<Policy>> {
         let entry = self.entry::<Policy>(account, arn.rsplit('/').next()?).ok()?;
         (entry.value.arn() == arn).then_some(entry)
+    }
+}
+
+/// Refuses what cannot be the ARN of a policy.
+pub(super) fn check_arn(arn: &str) -> Result<(), IamError> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", _, resource] if resource.starts_with("policy/") => Ok(()),
+        _ => Err(IamError::InvalidInput(format!("ARN {arn} is not valid."))),
     }
 }
 

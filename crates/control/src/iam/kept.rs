@@ -109,7 +109,7 @@ kept!(
         name_chars_max: 64,
         count_max: 5_000
     },
-    Inner::index_keys
+    Inner::index_user
 );
 kept!(
     Group,
@@ -133,7 +133,8 @@ kept!(
         id_prefix: "AROA",
         name_chars_max: 64,
         count_max: 1_000
-    }
+    },
+    Inner::index_role
 );
 kept!(
     Policy,

@@ -13,12 +13,14 @@ mod group;
 pub(crate) mod id;
 mod kept;
 mod managed;
+mod meant;
 mod page;
 mod policy;
 mod role;
 mod simulate;
 pub(crate) mod standing;
 pub mod sts;
+mod used;
 mod user;
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,11 +37,13 @@ use crate::table::{Entry, Table};
 pub use error::IamError;
 use kept::missing;
 pub use kept::{Bounded, Holder, Kept, Words};
+use meant::Ids;
 pub use page::{Page, PageOf};
 pub use policy::{Described, PolicyFilter, PolicyUsers, VersionOf};
 pub use role::NewRole;
-pub use simulate::{Simulated, Simulation};
+pub use simulate::{Matched, Simulated, Simulation};
 use standing::Standings;
+use used::Uses;
 
 /// Most tags on one thing.
 const TAGS_MAX: usize = 50;
@@ -56,7 +60,10 @@ pub struct Inner {
     policies: Table<Policy>,
     /// The users of access keys, as account and filed name.
     keys: RwLock<HashMap<String, (AccountId, String)>>,
+    /// The users and roles that policies mean.
+    ids: Ids,
     standings: Standings,
+    uses: Uses,
     records: TypedRecords,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -93,14 +100,19 @@ impl Iam {
             roles: Table::load(&records).await?,
             policies: Table::load(&records).await?,
             keys: RwLock::default(),
+            ids: Ids::default(),
             standings: Standings::default(),
+            uses: Uses::load(&records).await?,
             records,
             clock,
             entropy,
             writing: tokio::sync::Mutex::default(),
         };
-        for (key, place) in inner.users.gather(|user| Some(user.clone())).iter().flat_map(places) {
-            inner.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key, place);
+        for user in inner.users.gather(|user| Some(user.clone())) {
+            inner.index_user(None, Some(&user));
+        }
+        for role in inner.roles.gather(|role| Some(role.clone())) {
+            inner.index_role(None, Some(&role));
         }
         Ok(Self(Arc::new(inner)))
     }
@@ -286,8 +298,14 @@ impl Inner {
         Ok(value)
     }
 
-    /// Keeps the index of keys true.
-    fn index_keys(&self, before: Option<&User>, after: Option<&User>) {
+    /// Keeps the index of roles true.
+    fn index_role(&self, before: Option<&Role>, after: Option<&Role>) {
+        self.ids.shown(before, after);
+    }
+
+    /// Keeps the indexes of users and keys true.
+    fn index_user(&self, before: Option<&User>, after: Option<&User>) {
+        self.ids.shown(before, after);
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         for (key, _) in before.into_iter().flat_map(places) {
             keys.remove(&key);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::iam::{Group, Policy, PolicyVersion, Role, User};
 use model::id::AccountId;
 
-use super::grants::size_of;
+use super::grants::{check_arn, size_of};
 use super::{Holder, Iam, IamError, Inner, Kept, New, Page, PageOf, managed};
 use crate::policy::{Document, Kind};
 
@@ -96,10 +96,24 @@ impl Iam {
     /// # Errors
     /// `NoSuchEntity`.
     pub fn policy(&self, account: AccountId, arn: &str) -> Result<Described, IamError> {
-        let policy = self.0.policy(account, arn).ok_or_else(|| not_found(arn))?;
+        let policy = self.0.policy_there(account, arn)?;
         let uses = self.0.uses(account);
         let (attachments, bounds) = uses.get(arn).copied().unwrap_or_default();
         Ok(Described { policy, arn: arn.to_owned(), attachments, bounds })
+    }
+
+    /// The labels of a policy; the built-in ones have none.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `Validation`.
+    pub fn policy_tags(
+        &self,
+        account: AccountId,
+        arn: &str,
+        page: &PageOf,
+    ) -> Result<Page<(String, String)>, IamError> {
+        let policy = self.0.policy_there(account, arn)?;
+        page.of(policy.entity.tags.iter().map(|(key, value)| (key.clone(), (key.clone(), value.clone()))))
     }
 
     /// A page of policies, in order of their ARNs.
@@ -162,8 +176,8 @@ impl Iam {
         document: String,
         as_default: bool,
     ) -> Result<VersionOf, IamError> {
-        check_document(&document)?;
         let name = self.own_name(account, arn)?;
+        check_document(&document)?;
         self.change(account, &name, move |iam, policy: &mut Policy| {
             if policy.versions.len() >= VERSIONS_MAX {
                 let message = format!(
@@ -195,7 +209,7 @@ impl Iam {
         arn: &str,
         version: &str,
     ) -> Result<VersionOf, IamError> {
-        let policy = self.0.policy(account, arn).ok_or_else(|| not_found(arn))?;
+        let policy = self.0.policy_there(account, arn)?;
         version_of(&policy, arn, version)
     }
 
@@ -209,7 +223,7 @@ impl Iam {
         arn: &str,
         page: &PageOf,
     ) -> Result<Page<VersionOf>, IamError> {
-        let policy = self.0.policy(account, arn).ok_or_else(|| not_found(arn))?;
+        let policy = self.0.policy_there(account, arn)?;
         let described = |(number, version): (&u32, &PolicyVersion)| {
             let is_default = *number == policy.default_version;
             (format!("{number:010}"), VersionOf { number: *number, version: version.clone(), is_default })
@@ -274,7 +288,7 @@ impl Iam {
         kinds: impl Fn(&PolicyUsers) -> bool,
         page: &PageOf,
     ) -> Result<Page<PolicyUsers>, IamError> {
-        self.0.policy(account, arn).ok_or_else(|| not_found(arn))?;
+        self.0.policy_there(account, arn)?;
         let mut found = Vec::new();
         found.extend(self.0.users_of::<Group>(account, arn, as_boundary, page).map(PolicyUsers::Group));
         found.extend(self.0.users_of::<Role>(account, arn, as_boundary, page).map(PolicyUsers::Role));
@@ -292,6 +306,7 @@ impl Iam {
             let message = format!("Policy {arn} is managed by AWS and cannot be changed.");
             return Err(IamError::AccessDenied(message));
         }
+        check_arn(arn)?;
         let entry = self.0.own_policy(account, arn).ok_or_else(|| not_found(arn))?;
         Ok(entry.value.entity.name.clone())
     }
@@ -320,6 +335,15 @@ impl PolicyUsers {
 
 impl Inner {
     /// A policy of the account's own, or a built-in one.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `NoSuchEntity`.
+    fn policy_there(&self, account: AccountId, arn: &str) -> Result<Arc<Policy>, IamError> {
+        check_arn(arn)?;
+        self.policy(account, arn).ok_or_else(|| not_found(arn))
+    }
+
+    /// The same, if it is there.
     pub(super) fn policy(&self, account: AccountId, arn: &str) -> Option<Arc<Policy>> {
         managed::find(arn).or_else(|| self.own_policy(account, arn).map(|entry| entry.value))
     }

@@ -9,6 +9,7 @@ use model::iam::{Grants, Role};
 use model::id::AccountId;
 
 use super::grants::{check_bare, size_of};
+use super::meant::Nobody;
 use super::{Iam, IamError, Kept, New};
 use crate::policy::{Actor, Context, Document, Kind, Request, Verdict};
 
@@ -37,7 +38,7 @@ impl Iam {
     /// `EntityAlreadyExists`, `LimitExceeded`, `MalformedPolicyDocument`, `NoSuchEntity` for a boundary, `Validation`.
     pub async fn create_role(&self, account: AccountId, role: NewRole) -> Result<Arc<Role>, IamError> {
         let NewRole { mut new, trust, description, session_s_max } = role;
-        check_trust(&trust)?;
+        let trust = self.checked_trust(&trust)?;
         let boundary = new.boundary.take().map(|arn| self.0.attachable(account, &arn)).transpose()?;
         self.create(Role {
             entity: self.0.entity(account, Role::WORDS.id_prefix, new),
@@ -76,12 +77,25 @@ impl Iam {
     /// # Errors
     /// `NoSuchEntity`, `MalformedPolicyDocument`, `LimitExceeded`.
     pub async fn update_trust(&self, account: AccountId, name: &str, trust: String) -> Result<(), IamError> {
-        check_trust(&trust)?;
+        let trust = self.checked_trust(&trust)?;
         self.change(account, name, move |_, role: &mut Role| {
             role.trust = trust;
             Ok(())
         })
         .await
+    }
+
+    /// A trust policy that may be kept, as it is kept.
+    fn checked_trust(&self, trust: &str) -> Result<String, IamError> {
+        Document::parse(trust, Kind::Trust)?;
+        if size_of(trust) > TRUST_CHARS_MAX {
+            let message = format!("Cannot exceed quota for ACLSizePerRole: {TRUST_CHARS_MAX}");
+            return Err(IamError::LimitExceeded(message));
+        }
+        self.meaning_of_trust(trust).map_err(|Nobody(name)| {
+            let message = format!("Invalid principal in policy: \"AWS\":\"{name}\"");
+            IamError::MalformedPolicyDocument(message)
+        })
     }
 
     /// Removes a role that has nothing any more. Its sessions end at once.
@@ -124,15 +138,6 @@ impl Iam {
             )),
         }
     }
-}
-
-fn check_trust(trust: &str) -> Result<(), IamError> {
-    Document::parse(trust, Kind::Trust)?;
-    if size_of(trust) > TRUST_CHARS_MAX {
-        let message = format!("Cannot exceed quota for ACLSizePerRole: {TRUST_CHARS_MAX}");
-        return Err(IamError::LimitExceeded(message));
-    }
-    Ok(())
 }
 
 fn checked_span(seconds: u32) -> Result<u32, IamError> {

@@ -11,9 +11,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use model::iam::{Grants, Role, User};
 use model::id::AccountId;
+use model::time::Timestamp;
 
 use super::{Iam, Inner, Kept};
-use crate::identity::Standing;
+use crate::identity::{FunctionBearer, Standing};
 use crate::policy::{Context, Document, Held, Kind};
 
 /// Key ids that are kept; when there are more, all are read anew.
@@ -89,10 +90,13 @@ impl Iam {
         key_id: &str,
         account: AccountId,
         user_id: &str,
+        issued: Timestamp,
     ) -> Option<Arc<Standing>> {
         self.0.standings.get_or_make(key_id, || {
             let user = self.0.users.all(&account).into_iter().find(|it| it.value.entity.id == user_id)?;
-            Some(self.0.user(&user.value, true))
+            let mut standing = self.0.user(&user.value, true);
+            tell_issued(&mut standing, issued);
+            Some(standing)
         })
     }
 
@@ -103,24 +107,35 @@ impl Iam {
         account: AccountId,
         role_id: &str,
         session: &SessionOf,
+        issued: Timestamp,
     ) -> Option<Arc<Standing>> {
         self.0.standings.get_or_make(key_id, || {
             let role = self.0.roles.all(&account).into_iter().find(|it| it.value.entity.id == role_id)?;
-            Some(self.0.session(&role.value, session))
+            let mut standing = self.0.session(&role.value, session);
+            tell_issued(&mut standing, issued);
+            Some(standing)
         })
     }
 
-    /// What a function may do whose execution role is there.
+    /// What a function may do whose execution role is there, and is still the one for which its credentials were made.
     pub(crate) fn execution_session(
         &self,
         key_id: &str,
         account: AccountId,
-        role_arn: &str,
-        function: &str,
+        of: &FunctionBearer,
+        issued: Timestamp,
     ) -> Option<Arc<Standing>> {
-        let role = self.role_of_arn(role_arn).filter(|role| role.entity.account == account)?;
-        let session = SessionOf { name: function.to_owned(), ..SessionOf::default() };
-        self.0.standings.get_or_make(key_id, || Some(self.0.session(&role, &session)))
+        self.0.standings.get_or_make(key_id, || {
+            let role = self.role_of_arn(&of.role_arn).filter(|role| role.entity.account == account)?;
+            if of.role_id.as_ref().is_some_and(|id| *id != role.entity.id) {
+                return None;
+            }
+            let session = SessionOf { name: of.name().to_owned(), ..SessionOf::default() };
+            let mut standing = self.0.session(&role, &session);
+            standing.facts.set("lambda:SourceFunctionArn", of.arn.as_str());
+            tell_issued(&mut standing, issued);
+            Some(standing)
+        })
     }
 }
 
@@ -219,6 +234,11 @@ fn read(text: &str) -> Option<Arc<Document>> {
         tracing::error!(%error, "a stored policy cannot be read; its holder may do nothing");
     }
     document.ok().map(Arc::new)
+}
+
+/// Lets policies end the sessions that began before a time.
+fn tell_issued(standing: &mut Standing, issued: Timestamp) {
+    standing.facts.set("aws:TokenIssueTime", (issued.as_millis() / 1_000).to_string());
 }
 
 fn tell_tags(facts: &mut Context, tags: &BTreeMap<String, String>) {

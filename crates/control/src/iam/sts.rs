@@ -1,7 +1,8 @@
 //! What is asked for a session, and whether it is given. Making and reading the credentials is `identity`'s.
 //!
 //! A role is taken on by whom its trust policy means; within the account that can be enough, from another the caller's
-//! own policies have to allow it too. Unlike at AWS, the owner of an account may take on a role that trusts the account.
+//! own policies have to allow it too. The owner of an account takes on no role. Who stands behind a session stays the same
+//! through all that begin from it.
 //!
 //! Source: STS API reference, `AssumeRole`, `GetSessionToken`; IAM User Guide, "Session policies".
 
@@ -13,7 +14,7 @@ use model::iam::Role;
 use super::standing::SessionOf;
 use super::{Iam, IamError, Kept, check_tags, id};
 use crate::identity::Caller;
-use crate::policy::{Actor, Context, Document, Kind, Request, Verdict, decide};
+use crate::policy::{Context, Document, Kind, Request, Verdict, decide};
 
 const SPAN_S_MIN: u32 = 900;
 /// Of a session that begins another one.
@@ -65,9 +66,25 @@ impl Iam {
         asked: AssumeRole,
         is_open: bool,
     ) -> Result<Granted, IamError> {
+        self.granted(caller, asked, is_open).map_err(|error| match error {
+            // The Security Token Service has no errors of its own for these.
+            IamError::NoSuchEntity(message)
+            | IamError::InvalidInput(message)
+            | IamError::LimitExceeded(message) => IamError::Validation(message),
+            other => other,
+        })
+    }
+
+    fn granted(&self, caller: &Caller, mut asked: AssumeRole, is_open: bool) -> Result<Granted, IamError> {
         let packed = check_shape(&asked)?;
+        if !is_open && caller.is_root() {
+            return Err(IamError::AccessDenied("Roles may not be assumed by root accounts.".to_owned()));
+        }
+        let behind = caller.standing().facts.single("aws:SourceIdentity").map(str::to_owned);
+        let is_same = behind.is_none() || asked.source_identity.is_none() || asked.source_identity == behind;
+        asked.source_identity = asked.source_identity.or(behind);
         let role = self.role_of_arn(&asked.role_arn);
-        let trusted = role.filter(|role| is_open || trusts(role, caller, &asked));
+        let trusted = role.filter(|role| is_open || is_same && trusts(role, caller, &asked));
         let role = trusted.ok_or_else(|| {
             IamError::AccessDenied(format!(
                 "User: {} is not authorized to perform: sts:AssumeRole on resource: {}",
@@ -109,7 +126,7 @@ pub(crate) fn token_span(caller: &Caller, duration_s: Option<u32>) -> Result<u32
         let message = "Cannot call GetSessionToken with session credentials";
         return Err(IamError::AccessDenied(message.to_owned()));
     }
-    let most = if caller.owns(caller.account) { CHAINED_S_MAX } else { TOKEN_S_MAX };
+    let most = if caller.is_root() { CHAINED_S_MAX } else { TOKEN_S_MAX };
     let duration_s = duration_s.unwrap_or(TOKEN_S_DEFAULT.min(most));
     check_least(duration_s)?;
     if duration_s > TOKEN_S_MAX {
@@ -173,9 +190,12 @@ fn trusts(role: &Role, caller: &Caller, asked: &AssumeRole) -> bool {
     let Ok(trust) = Document::parse(&role.trust, Kind::Trust) else { return false };
     let standing = caller.standing();
     let mut context = asked.context.clone();
-    context.extend(&standing.facts);
-    context.set("aws:PrincipalAccount", caller.account.as_str());
-    context.set("aws:PrincipalArn", standing.role_arn.as_deref().unwrap_or(&standing.arn));
+    caller.tell(&standing, &mut context);
+    context.set("aws:ResourceAccount", role.entity.account.as_str());
+    for (key, value) in &role.entity.tags {
+        context.set(format!("aws:ResourceTag/{key}"), value.as_str());
+        context.set(format!("iam:ResourceTag/{key}"), value.as_str());
+    }
     context.set("sts:RoleSessionName", asked.session_name.as_str());
     context.set_some("sts:ExternalId", asked.external_id.as_deref());
     context.set_some("sts:SourceIdentity", asked.source_identity.as_deref());
@@ -185,11 +205,7 @@ fn trusts(role: &Role, caller: &Caller, asked: &AssumeRole) -> bool {
     if !asked.tags.is_empty() {
         context.set_all("aws:TagKeys", asked.tags.keys().cloned().collect());
     }
-    let actor = Actor::Principal {
-        account: caller.account.as_str(),
-        arn: &standing.arn,
-        role_arn: standing.role_arn.as_deref(),
-    };
+    let actor = caller.actor(&standing);
     let arn = role.arn();
     let may = |action| {
         let request = Request { action, resource: &arn, actor: Some(actor), context: &context };

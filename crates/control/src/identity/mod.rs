@@ -22,6 +22,7 @@ use store::secrets::{SecretError, Secrets};
 use crate::iam::Iam;
 pub use standing::Standing;
 pub use sts::{Assumed, TemporaryCredentials};
+pub(crate) use token::FunctionBearer;
 use token::{Bearer, Claims, TokenError, TokenKey};
 
 /// Name of the secret that seals role credentials.
@@ -97,6 +98,8 @@ pub struct Caller {
 pub enum Principal {
     /// The owner of the server.
     Root,
+    /// The same, with temporary credentials.
+    RootSession,
     /// A user, with its own key or with temporary credentials.
     User(Arc<Standing>),
     /// A session of a role: a function's, or that of whoever took the role on.
@@ -105,6 +108,8 @@ pub enum Principal {
     Role {
         /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
         arn: String,
+        /// The function.
+        function: String,
     },
     /// Somebody who was not asked.
     Anyone,
@@ -113,9 +118,9 @@ pub enum Principal {
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Root => "root",
+            Self::Root | Self::RootSession => "root",
             Self::User(standing) | Self::AssumedRole(standing) => &standing.arn,
-            Self::Role { arn } => arn,
+            Self::Role { arn, .. } => arn,
             Self::Anyone => "anyone",
         })
     }
@@ -213,14 +218,20 @@ impl Identity {
     fn bearer(&self, key_id: &str, claims: Claims) -> Option<Principal> {
         let account = claims.account;
         match claims.bearer {
-            Bearer::Root => Some(Principal::Root),
-            Bearer::User(id) => self.iam.user_session(key_id, account, &id).map(Principal::User),
-            Bearer::Role { id, session } => {
-                self.iam.role_session(key_id, account, &id, &session).map(Principal::AssumedRole)
+            Bearer::Root => Some(Principal::RootSession),
+            Bearer::User(id) => {
+                self.iam.user_session(key_id, account, &id, claims.issued).map(Principal::User)
             }
-            Bearer::Function { role_arn, function } => {
-                let there = self.iam.execution_session(key_id, account, &role_arn, &function);
-                let missing = || Principal::Role { arn: standing::session_arn(&role_arn, &function) };
+            Bearer::Role { id, session } => {
+                let there = self.iam.role_session(key_id, account, &id, &session, claims.issued);
+                there.map(Principal::AssumedRole)
+            }
+            Bearer::Function(of) => {
+                let there = self.iam.execution_session(key_id, account, &of, claims.issued);
+                let missing = || Principal::Role {
+                    arn: standing::session_arn(&of.role_arn, of.name()),
+                    function: of.arn.clone(),
+                };
                 Some(there.map_or_else(missing, Principal::AssumedRole))
             }
         }
@@ -250,7 +261,9 @@ impl Roles for Identity {
     fn credentials(&self, function: &Function) -> RoleCredentials {
         let mut random = [0; token::KEY_ID_RANDOM_BYTES];
         self.entropy.fill(&mut random);
-        self.key.mint(&Claims::of(function, self.clock.now()), random)
+        let role = self.iam.role_of_arn(&function.settings.role);
+        let role_id = role.map(|role| role.entity.id.clone());
+        self.key.mint(&Claims::of(function, role_id, self.clock.now()), random)
     }
 }
 

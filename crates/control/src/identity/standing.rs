@@ -27,28 +27,56 @@ pub struct Standing {
     pub temporary: bool,
 }
 
+impl Standing {
+    /// The unique id of the user, or of the session's role.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        let user_id = self.facts.single("aws:userid").unwrap_or_default();
+        user_id.split_once(':').map_or(user_id, |(role, _)| role)
+    }
+}
+
 impl Caller {
+    /// Whether it is the owner of its account.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        matches!(self.principal, Principal::Root | Principal::RootSession | Principal::Anyone)
+    }
+
+    /// Whether it has credentials of its own that end, as `GetSessionToken` gives them: they do not reach as far as its
+    /// key, so that whoever gets hold of them cannot make them last.
+    #[must_use]
+    pub fn has_session_token(&self) -> bool {
+        match &self.principal {
+            Principal::RootSession => true,
+            Principal::User(standing) => standing.temporary,
+            Principal::Root | Principal::AssumedRole(_) | Principal::Role { .. } | Principal::Anyone => false,
+        }
+    }
+
     /// Who the caller is to policies.
     #[must_use]
     pub fn standing(&self) -> Arc<Standing> {
         match &self.principal {
-            Principal::Root | Principal::Anyone => {
+            Principal::Root | Principal::RootSession | Principal::Anyone => {
+                let temporary = self.principal == Principal::RootSession;
                 let mut facts = Context::new();
                 facts.set("aws:userid", self.account.as_str());
                 facts.set("aws:PrincipalType", "Account");
                 let arn = format!("arn:aws:iam::{}:root", self.account);
                 let held = Held::everything();
-                Arc::new(Standing { arn, role_arn: None, facts, held, temporary: false })
+                Arc::new(Standing { arn, role_arn: None, facts, held, temporary })
             }
             Principal::User(standing) | Principal::AssumedRole(standing) => Arc::clone(standing),
-            Principal::Role { arn } => Arc::new(of_missing_role(arn)),
+            Principal::Role { arn, function } => Arc::new(of_missing_role(arn, function)),
         }
     }
 }
 
 /// A session of a role that does not exist, named as `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
-fn of_missing_role(arn: &str) -> Standing {
+fn of_missing_role(arn: &str, function_arn: &str) -> Standing {
     let mut facts = Context::new();
+    facts.set("lambda:SourceFunctionArn", function_arn);
     facts.set("aws:PrincipalType", "AssumedRole");
     let function = arn.rsplit('/').next().unwrap_or_default();
     let identity = own_logs(function).into_iter().map(Arc::new).collect();
@@ -86,8 +114,9 @@ mod tests {
     #[test]
     fn a_role_that_does_not_exist_writes_its_own_logs_only() {
         let arn = "arn:aws:sts::000000000000:assumed-role/ghost/resize";
-        let caller =
-            Caller { account: AccountId::DEFAULT, principal: Principal::Role { arn: arn.to_owned() } };
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:resize".to_owned();
+        let principal = Principal::Role { arn: arn.to_owned(), function };
+        let caller = Caller { account: AccountId::DEFAULT, principal };
         let may = |action: &str, resource: &str| caller.authorize(action, resource).is_ok();
         let group = |function: &str| {
             format!("arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/{function}:log-stream:x")

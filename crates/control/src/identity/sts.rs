@@ -100,10 +100,11 @@ impl Identity {
     }
 
     fn mint(&self, account: AccountId, bearer: Bearer, duration_s: u32) -> TemporaryCredentials {
-        let expires = self.clock.now().after(Duration::from_secs(duration_s.into()));
+        let issued = self.clock.now();
+        let expires = issued.after(Duration::from_secs(duration_s.into()));
         let mut random = [0; token::KEY_ID_RANDOM_BYTES];
         self.entropy.fill(&mut random);
-        let minted = self.key.mint(&Claims { account, bearer, expires }, random);
+        let minted = self.key.mint(&Claims { account, bearer, issued, expires }, random);
         TemporaryCredentials {
             access_key_id: minted.access_key_id,
             secret_access_key: minted.secret_access_key,

@@ -1,12 +1,12 @@
 //! Temporary credentials that nobody has to store: the session token says whose they are and until when, sealed
 //! with a key that only the server has, and the signing secret is derived from the token.
 //!
-//! Form of a token, in URL-safe Base64: version (1 byte), expiry (8 bytes, big-endian milliseconds since the epoch),
-//! texts (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over the access key id and all that precedes. The
-//! texts of version 1, a function's execution role: account, role ARN, function. Those of version 2: what kind of
-//! session, account, the unique id of the user or role, and of a role's session its name, source identity, policy,
-//! number of managed policies, these, and tags as key and value. A token without its access key id is worth nothing,
-//! and neither shows the secret.
+//! Form of a token, in URL-safe Base64: version (1 byte), expiry and beginning (8 bytes each, big-endian milliseconds
+//! since the epoch), texts (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over the access key id and all that
+//! precedes. The texts: what kind of session, account, and of a function its ARN, the role's ARN and the role's unique
+//! id, empty where there was no such role; of a user its unique id; of a role its unique id and the session's name,
+//! source identity, policy, number of managed policies, these, and tags as key and value. A token without its access key
+//! id is worth nothing, and neither shows the secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -24,8 +24,7 @@ use crate::iam::standing::SessionOf;
 /// Random bytes in an access key id: sixteen characters of Base32.
 pub const KEY_ID_RANDOM_BYTES: usize = 10;
 
-const VERSION_FUNCTION: u8 = 1;
-const VERSION_SESSION: u8 = 2;
+const VERSION: u8 = 3;
 const SEAL_BYTES: usize = 32;
 /// Longer tokens are not ours: a session's policies and tags fit, see `iam::sts`.
 const TOKEN_CHARS_MAX: usize = 8_192;
@@ -40,20 +39,35 @@ pub struct Claims {
     pub account: AccountId,
     /// Whose it is.
     pub bearer: Bearer,
+    /// Since when they work.
+    pub issued: Timestamp,
     /// When the credentials stop working.
     pub expires: Timestamp,
+}
+
+/// The function that has credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionBearer {
+    /// Its ARN, without a qualifier.
+    pub arn: String,
+    /// Its execution role, whether it is there or not.
+    pub role_arn: String,
+    /// The role's unique id, if it was there: another one of the same name is not meant.
+    pub role_id: Option<String>,
+}
+
+impl FunctionBearer {
+    /// The function's name, which is the session's as at AWS.
+    pub fn name(&self) -> &str {
+        self.arn.rsplit(':').next().unwrap_or_default()
+    }
 }
 
 /// Whose temporary credentials are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bearer {
     /// A function's.
-    Function {
-        /// The execution role, whether it is there or not.
-        role_arn: String,
-        /// The function, which is the session's name as at AWS.
-        function: String,
-    },
+    Function(FunctionBearer),
     /// The account owner's.
     Root,
     /// A user's, by its unique id.
@@ -78,13 +92,15 @@ pub enum TokenError {
 
 impl Claims {
     /// The claims of a function's execution role from `now` on.
-    pub fn of(function: &Function, now: Timestamp) -> Self {
+    pub fn of(function: &Function, role_id: Option<String>, now: Timestamp) -> Self {
         Self {
             account: function.id.scope.account,
-            bearer: Bearer::Function {
+            bearer: Bearer::Function(FunctionBearer {
+                arn: function.id.arn().to_string(),
                 role_arn: function.settings.role.clone(),
-                function: function.id.name.to_string(),
-            },
+                role_id,
+            }),
+            issued: now,
             expires: now.after(limits::ROLE_CREDENTIALS_VALID),
         }
     }
@@ -92,11 +108,11 @@ impl Claims {
     fn encode(&self) -> Vec<u8> {
         let account = self.account.as_str();
         match &self.bearer {
-            Bearer::Function { role_arn, function } => {
-                self.write(VERSION_FUNCTION, &[account, role_arn, function])
+            Bearer::Function(FunctionBearer { arn, role_arn, role_id }) => {
+                self.write(&["function", account, arn, role_arn, role_id.as_deref().unwrap_or_default()])
             }
-            Bearer::Root => self.write(VERSION_SESSION, &["root", account]),
-            Bearer::User(id) => self.write(VERSION_SESSION, &["user", account, id]),
+            Bearer::Root => self.write(&["root", account]),
+            Bearer::User(id) => self.write(&["user", account, id]),
             Bearer::Role { id, session } => {
                 let source = session.source_identity.as_deref().unwrap_or_default();
                 let policy = session.policy.as_deref().unwrap_or_default();
@@ -104,14 +120,15 @@ impl Claims {
                 let mut texts = vec!["role", account, id, &session.name, source, policy, &count];
                 texts.extend(session.policy_arns.iter().map(String::as_str));
                 texts.extend(session.tags.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
-                self.write(VERSION_SESSION, &texts)
+                self.write(&texts)
             }
         }
     }
 
-    fn write(&self, version: u8, texts: &[&str]) -> Vec<u8> {
-        let mut bytes = vec![version];
+    fn write(&self, texts: &[&str]) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
         bytes.extend(self.expires.as_millis().to_be_bytes());
+        bytes.extend(self.issued.as_millis().to_be_bytes());
         for text in texts {
             // Lengths are bounded by the API model, far below 64 KB; a longer text would only fail to verify.
             bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
@@ -121,31 +138,33 @@ impl Claims {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&version, rest) = bytes.split_first()?;
-        let (expires, mut rest) = rest.split_first_chunk::<8>()?;
+        let rest = bytes.strip_prefix(&[VERSION])?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (issued, mut rest) = rest.split_first_chunk::<8>()?;
         let mut texts = std::iter::from_fn(|| {
             let (length, after) = rest.split_first_chunk::<2>()?;
             let (text, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
             rest = after;
             String::from_utf8(text.to_vec()).ok()
         });
-        let kind = match version {
-            VERSION_FUNCTION => None,
-            VERSION_SESSION => Some(texts.next()?),
-            _ => return None,
-        };
+        let kind = texts.next()?;
         let account = AccountId::parse(&texts.next()?).ok()?;
-        let bearer = match kind.as_deref() {
-            None => Bearer::Function { role_arn: texts.next()?, function: texts.next()? },
-            Some("root") => Bearer::Root,
-            Some("user") => Bearer::User(texts.next()?),
-            Some("role") => {
+        let bearer = match kind.as_str() {
+            "function" => {
+                let (arn, role_arn) = (texts.next()?, texts.next()?);
+                let role_id = Some(texts.next()?).filter(|id| !id.is_empty());
+                Bearer::Function(FunctionBearer { arn, role_arn, role_id })
+            }
+            "root" => Bearer::Root,
+            "user" => Bearer::User(texts.next()?),
+            "role" => {
                 let id = texts.next()?;
                 Bearer::Role { id, session: Box::new(session(&mut texts)?) }
             }
-            Some(_) => return None,
+            _ => return None,
         };
-        Some(Self { account, bearer, expires: Timestamp::from_millis(i64::from_be_bytes(*expires)) })
+        let time = |bytes: &[u8; 8]| Timestamp::from_millis(i64::from_be_bytes(*bytes));
+        Some(Self { account, bearer, issued: time(issued), expires: time(expires) })
     }
 }
 

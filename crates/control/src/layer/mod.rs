@@ -238,7 +238,7 @@ pub(crate) fn check_shared(
 ) -> Result<(), ServiceError> {
     let (account, resource) = (caller.account.as_str(), id.to_string());
     let (arn, action) = (format!("arn:aws:iam::{account}:root"), "lambda:GetLayerVersion");
-    let actor = Actor::Principal { account, arn: &arn, role_arn: None };
+    let actor = Actor::Principal { account, arn: &arn, role_arn: None, id: "" };
     let context = Context::new();
     let request = Request { action, resource: &resource, actor: Some(actor), context: &context };
     let decision = decide(&request, &Held::everything(), policies.document(id).as_deref(), false);

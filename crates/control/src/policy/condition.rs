@@ -107,6 +107,20 @@ impl Condition {
         Ok(Self { key: key.to_owned(), quantifier, if_exists, test })
     }
 
+    /// Adds the key that it is about, and those of the variables in its values.
+    pub(super) fn keys<'a>(&'a self, keys: &mut Vec<&'a str>) {
+        keys.push(&self.key);
+        match &self.test {
+            Test::Is { wanted: Wanted::Text { patterns, .. }, .. } => {
+                patterns.iter().for_each(|pattern| keys.extend(pattern.variables()));
+            }
+            Test::Is { wanted: Wanted::Arn(patterns), .. } => {
+                patterns.iter().for_each(|pattern| keys.extend(pattern.variables()));
+            }
+            Test::Is { .. } | Test::Null(_) => {}
+        }
+    }
+
     /// Whether it holds of a request.
     pub(super) fn holds(&self, context: &Context) -> bool {
         let values = context.get(&self.key);

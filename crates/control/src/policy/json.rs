@@ -81,6 +81,14 @@ impl Json {
             one => std::slice::from_ref(one),
         }
     }
+
+    /// The same, to be changed.
+    pub fn items_mut(&mut self) -> &mut [Self] {
+        match self {
+            Self::List(items) => items,
+            one => std::slice::from_mut(one),
+        }
+    }
 }
 
 /// Without spaces, as AWS writes policies.

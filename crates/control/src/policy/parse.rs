@@ -84,6 +84,9 @@ fn statement(json: &Json, kind: Kind, variables: bool) -> Result<Statement, Malf
             return Err(Malformed::because("Missing required field Principal"));
         }
         (Kind::Trust, _, Some(_)) => return Err(Malformed::because("Has prohibited field Resource")),
+        (Kind::Trust, _, None) if !all_of_sts(json) => {
+            return Err(Malformed::because("AssumeRole policy may only specify STS AssumeRole actions."));
+        }
         (Kind::Identity | Kind::Resource, _, None) => {
             return Err(Malformed::because("Policy statement must contain resources."));
         }
@@ -97,6 +100,16 @@ fn statement(json: &Json, kind: Kind, variables: bool) -> Result<Statement, Malf
         resources,
         conditions,
     })
+}
+
+/// Whether a statement speaks of the Security Token Service alone.
+fn all_of_sts(statement: &Json) -> bool {
+    let is_of_sts = |action: &Json| {
+        let vendor = action.as_str().and_then(|action| action.get(..4));
+        vendor.is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:"))
+    };
+    let named = statement.get("Action").or_else(|| statement.get("NotAction"));
+    named.is_none_or(|named| named.items().iter().all(is_of_sts))
 }
 
 /// `Action` beside `NotAction`, and the like.

@@ -62,6 +62,14 @@ impl Pattern {
         Self(pieces)
     }
 
+    /// The keys of its variables.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Variable { key, .. } => Some(key.as_str()),
+            Piece::Text(_) | Piece::Any | Piece::One => None,
+        })
+    }
+
     /// Whether a text fits. A variable whose key is unknown or has several values fits nothing.
     pub(super) fn matches(&self, text: &str, context: &Context, ignore_case: bool) -> bool {
         let mut pieces = Vec::with_capacity(self.0.len());
@@ -169,6 +177,15 @@ impl ArnPattern {
         } else {
             Self::Whole(Pattern::parse(text, reading))
         }
+    }
+
+    /// The keys of its variables.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        let patterns = match self {
+            Self::Whole(pattern) => std::slice::from_ref(pattern),
+            Self::Parts(patterns) => patterns.as_slice(),
+        };
+        patterns.iter().flat_map(Pattern::variables)
     }
 
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {

@@ -1,6 +1,8 @@
 //! Who is meant by the principals of a statement, and how well a caller is meant by them.
 //!
-//! An account as principal means that account's owner decides: within the account it grants nothing by itself.
+//! An account as principal means that account's owner decides: within the account it grants nothing by itself. A user or
+//! role is meant by its unique id wherever the policy was written while it was there, so that another one of the same
+//! name inherits nothing.
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
 use super::Malformed;
@@ -17,6 +19,8 @@ pub enum Actor<'a> {
         arn: &'a str,
         /// The role of a session.
         role_arn: Option<&'a str>,
+        /// The unique id of the user, or of the session's role.
+        id: &'a str,
     },
     /// An AWS service: `s3.amazonaws.com`.
     Service(&'a str),
@@ -46,6 +50,8 @@ enum Principal {
     Everybody,
     Account(String),
     Arn(String),
+    /// The unique id of a user or role.
+    Id(String),
     Service(String),
     Federated(String),
     /// Accepted for compatibility; nobody here has one.
@@ -88,6 +94,7 @@ impl Principal {
         match kind {
             "AWS" if value == "*" => Ok(Self::Everybody),
             "AWS" if is_account(value) => Ok(Self::Account(value.to_owned())),
+            "AWS" if is_id(value) => Ok(Self::Id(value.to_owned())),
             "AWS" => {
                 let parts: Vec<&str> = value.splitn(6, ':').collect();
                 match parts.as_slice() {
@@ -119,8 +126,15 @@ impl Principal {
             (Self::Account(meant), Actor::Principal { account, .. }) => {
                 (meant == account).then_some(Match::Account)
             }
-            (Self::Arn(meant), Actor::Principal { arn, role_arn, .. }) => {
-                if meant == arn {
+            (Self::Id(meant), Actor::Principal { id, role_arn, .. }) => {
+                let matched = if role_arn.is_some() { Match::Role } else { Match::Direct };
+                (meant == id).then_some(matched)
+            }
+            (Self::Arn(meant), Actor::Principal { arn, role_arn, account, .. }) => {
+                // A session may be called after a role of another account, without coming from there.
+                if meant.split(':').nth(4) != Some(account) {
+                    None
+                } else if meant == arn {
                     Some(Match::Direct)
                 } else {
                     role_arn.is_some_and(|role| role == meant).then_some(Match::Role)
@@ -131,6 +145,34 @@ impl Principal {
             _ => None,
         }
     }
+}
+
+/// Gives the users and roles that a policy's statements name other names; those of which nothing is known keep theirs.
+///
+/// # Errors
+/// What `rename` refuses.
+pub(crate) fn rename<E>(
+    policy: &mut Json,
+    mut rename: impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<(), E> {
+    let statements = policy.get_mut("Statement").map(Json::items_mut).unwrap_or_default();
+    for statement in statements {
+        for member in ["Principal", "NotPrincipal"] {
+            let named = statement.get_mut(member).and_then(|principals| principals.get_mut("AWS"));
+            for name in named.map(Json::items_mut).unwrap_or_default() {
+                if let Some(other) = name.as_str().map(&mut rename).transpose()?.flatten() {
+                    *name = Json::text(other);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text has the form of the unique id of a user or role.
+pub(crate) fn is_id(text: &str) -> bool {
+    (text.starts_with("AIDA") || text.starts_with("AROA"))
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 fn is_account(text: &str) -> bool {

@@ -79,6 +79,26 @@ impl Document {
         &self.statements
     }
 
+    /// The numbers of the statements that say of a request what is wanted.
+    pub(crate) fn deciding(&self, request: &Request<'_>, wanted: fn(Verdict) -> bool) -> Vec<usize> {
+        let says = self.statements.iter().map(|statement| statement.says(request));
+        says.enumerate().filter(|(_, verdict)| wanted(*verdict)).map(|(number, _)| number).collect()
+    }
+
+    /// The condition keys of which it speaks, and its variables.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        let mut keys = Vec::new();
+        for statement in &self.statements {
+            let resources = match &statement.resources {
+                Some(Listed::Only(resources) | Listed::AllBut(resources)) => resources.as_slice(),
+                None => &[],
+            };
+            resources.iter().for_each(|resource| keys.extend(resource.variables()));
+            statement.conditions.iter().for_each(|condition| condition.keys(&mut keys));
+        }
+        keys
+    }
+
     /// What the document says of a request: a denial above all, then the best match that is allowed.
     #[must_use]
     pub fn says(&self, request: &Request<'_>) -> Verdict {

@@ -13,7 +13,7 @@ const USER: &str = "arn:aws:iam::123456789012:user/ann";
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:hello";
 
 fn user() -> Actor<'static> {
-    Actor::Principal { account: ACCOUNT, arn: USER, role_arn: None }
+    Actor::Principal { account: ACCOUNT, arn: USER, role_arn: None, id: "AIDAANN" }
 }
 
 fn session() -> Actor<'static> {
@@ -21,6 +21,7 @@ fn session() -> Actor<'static> {
         account: ACCOUNT,
         arn: "arn:aws:sts::123456789012:assumed-role/worker/one",
         role_arn: Some("arn:aws:iam::123456789012:role/worker"),
+        id: "AROAWORKER",
     }
 }
 
@@ -98,6 +99,10 @@ fn what_names_the_wrong_principals() {
         r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}"#,
         "Has prohibited field Resource",
     );
+    for action in [r#""*""#, r#""lambda:InvokeFunction""#, r#"["sts:AssumeRole","s3:GetObject"]"#] {
+        let text = format!(r#"{{"Effect":"Allow","Principal":"*","Action":{action}}}"#);
+        check(Kind::Trust, &text, "AssumeRole policy may only specify STS AssumeRole actions.");
+    }
 }
 
 #[test]
@@ -136,6 +141,66 @@ fn one_document() {
 }
 
 #[test]
+fn what_a_hostile_request_does_not_reach() {
+    let check = |statements: &str, action: &str, resource: &str, is_allowed: bool| {
+        let mut context = Context::new();
+        context.set("aws:username", "*");
+        context.set("aws:PrincipalTag/team", "a:function:b");
+        let request = Request { action, resource, actor: Some(user()), context: &context };
+        let all = format!(r#"[{{"Effect":"Allow","Action":"*","Resource":"*"}},{statements}]"#);
+        let verdict = document(&all, Kind::Identity).says(&request);
+        assert_eq!(verdict != Verdict::Denied, is_allowed, "{statements} {action} {resource}");
+    };
+    let other = "arn:aws:lambda:us-east-1:123456789012:function:other";
+    // Capitals, wildcards and names that look like them.
+    check(
+        r#"{"Effect":"Deny","Action":"LAMBDA:DELETE*","Resource":"*"}"#,
+        "lambda:deleteFunction",
+        FUNCTION,
+        false,
+    );
+    check(
+        r#"{"Effect":"Deny","Action":"lambda:[A-Z]*","Resource":"*"}"#,
+        "lambda:GetFunction",
+        FUNCTION,
+        true,
+    );
+    check(
+        r#"{"Effect":"Deny","Action":"lambda:Get????????","Resource":"*"}"#,
+        "lambda:GetFunction",
+        FUNCTION,
+        false,
+    );
+    // A name is no pattern, and no more than its part of an ARN.
+    let own = r#"{"Effect":"Deny","Action":"*","NotResource":"arn:aws:lambda:*:*:function:${aws:username}"}"#;
+    check(own, "lambda:GetFunction", other, false);
+    check(own, "lambda:GetFunction", "arn:aws:lambda:us-east-1:123456789012:function:*", true);
+    let tagged =
+        r#"{"Effect":"Deny","Action":"*","NotResource":"arn:aws:lambda:*:${aws:PrincipalTag/team}:hello"}"#;
+    check(tagged, "lambda:GetFunction", "arn:aws:lambda:us-east-1:a:function:b:hello", false);
+    // All but.
+    let not = r#"{"Effect":"Deny","NotAction":"iam:*","Resource":"*"}"#;
+    check(not, "IAM:CreateUser", "*", true);
+    check(not, "lambda:GetFunction", FUNCTION, false);
+    // A denial on what is not known holds unless it says otherwise.
+    let unless = |operator: &str| {
+        format!(
+            r#"{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"{operator}":{{"aws:SourceVpc":"vpc-1"}}}}}}"#
+        )
+    };
+    for (operator, is_allowed) in [
+        ("StringNotEquals", false),
+        ("StringNotEqualsIfExists", false),
+        ("StringEquals", true),
+        ("StringEqualsIfExists", false),
+        ("ForAllValues:StringEquals", false),
+        ("ForAnyValue:StringNotEquals", true),
+    ] {
+        check(&unless(operator), "lambda:GetFunction", FUNCTION, is_allowed);
+    }
+}
+
+#[test]
 fn principals() {
     let check = |principal: &str, actor: Actor<'_>, expect: Option<Match>| {
         let text = format!(r#"{{"Effect":"Allow",{principal},"Action":"*","Resource":"*"}}"#);
@@ -171,6 +236,17 @@ fn principals() {
         Some(Match::Direct),
     );
     check(r#""Principal":{"CanonicalUser":"79a5"}"#, user(), None);
+    check(r#""Principal":{"AWS":"AIDAANN"}"#, user(), Some(Match::Direct));
+    check(r#""Principal":{"AWS":"AIDAANN"}"#, session(), None);
+    check(r#""Principal":{"AWS":"AROAWORKER"}"#, session(), Some(Match::Role));
+    // Called after a session of another account, without coming from there.
+    let pretended = Actor::Principal {
+        account: "210987654321",
+        arn: "arn:aws:sts::123456789012:assumed-role/worker/one",
+        role_arn: None,
+        id: "AROAOTHER",
+    };
+    check(r#""Principal":{"AWS":"arn:aws:sts::123456789012:assumed-role/worker/one"}"#, pretended, None);
     check(r#""NotPrincipal":{"AWS":"123456789012"}"#, user(), None);
     check(r#""NotPrincipal":{"AWS":"210987654321"}"#, user(), Some(Match::Direct));
 }

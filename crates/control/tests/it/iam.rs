@@ -6,11 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::access::Asking;
+use control::function::Place;
 use control::iam::sts::AssumeRole;
 use control::iam::{Iam, IamError, New, NewRole, PageOf};
-use control::identity::{Access, Caller, Identity, KeyError, RootKey, SigningSecret};
+use control::identity::{Access, Caller, Identity, KeyError, Principal, RootKey, SigningSecret};
+use control::permission::Permission;
+use control::policy::Context;
+use model::arn::FunctionId;
 use model::iam::{AccessKey, Group, Role, User};
 use model::id::AccountId;
+use model::name::FunctionReference;
 
 use crate::world::{World, scope};
 
@@ -242,4 +248,153 @@ async fn refusals_are_in_amazons_words() {
     assert_eq!((described.attachments, described.policy.default_version), (1, 5));
     let users = iam.list::<User>(home(), &PageOf::default()).expect("a page");
     assert_eq!((users.items.len(), users.next), (1, None));
+}
+
+fn reference(name: &str) -> FunctionReference {
+    FunctionReference::parse(name).expect("a name")
+}
+
+fn session_of(
+    identity: &Identity,
+    made: &control::identity::TemporaryCredentials,
+) -> Result<Caller, KeyError> {
+    identity.find(&made.access_key_id, Some(&made.session_token)).map(|(caller, _)| caller)
+}
+
+#[tokio::test]
+async fn whoever_has_the_name_of_somebody_gone_inherits_nothing() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let old = user_with_key(iam, "bob").await;
+    let bob = "arn:aws:iam::000000000000:user/bob";
+    iam.create_role(home(), trusting("worker", &format!(r#"{{"AWS":"{bob}"}}"#))).await.expect("a role");
+    world.create("f").await;
+    let f = reference("f");
+    let place = || Place { reference: &f, qualifier: None };
+    let permission = Permission {
+        sid: "bob".to_owned(),
+        action: "lambda:InvokeFunction".to_owned(),
+        principal: bob.to_owned(),
+        ..Permission::default()
+    };
+    world.functions.add_permission(&scope(), place(), permission, None).await.expect("permitted");
+    let may_invoke = |caller: &Caller| {
+        let id = FunctionId { scope: scope(), name: f.name.clone() };
+        let policy = world.functions.policy_document(&id, "");
+        let (policy, context) = (policy.as_deref(), Context::new());
+        let action = "lambda:InvokeFunction";
+        caller.may(Asking { action, resource: FUNCTION, owner: None, policy, context }).is_ok()
+    };
+    let shown = || {
+        let trust = iam.shown(&iam.get::<Role>(home(), "worker").expect("the role").trust);
+        (trust, world.functions.policy(&scope(), place()).expect("a policy").text.clone())
+    };
+    let first = find(&identity, &old).expect("bob");
+    assert!(may_invoke(&first) && identity.assume_role(&first, assume("worker")).is_ok());
+    assert!(shown().0.contains(bob) && shown().1.contains(bob));
+    iam.update_user(home(), "bob", Some("rob".to_owned()), None).await.expect("renamed");
+    let renamed = find(&identity, &old).expect("rob");
+    assert!(may_invoke(&renamed) && identity.assume_role(&renamed, assume("worker")).is_ok());
+    assert!(shown().0.contains("user/rob") && shown().1.contains("user/rob"));
+    let new = user_with_key(iam, "bob").await;
+    let second = find(&identity, &new).expect("another bob");
+    assert!(!may_invoke(&second) && identity.assume_role(&second, assume("worker")).is_err());
+    iam.delete_access_key(home(), "rob", &old.id).await.expect("deleted");
+    iam.delete_user(home(), "rob").await.expect("deleted");
+    assert!(shown().0.contains(r#""AWS":"AIDA"#) && shown().1.contains(r#""AWS":"AIDA"#));
+    let dead = iam.update_trust(home(), "worker", shown().0).await.expect_err("nobody has this id");
+    assert!(dead.to_string().starts_with(r#"Invalid principal in policy: "AWS":"AIDA"#), "{dead}");
+}
+
+#[tokio::test]
+async fn a_functions_credentials_end_with_its_role() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let role = crate::world::create("f").settings.role.expect("a role");
+    let name = role.rsplit('/').next().expect("a name");
+    let lambda = || trusting(name, r#"{"Service":"lambda.amazonaws.com"}"#);
+    iam.create_role(home(), lambda()).await.expect("a role");
+    iam.put_inline::<Role>(home(), name, "invoke", INVOKE.to_owned()).await.expect("put");
+    let function = world.create("f").await;
+    let minted = model::port::Roles::credentials(&identity, &function);
+    let caller = || identity.find(&minted.access_key_id, Some(&minted.session_token)).expect("not expired").0;
+    assert!(may(&caller(), "lambda:InvokeFunction"));
+    assert_eq!(caller().standing().facts.single("lambda:SourceFunctionArn"), Some(FUNCTION));
+    iam.delete_inline::<Role>(home(), name, "invoke").await.expect("deleted");
+    iam.delete_role(home(), name).await.expect("deleted");
+    iam.create_role(home(), lambda()).await.expect("another role");
+    iam.attach::<Role>(home(), name, "arn:aws:iam::aws:policy/AdministratorAccess").await.expect("attached");
+    assert!(!may(&caller(), "lambda:InvokeFunction"), "of the role that has gone");
+}
+
+#[tokio::test]
+async fn sessions_do_not_outgrow_what_they_began_as() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let root = Caller { account: home(), principal: Principal::Root };
+    iam.create_role(home(), trusting("open", r#"{"AWS":"000000000000"}"#)).await.expect("a role");
+    let refused = identity.assume_role(&root, assume("open")).expect_err("the owner");
+    assert_eq!(refused.to_string(), "Roles may not be assumed by root accounts.");
+    let made = identity.session_token(&root, None).expect("a session");
+    let session = session_of(&identity, &made).expect("the owner");
+    assert!(session.owns(home()) && session.has_session_token());
+    assert!(identity.session_token(&session, None).is_err(), "a session does not make itself longer");
+    assert!(identity.assume_role(&session, assume("open")).is_err());
+
+    let key = user_with_key(iam, "bob").await;
+    let bob = find(&identity, &key).expect("bob");
+    let both = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sts:AssumeRole","sts:SetSourceIdentity"]}}"#;
+    for name in ["one", "two"] {
+        let role = NewRole { new: named(name), trust: both.to_owned(), ..NewRole::default() };
+        iam.create_role(home(), role).await.expect("a role");
+    }
+    let known = AssumeRole { source_identity: Some("bob".to_owned()), ..assume("one") };
+    let one = identity.assume_role(&bob, known).expect("known");
+    let one = session_of(&identity, &one.credentials).expect("a session");
+    let other = AssumeRole { source_identity: Some("eve".to_owned()), ..assume("two") };
+    assert!(identity.assume_role(&one, other).is_err(), "who stands behind it cannot be changed");
+    let two = identity.assume_role(&one, assume("two")).expect("chained");
+    assert_eq!(two.source_identity.as_deref(), Some("bob"), "and goes on through the chain");
+}
+
+#[tokio::test]
+async fn last_uses_are_told_and_outlive_a_restart_and_go_with_what_was_used() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let key = user_with_key(&world.iam, "bob").await;
+    let caller = find(&identity(&world), &key).expect("bob");
+    assert_eq!(world.iam.last_use(&key.id), None);
+    world.iam.used(&caller, &key.id, "lambda", "us-east-1");
+    world.clock.turn(Duration::from_secs(5));
+    world.iam.used(&caller, &key.id, "lambda", "us-east-1");
+    let first = world.iam.last_use(&key.id).expect("used");
+    assert_eq!((first.service.as_str(), first.region.as_str()), ("lambda", "us-east-1"));
+    world.iam.used(&caller, &key.id, "iam", "us-east-1");
+    let second = world.iam.last_use(&key.id).expect("used");
+    assert_eq!(second.service, "iam");
+    assert_eq!(second.time.since(first.time), Duration::from_secs(5), "the same again is not noted at once");
+    world.iam.write_uses().await;
+    world.store.close().await;
+    let world = World::open(data.path()).await;
+    assert_eq!(world.iam.last_use(&key.id), Some(second));
+    world.iam.delete_access_key(home(), "bob", &key.id).await.expect("deleted");
+    world.iam.write_uses().await;
+    world.store.close().await;
+    assert_eq!(World::open(data.path()).await.iam.last_use(&key.id), None);
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_groups_and_no_more() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    for number in 0..300 {
+        world.iam.create_group(home(), named(&format!("g{number}"))).await.expect("a group");
+    }
+    let refused = world.iam.create_group(home(), named("more")).await.expect_err("as many as there may be");
+    assert_eq!(refused, IamError::LimitExceeded("Cannot exceed quota for GroupsPerAccount: 300".to_owned()));
+    let other = AccountId::parse("210987654321").expect("an account");
+    world.iam.create_group(other, named("more")).await.expect("of another account");
 }

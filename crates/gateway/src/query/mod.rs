@@ -9,12 +9,14 @@ mod sts;
 
 use std::sync::Arc;
 
+use control::identity::Caller;
 use control::policy::Context;
 use http::Response;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
 use wire::query::{self, Parameters, Reply, Service};
+use wire::sigv4::AuthError;
 
 use crate::app::{self, Answered, App, Call};
 use crate::audit;
@@ -32,6 +34,11 @@ pub trait QueryService: Send + Sync {
 
     /// The name that requests are signed for, and the prefix of its actions in policies.
     fn signing_name(&self) -> &'static str;
+
+    /// Whether it answers callers of this kind at all.
+    fn admits(&self, _caller: &Caller) -> bool {
+        true
+    }
 
     /// Performs the operation that is asked for, if the caller may.
     ///
@@ -96,6 +103,9 @@ async fn perform(
     let Call { id, head, body, entry } = call;
     let held = app.read(&head, body, entry, BODY_BYTES_MAX, "unknown").await?;
     let who = app.authenticator.authenticate(&head, &held.bytes, service.signing_name())?;
+    if !service.admits(&who.caller) {
+        return Err(Failure::Auth(AuthError::UnrecognizedClient));
+    }
     app.throttle.take(who.scope.account, app.parts.clock.now())?;
     let parameters = parameters(&head, &held.bytes)?;
     let Some(place) = service.protocol().find(&parameters) else {

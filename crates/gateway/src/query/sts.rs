@@ -2,6 +2,7 @@
 //!
 //! Whether credentials are given is decided in `control`; what cannot be taken into account is refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use control::iam::sts::AssumeRole;
@@ -50,14 +51,13 @@ impl Sts {
         refuse(input.transitive_tag_keys.is_some(), "TransitiveTagKeys")?;
         refuse(input.provided_contexts.is_some(), "ProvidedContexts")?;
         refuse(input.minimum_session_token_size.is_some(), "MinimumSessionTokenSize")?;
-        let tag = |tag: api::Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
         let assume = AssumeRole {
             role_arn: input.role_arn.unwrap_or_default(),
             session_name: input.role_session_name.unwrap_or_default(),
             duration_s: input.duration_seconds.map(|span| u32::try_from(span).unwrap_or(0)),
             policy: input.policy,
             policy_arns: input.policy_arns.unwrap_or_default().into_iter().filter_map(|it| it.arn).collect(),
-            tags: input.tags.unwrap_or_default().into_iter().map(tag).collect(),
+            tags: tags(input.tags.unwrap_or_default())?,
             external_id: input.external_id,
             source_identity: input.source_identity,
             context: asked.known.clone(),
@@ -105,6 +105,20 @@ impl QueryService for Sts {
     fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>> {
         Box::pin(async move { self.answer(asked) })
     }
+}
+
+fn tags(tags: Vec<api::Tag>) -> Result<BTreeMap<String, String>, ServiceError> {
+    let mut map = BTreeMap::new();
+    for api::Tag { key, value } in tags {
+        let key = key.unwrap_or_default();
+        let is_twice = map.keys().any(|known: &String| known.eq_ignore_ascii_case(&key));
+        if is_twice {
+            let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+            return Err(ServiceError::Validation(message.to_owned()));
+        }
+        map.insert(key, value.unwrap_or_default());
+    }
+    Ok(map)
 }
 
 fn caller_identity(asked: &Asked<'_>) -> Reply {

@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::forms;
+
 /// One behaviour of one operation.
 #[derive(Debug)]
 pub struct Case {
@@ -50,6 +52,10 @@ pub struct Ask {
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub sign: Sign,
+    /// The key, secret and token to sign with, if it is none of those.
+    pub key: Option<[String; 3]>,
+    /// The service that it is signed for.
+    pub service: String,
 }
 
 /// An answer.
@@ -66,7 +72,7 @@ pub fn cases(root: &Path, service: &str) -> Vec<Case> {
     let entries = fs::read_dir(root.join(service)).expect("the folder of the tables");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a table").path()).collect();
     files.sort();
-    files.iter().flat_map(|file| cases_of(root, file)).collect()
+    files.iter().flat_map(|file| cases_of(root, service, file)).collect()
 }
 
 /// The request that creates the function which a case needs.
@@ -85,12 +91,13 @@ pub fn create_function(root: &Path, variables: &Variables) -> Ask {
     ask(&request, root, variables)
 }
 
-fn cases_of(root: &Path, file: &Path) -> Vec<Case> {
+fn cases_of(root: &Path, service: &str, file: &Path) -> Vec<Case> {
     let text = fs::read_to_string(file).expect("a readable table");
     let table: Value =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let operation = table["operation"].as_str().expect("an operation");
     let list = table["cases"].as_array().expect("a list of cases");
+    let complete = |request: &Value| forms::complete(request, service, operation);
     let case = |case: &Value| {
         let title = format!("{operation}: {}", case["name"].as_str().expect("a name"));
         let known = ["name", "given", "before", "request", "expect"];
@@ -102,8 +109,8 @@ fn cases_of(root: &Path, file: &Path) -> Vec<Case> {
                 Some("function") => true,
                 Some(other) => panic!("{title}: what is given {other}?"),
             },
-            before: case["before"].as_array().cloned().unwrap_or_default(),
-            request: case["request"].clone(),
+            before: case["before"].as_array().into_iter().flatten().map(complete).collect(),
+            request: complete(&case["request"]),
             expect: case["expect"].as_object().cloned().unwrap_or_else(|| panic!("{title}: expects nothing")),
             root: root.to_owned(),
             title,
@@ -120,7 +127,7 @@ impl Case {
 
     /// Takes from an answer what `keep` of its request names.
     pub fn keep(&self, request: &Value, body: &[u8], variables: &mut Variables) -> Result<(), String> {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let body = parsed(body);
         for (name, pointer) in request["keep"].as_object().into_iter().flatten() {
             let found = body.pointer(pointer.as_str().expect("a pointer")).and_then(Value::as_str);
             let found = found.ok_or_else(|| format!("there is no text at {pointer} to be kept as {name}"))?;
@@ -137,9 +144,9 @@ impl Case {
     /// Compares an answer with what is expected; the error says what differs.
     pub fn check(&self, variables: &Variables, seen: &Seen) -> Result<(), String> {
         let expect = fill(&Value::Object(self.expect.clone()), &self.root, variables);
-        let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
-        let message =
-            [&body["message"], &body["Message"]].into_iter().find_map(Value::as_str).unwrap_or_default();
+        let body = parsed(&seen.body);
+        let messages = [&body["message"], &body["Message"], &body["Error"]["Message"]];
+        let message = messages.into_iter().find_map(Value::as_str).unwrap_or_default();
         let mut wrong = Vec::new();
         for (member, wanted) in expect.as_object().into_iter().flatten() {
             let text = wanted.as_str().unwrap_or_default();
@@ -168,11 +175,22 @@ impl Case {
     }
 }
 
+/// A body in JSON or XML.
+fn parsed(body: &[u8]) -> Value {
+    let xml = || std::str::from_utf8(body).ok().and_then(forms::read);
+    serde_json::from_slice(body).ok().or_else(xml).unwrap_or_default()
+}
+
 fn ask(request: &Value, root: &Path, variables: &Variables) -> Ask {
     let filled = fill(request, root, variables);
     let text = |member: &str| filled[member].as_str().map(str::to_owned);
     let fill = || Some(vec![b'1'; usize::try_from(filled["fill"].as_u64()?).ok()?]);
     let json = || filled.get("json").map(|json| json.to_string().into_bytes());
+    let form = || filled.get("form").map(forms::encode);
+    let key = filled["sign"].as_object().map(|sign| {
+        ["key", "secret", "token"]
+            .map(|part| sign.get(part).and_then(Value::as_str).unwrap_or_default().to_owned())
+    });
     let headers = filled["headers"].as_object().into_iter().flatten();
     Ask {
         method: text("method").expect("a method"),
@@ -180,7 +198,12 @@ fn ask(request: &Value, root: &Path, variables: &Variables) -> Ask {
         headers: headers
             .map(|(name, value)| (name.clone(), value.as_str().expect("a header's value").to_owned()))
             .collect(),
-        body: text("text").map(String::into_bytes).or_else(fill).or_else(json).unwrap_or_default(),
+        body: text("text")
+            .map(String::into_bytes)
+            .or_else(fill)
+            .or_else(json)
+            .or_else(form)
+            .unwrap_or_default(),
         sign: match filled["sign"].as_str() {
             None | Some("root") => Sign::Root,
             Some("none") => Sign::Not,
@@ -190,6 +213,8 @@ fn ask(request: &Value, root: &Path, variables: &Variables) -> Ask {
             Some("other-service") => Sign::OtherService,
             Some(other) => panic!("what signature is {other}?"),
         },
+        key,
+        service: text("service").unwrap_or_else(|| "lambda".to_owned()),
     }
 }
 

@@ -26,6 +26,22 @@ async fn lambda_answers_as_the_tables_say() {
     assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn iam_and_sts_answer_as_the_tables_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
+    let world = World::open(Access::Verified).await;
+    let mut cases = cases(&root, "iam");
+    cases.extend(self::cases(&root, "sts"));
+    assert!(cases.len() > 200, "only {} cases were found", cases.len());
+    let mut failures = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        if let Err(why) = run(&world, &root, case, &format!("case-{index}")).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+    }
+    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
 async fn run(world: &World, root: &Path, case: &Case, name: &str) -> Result<(), String> {
     let given = [
         ("name", name.to_owned()),
@@ -35,6 +51,8 @@ async fn run(world: &World, root: &Path, case: &Case, name: &str) -> Result<(), 
         ("role", "arn:aws:iam::000000000000:role/conformance".to_owned()),
         ("arn", format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")),
         ("revision", String::new()),
+        // Variables of policies.
+        ("aws:username", "${aws:username}".to_owned()),
     ];
     let mut variables = Variables(given.map(|(name, value)| (name.to_owned(), value)).into());
     if case.needs_function {
@@ -61,7 +79,13 @@ async fn prepare(world: &World, request: Ask, name: &str) -> Result<Seen, String
 
 async fn send(world: &World, ask: Ask) -> Seen {
     let with = |credentials: Credentials| Client::new(world.address, Some(credentials));
+    let own = ask.key.map(|[key_id, secret, token]| Credentials {
+        access_key_id: key_id,
+        secret: Secret::new(secret),
+        session_token: (!token.is_empty()).then(|| Secret::new(token)),
+    });
     let client = match ask.sign {
+        _ if own.is_some() => Client::new(world.address, own),
         Sign::Root => world.client(),
         Sign::Not => Client::new(world.address, None),
         Sign::WrongSecret => with(Credentials { secret: Secret::new("wrong"), ..root_credentials() }),
@@ -71,6 +95,7 @@ async fn send(world: &World, ask: Ask) -> Seen {
         Sign::Expired => world.client().with_skew_ms(-6 * 60_000),
         Sign::OtherService => world.client().with_service("sqs"),
     };
+    let client = if ask.sign == Sign::OtherService { client } else { client.with_service(&ask.service) };
     let mut headers = HeaderMap::new();
     for (name, value) in ask.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");

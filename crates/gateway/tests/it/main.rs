@@ -10,6 +10,7 @@ mod cases;
 mod client;
 mod conformance;
 mod ecr;
+mod forms;
 mod invoke;
 mod outside;
 mod own;

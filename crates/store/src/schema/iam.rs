@@ -1,11 +1,12 @@
-//! The stored forms of users, groups, roles and managed policies. Version 1 each; `golden/iam-*-v1.json` are examples.
+//! The stored forms of users, groups, roles, managed policies and last uses. Version 1 each; `golden/iam-*-v1.json` are
+//! examples.
 //!
 //! The secret half of an access key is sealed for its account and key id. Each is filed under its name in small
 //! letters, so that no two differ in case alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::iam::{AccessKey, Entity, Grants, Group, KeySecret, Policy, PolicyVersion, Role, User};
+use model::iam::{AccessKey, Entity, Grants, Group, KeySecret, LastUse, Policy, PolicyVersion, Role, User};
 use model::id::AccountId;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,21 @@ struct VersionForm {
     created_ms: i64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LastUseForm {
+    v: u32,
+    account: String,
+    subject: String,
+    time_ms: i64,
+    service: String,
+    region: String,
+}
+
+fn account_of(text: &str, field: &'static str) -> Result<AccountId, SchemaError> {
+    AccountId::parse(text).map_err(|_| SchemaError::IllegalValue { field })
+}
+
 fn entity_form(entity: &Entity) -> EntityForm {
     EntityForm {
         account: entity.account.to_string(),
@@ -109,8 +125,7 @@ fn entity_form(entity: &Entity) -> EntityForm {
 
 fn entity_of(form: EntityForm) -> Result<Entity, SchemaError> {
     Ok(Entity {
-        account: AccountId::parse(&form.account)
-            .map_err(|_| SchemaError::IllegalValue { field: "entity.account" })?,
+        account: account_of(&form.account, "entity.account")?,
         name: form.name,
         path: form.path,
         id: form.id,
@@ -278,6 +293,37 @@ impl Stored for Policy {
     }
 }
 
+impl Stored for LastUse {
+    type Owner = AccountId;
+    const KIND: &'static str = "iam-last-use";
+
+    fn owner(&self) -> AccountId {
+        self.account
+    }
+
+    fn name(&self) -> String {
+        self.subject.clone()
+    }
+
+    fn encode(&self, _: &Sealer) -> Vec<u8> {
+        let Self { account, subject, time, service, region } = self.clone();
+        let (account, time_ms) = (account.to_string(), time.as_millis());
+        serde_json::to_vec(&LastUseForm { v: VERSION, account, subject, time_ms, service, region })
+            .unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8], _: &Sealer) -> Result<Self, SchemaError> {
+        let form: LastUseForm = versioned(VERSION, bytes)?;
+        Ok(Self {
+            account: account_of(&form.account, "account")?,
+            subject: form.subject,
+            time: Timestamp::from_millis(form.time_ms),
+            service: form.service,
+            region: form.region,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,6 +387,18 @@ mod tests {
             last_version: 4,
         };
         check_golden(&policy, include_str!("../../golden/iam-policy-v1.json"));
+    }
+
+    #[test]
+    fn last_uses_are_written_to_the_byte_and_stay_readable() {
+        let last = LastUse {
+            account: AccountId::parse("123456789012").unwrap(),
+            subject: "AKIA0000000000000001".to_owned(),
+            time: Timestamp::from_millis(1_764_000_000_123),
+            service: "lambda".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        check_golden(&last, include_str!("../../golden/iam-last-use-v1.json"));
     }
 
     #[test]

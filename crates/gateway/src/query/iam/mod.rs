@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use control::access::Asking;
 use control::iam::{Iam, IamError, PageOf};
+use control::identity::Caller;
 use control::policy::Context;
 use model::error::ServiceError;
 use model::iam::{Group, Policy, Role, User};
@@ -41,6 +42,11 @@ impl IamService {
         let input = Input::accept(operation, asked.parameters).ok_or_else(|| unserved(name))?;
         let input = input.map_err(ServiceError::from)?;
         let doing = Doing { iam: &self.0, account: asked.who.caller.account, asked, name };
+        let input = match input {
+            // Whose key it is decides on who may ask.
+            Input::GetAccessKeyLastUsed(input) => return users::last_used(&doing, input),
+            other => other,
+        };
         let target = needs::target(&input);
         doing.authorize(&input, target)?;
         let answered = match target {
@@ -61,6 +67,11 @@ impl QueryService for IamService {
 
     fn signing_name(&self) -> &'static str {
         "iam"
+    }
+
+    /// Credentials of `GetSessionToken` do not reach here, so that nobody can make lasting ones of them.
+    fn admits(&self, caller: &Caller) -> bool {
+        !caller.has_session_token()
     }
 
     fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>> {
@@ -93,7 +104,13 @@ impl Doing<'_> {
             Target::Policy(Some(name)) if matches!(input, Input::CreatePolicy(_)) => {
                 self.resource::<Policy>(name, &mut context)
             }
-            Target::Policy(Some(arn)) | Target::Simulation(Some(arn)) => arn.to_owned(),
+            Target::Policy(Some(arn)) => {
+                if let Ok(found) = self.iam.policy(self.account, arn) {
+                    tell_tags(&mut context, &found.policy.entity.tags);
+                }
+                arn.to_owned()
+            }
+            Target::Simulation(Some(arn)) => arn.to_owned(),
             Target::User(None)
             | Target::Group(None)
             | Target::Role(None)
@@ -101,22 +118,33 @@ impl Doing<'_> {
             | Target::Simulation(None) => "*".to_owned(),
         };
         needs::tell(&mut context, input);
+        if needs::is_by_boundary(input) {
+            context.set_some("iam:PermissionsBoundary", self.boundary(target));
+        }
         let action = format!("iam:{}", self.name);
-        caller.may(Asking {
-            action: &action,
-            resource: &resource,
-            owner: Some(self.account),
-            policy: None,
-            context,
-        })
+        let owner = Some(self.account);
+        let may = |resource: &str, context: Context| {
+            caller.may(Asking { action: &action, resource, owner, policy: None, context })
+        };
+        // A new name or path needs the right to what would be there.
+        if let Some(renamed) = needs::renamed(input, &resource) {
+            may(&renamed, context.clone())?;
+        }
+        may(&resource, context)
+    }
+
+    /// The boundary that a user or role has.
+    fn boundary(&self, target: Target<'_>) -> Option<String> {
+        match target {
+            Target::User(name) => self.iam.get::<User>(self.account, name?).ok()?.grants.boundary.clone(),
+            Target::Role(name) => self.iam.get::<Role>(self.account, name?).ok()?.grants.boundary.clone(),
+            Target::Group(_) | Target::Policy(_) | Target::Simulation(_) => None,
+        }
     }
 
     fn resource<T: control::iam::Kept>(&self, name: &str, context: &mut Context) -> String {
         if let Ok(found) = self.iam.get::<T>(self.account, name) {
-            for (key, value) in &found.entity().tags {
-                context.set(format!("aws:ResourceTag/{key}"), value.as_str());
-                context.set(format!("iam:ResourceTag/{key}"), value.as_str());
-            }
+            tell_tags(context, &found.entity().tags);
         }
         self.iam.arn_of::<T>(self.account, name)
     }
@@ -137,6 +165,13 @@ impl Doing<'_> {
     #[expect(clippy::unnecessary_wraps, reason = "the last word of every operation")]
     fn reply<C: Call>(&self, output: C::Output) -> Result<Reply, IamError> {
         Ok(output.reply(C::RPC, self.asked.request))
+    }
+}
+
+fn tell_tags(context: &mut Context, tags: &BTreeMap<String, String>) {
+    for (key, value) in tags {
+        context.set(format!("aws:ResourceTag/{key}"), value.as_str());
+        context.set(format!("iam:ResourceTag/{key}"), value.as_str());
     }
 }
 
@@ -176,7 +211,9 @@ fn text(member: Option<String>) -> String {
 fn tags(tags: Option<Vec<api::Tag>>) -> Result<BTreeMap<String, String>, IamError> {
     let mut map = BTreeMap::new();
     for tag in tags.unwrap_or_default() {
-        if map.insert(text(tag.key), text(tag.value)).is_some() {
+        let key = text(tag.key);
+        let is_twice = map.keys().any(|known: &String| known.eq_ignore_ascii_case(&key));
+        if is_twice || map.insert(key, text(tag.value)).is_some() {
             let message = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
             return Err(IamError::InvalidInput(message.to_owned()));
         }

@@ -71,6 +71,38 @@ pub(super) fn is_of_one_user(input: &Input) -> bool {
     )
 }
 
+/// Whether the boundary of a user or role decides on who may do this to it.
+pub(super) fn is_by_boundary(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::AttachUserPolicy(_)
+            | Input::DetachUserPolicy(_)
+            | Input::PutUserPolicy(_)
+            | Input::DeleteUserPolicy(_)
+            | Input::DeleteUserPermissionsBoundary(_)
+            | Input::AttachRolePolicy(_)
+            | Input::DetachRolePolicy(_)
+            | Input::PutRolePolicy(_)
+            | Input::DeleteRolePolicy(_)
+            | Input::DeleteRolePermissionsBoundary(_)
+    )
+}
+
+/// The ARN that something would have after an operation that gives it another name or path.
+pub(super) fn renamed(input: &Input, arn: &str) -> Option<String> {
+    let (path, name) = match input {
+        Input::UpdateUser(it) => (it.new_path.as_deref(), it.new_user_name.as_deref()),
+        Input::UpdateGroup(it) => (it.new_path.as_deref(), it.new_group_name.as_deref()),
+        _ => return None,
+    };
+    let (kind, place) = arn.split_once('/')?;
+    let (old_path, old_name) = match place.rsplit_once('/') {
+        Some((path, name)) => (format!("/{path}/"), name),
+        None => ("/".to_owned(), place),
+    };
+    Some(format!("{kind}{}{}", path.unwrap_or(&old_path), name.unwrap_or(old_name)))
+}
+
 /// The condition keys that its members give.
 pub(super) fn tell(context: &mut Context, input: &Input) {
     match input {

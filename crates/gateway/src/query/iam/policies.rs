@@ -55,11 +55,8 @@ pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, Iam
             doing.done::<api::UntagPolicyRequest>()
         }
         Input::ListPolicyTags(it) => {
-            let found = iam.tags::<Policy>(
-                account,
-                &iam.own_name(account, &text(it.policy_arn))?,
-                &page(it.marker, it.max_items, None),
-            )?;
+            let page = page(it.marker, it.max_items, None);
+            let found = iam.policy_tags(account, &text(it.policy_arn), &page)?;
             doing.reply::<api::ListPolicyTagsRequest>(api::ListPolicyTagsResponse {
                 tags: Some(found.items.into_iter().map(|(key, value)| shapes::tag(key, value)).collect()),
                 is_truncated: Some(found.next.is_some()),

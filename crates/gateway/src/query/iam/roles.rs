@@ -26,11 +26,11 @@ pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, Iam
                 description: it.description,
                 session_s_max: seconds(it.max_session_duration),
             };
-            let role = Some(shapes::role(&*iam.create_role(account, role).await?, true));
+            let role = Some(shapes::role(iam, &*iam.create_role(account, role).await?, true));
             doing.reply::<api::CreateRoleRequest>(api::CreateRoleResponse { role })
         }
         Input::GetRole(it) => {
-            let role = Some(shapes::role(&*iam.get::<Role>(account, &text(it.role_name))?, true));
+            let role = Some(shapes::role(iam, &*iam.get::<Role>(account, &text(it.role_name))?, true));
             doing.reply::<api::GetRoleRequest>(api::GetRoleResponse { role })
         }
         Input::UpdateRole(it) => {
@@ -40,7 +40,7 @@ pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, Iam
         }
         Input::UpdateRoleDescription(it) => {
             let role = iam.update_role(account, &text(it.role_name), it.description, None).await?;
-            let role = Some(shapes::role(&role, true));
+            let role = Some(shapes::role(iam, &role, true));
             doing.reply::<api::UpdateRoleDescriptionRequest>(api::UpdateRoleDescriptionResponse { role })
         }
         Input::UpdateAssumeRolePolicy(it) => {
@@ -54,7 +54,7 @@ pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, Iam
         Input::ListRoles(it) => {
             let found = iam.list::<Role>(account, &page(it.marker, it.max_items, it.path_prefix))?;
             doing.reply::<api::ListRolesRequest>(api::ListRolesResponse {
-                roles: Some(found.items.iter().map(|role| shapes::role(role, false)).collect()),
+                roles: Some(found.items.iter().map(|role| shapes::role(iam, role, false)).collect()),
                 is_truncated: Some(found.next.is_some()),
                 marker: found.next,
             })

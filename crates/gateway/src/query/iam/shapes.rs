@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use control::iam::{Described, Kept as _, VersionOf};
-use model::iam::{AccessKey, Group, Role, User};
+use control::iam::{Described, Iam, Kept as _, VersionOf};
+use model::iam::{AccessKey, Group, LastUse, Role, User};
 use wire::iam as api;
 
 pub(super) fn user(user: &User, whole: bool) -> api::User {
@@ -33,7 +33,7 @@ pub(super) fn group(group: &Group) -> api::Group {
     }
 }
 
-pub(super) fn role(role: &Role, whole: bool) -> api::Role {
+pub(super) fn role(iam: &Iam, role: &Role, whole: bool) -> api::Role {
     let entity = &role.entity;
     api::Role {
         path: Some(entity.path.clone()),
@@ -41,14 +41,19 @@ pub(super) fn role(role: &Role, whole: bool) -> api::Role {
         role_id: Some(entity.id.clone()),
         arn: Some(role.arn()),
         create_date: Some(entity.created),
-        assume_role_policy_document: Some(document(&role.trust)),
+        assume_role_policy_document: Some(document(&iam.shown(&role.trust))),
         description: role.description.clone(),
         max_session_duration: i32::try_from(role.session_s_max).ok(),
         permissions_boundary: boundary(role.grants.boundary.as_ref().filter(|_| whole)),
         tags: whole.then(|| tags(&entity.tags)).flatten(),
-        role_last_used: None,
+        role_last_used: whole.then(|| last_used(iam.last_use(&entity.id))),
         source_role_template: None,
     }
+}
+
+fn last_used(last: Option<LastUse>) -> api::RoleLastUsed {
+    let (last_used_date, region) = last.map(|last| (last.time, last.region)).unzip();
+    api::RoleLastUsed { last_used_date, region }
 }
 
 pub(super) fn policy(described: &Described, whole: bool) -> api::Policy {

@@ -2,8 +2,8 @@
 //!
 //! What cannot be taken into account here (organizations, excluded policies) is refused, so that no answer is wrong.
 
-use control::iam::{IamError, Page, Simulated, Simulation};
-use control::policy::{Context, Decision};
+use control::iam::{IamError, Matched, Page, Simulated, Simulation};
+use control::policy::{Context, Decision, Position};
 use wire::iam::{self as api, Input};
 use wire::query::Reply;
 
@@ -60,23 +60,67 @@ fn simulate(
     page.of(answers.into_iter().enumerate().map(|(index, answer)| (format!("{index:05}"), answer)))
 }
 
+/// As AWS shows it: what is missing stands with the resources where some are named.
 fn shown(found: Page<Simulated>) -> api::SimulatePolicyResponse {
-    let result = |Simulated { action, resource, decision }| api::EvaluationResult {
-        eval_action_name: Some(action),
-        eval_resource_name: Some(resource),
-        eval_decision: Some(match decision {
-            Decision::Allowed => api::PolicyEvaluationDecisionType::Allowed,
-            Decision::ExplicitDeny(_) => api::PolicyEvaluationDecisionType::ExplicitDeny,
-            Decision::ImplicitDeny(_) => api::PolicyEvaluationDecisionType::ImplicitDeny,
-        }),
-        matched_statements: Some(Vec::new()),
-        missing_context_values: Some(Vec::new()),
-        ..api::EvaluationResult::default()
+    let result = |found: Simulated| {
+        let decision = decision(found.decision);
+        let matched: Vec<api::Statement> = found.matched.into_iter().map(statement).collect();
+        let missing = found.missing.to_vec();
+        let boundary = found.is_within_boundary.map(|is_within| api::PermissionsBoundaryDecisionDetail {
+            allowed_by_permissions_boundary: Some(is_within),
+        });
+        let (missing, specific) = if found.resource == "*" {
+            (missing, None)
+        } else {
+            let specific = api::ResourceSpecificResult {
+                eval_resource_name: Some(found.resource.clone()),
+                eval_resource_decision: Some(decision.clone()),
+                matched_statements: Some(matched.clone()),
+                missing_context_values: Some(missing),
+                permissions_boundary_decision_detail: boundary.clone(),
+                ..api::ResourceSpecificResult::default()
+            };
+            (Vec::new(), Some(vec![specific]))
+        };
+        api::EvaluationResult {
+            eval_action_name: Some(found.action),
+            eval_resource_name: Some(found.resource),
+            eval_decision: Some(decision),
+            matched_statements: Some(matched),
+            missing_context_values: Some(missing),
+            permissions_boundary_decision_detail: boundary,
+            resource_specific_results: specific,
+            ..api::EvaluationResult::default()
+        }
     };
     api::SimulatePolicyResponse {
         evaluation_results: Some(found.items.into_iter().map(result).collect()),
         is_truncated: Some(found.next.is_some()),
         marker: found.next,
+    }
+}
+
+fn decision(decision: Decision) -> api::PolicyEvaluationDecisionType {
+    match decision {
+        Decision::Allowed => api::PolicyEvaluationDecisionType::Allowed,
+        Decision::ExplicitDeny(_) => api::PolicyEvaluationDecisionType::ExplicitDeny,
+        Decision::ImplicitDeny(_) => api::PolicyEvaluationDecisionType::ImplicitDeny,
+    }
+}
+
+/// The types are those that AWS answers; its model has others.
+fn statement(matched: Matched) -> api::Statement {
+    let kind = if matched.is_resource_policy { "Resource Policy" } else { "IAM Policy" };
+    let position = |position: Position| api::Position {
+        line: i32::try_from(position.line).ok(),
+        column: i32::try_from(position.column).ok(),
+    };
+    let (start, end) = matched.span.unzip();
+    api::Statement {
+        source_policy_id: Some(matched.policy),
+        source_policy_type: Some(kind.into()),
+        start_position: start.map(position),
+        end_position: end.map(position),
     }
 }
 

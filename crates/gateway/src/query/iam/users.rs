@@ -2,12 +2,13 @@
 //!
 //! Where an operation names no user, the caller is meant.
 
-use control::iam::{IamError, New};
+use control::iam::{IamError, Kept as _, New};
+use model::error::ServiceError;
 use model::iam::User;
 use wire::iam::{self as api, Input};
 use wire::query::Reply;
 
-use super::{Doing, page, shapes, strange, tags, text};
+use super::{Doing, page, refused, shapes, strange, tags, text};
 
 /// Carries out an operation.
 pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, IamError> {
@@ -80,7 +81,7 @@ async fn keys(doing: &Doing<'_>, input: Input) -> Result<Reply, IamError> {
             let is_active = match it.status {
                 Some(api::StatusType::Active) => true,
                 Some(api::StatusType::Inactive) => false,
-                _ => return Err(IamError::Validation("A key is made Active or Inactive.".to_owned())),
+                _ => return Err(IamError::InvalidInput("A key is made Active or Inactive.".to_owned())),
             };
             let (name, key) = (doing.user(it.user_name)?, text(it.access_key_id));
             iam.update_access_key(account, &name, &key, is_active).await?;
@@ -108,6 +109,35 @@ async fn keys(doing: &Doing<'_>, input: Input) -> Result<Reply, IamError> {
         }
         other => labels(doing, other).await,
     }
+}
+
+/// When a key of the account was last used. Whether somebody else has such a key is not told.
+pub(super) fn last_used(
+    doing: &Doing<'_>,
+    input: api::GetAccessKeyLastUsedRequest,
+) -> Result<Reply, ServiceError> {
+    let key = text(input.access_key_id);
+    let user = doing.iam.user_of_key(&key).filter(|user| user.entity.account == doing.account);
+    let caller = &doing.asked.who.caller;
+    let Some(user) = user else {
+        return Err(ServiceError::AccessDenied(format!(
+            "User: {} is not authorized to perform: iam:GetAccessKeyLastUsed on resource: access key {key}",
+            caller.standing().arn
+        )));
+    };
+    caller.authorize("iam:GetAccessKeyLastUsed", user.arn())?;
+    let last = doing.iam.last_use(&key);
+    let never = || Some("N/A".to_owned());
+    let shown = api::AccessKeyLastUsed {
+        last_used_date: last.as_ref().map(|last| last.time),
+        service_name: last.as_ref().map_or_else(never, |last| Some(last.service.clone())),
+        region: last.map_or_else(never, |last| Some(last.region)),
+    };
+    let response = api::GetAccessKeyLastUsedResponse {
+        user_name: Some(user.entity.name.clone()),
+        access_key_last_used: Some(shown),
+    };
+    doing.reply::<api::GetAccessKeyLastUsedRequest>(response).map_err(refused)
 }
 
 async fn labels(doing: &Doing<'_>, input: Input) -> Result<Reply, IamError> {
