@@ -2,9 +2,12 @@
 //! is looked for and given back when the lease closes, whatever becomes of the caller.
 //!
 //! A function with reserved concurrency is counted by itself, and what is reserved is taken from the account's, which
-//! all other functions share. Changes take effect at once: what runs is let end, and counts where it began.
+//! all other functions share. What is provisioned of a version is taken from either, and counted by itself: a version may
+//! run that much whatever all others do, and beyond it shares what is left. Changes take effect at once: what runs is let
+//! end, and counts where it began.
 //!
-//! Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling" and "Configuring reserved concurrency".
+//! Source: AWS Lambda Developer Guide, "Understanding Lambda function scaling", "Configuring reserved concurrency" and
+//! "Configuring provisioned concurrency".
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,17 +33,32 @@ pub(crate) struct Accounts {
 #[derive(Default)]
 struct State {
     accounts: HashMap<Scope, Arc<Account>>,
-    /// What is reserved, whether or not the function was ever invoked.
-    reserved: HashMap<FunctionId, usize>,
+    /// What functions have to themselves, whether or not they were ever invoked.
+    claims: HashMap<FunctionId, Claim>,
     /// The functions that pools refer to.
     shares: HashMap<FunctionId, Weak<Share>>,
+}
+
+/// What one function has to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Claim {
+    reserved: Option<usize>,
+    /// Of all its versions.
+    provisioned: usize,
+}
+
+impl Claim {
+    /// What it takes from its account. What is provisioned is part of what is reserved.
+    fn taken(self) -> usize {
+        self.reserved.unwrap_or(self.provisioned)
+    }
 }
 
 /// One account in one region.
 struct Account {
     limit: usize,
-    /// Sum of what its functions have reserved.
-    reserved: AtomicUsize,
+    /// Sum of what its functions have to themselves.
+    taken: AtomicUsize,
     /// Invocations that were not counted by a function.
     running: AtomicUsize,
 }
@@ -48,11 +66,27 @@ struct Account {
 /// One function, with all its versions and tenants.
 pub(crate) struct Share {
     account: Arc<Account>,
-    /// [`NOTHING`], or what it has to itself.
+    /// [`NOTHING`], or what it has reserved.
     reserved: AtomicUsize,
+    /// What is provisioned of all its versions.
+    provisioned: AtomicUsize,
     /// Invocations that were counted here.
     running: AtomicUsize,
     total: Arc<Total>,
+}
+
+/// What is provisioned of one version, for whoever comes first.
+#[derive(Default)]
+pub(crate) struct Allotment {
+    executions: AtomicUsize,
+    running: AtomicUsize,
+}
+
+impl Allotment {
+    /// Sets how much it is.
+    pub(crate) fn set(&self, executions: usize) {
+        self.executions.store(executions, Ordering::Relaxed);
+    }
 }
 
 /// All that runs.
@@ -65,8 +99,14 @@ struct Total {
 /// The right to run one invocation.
 pub(crate) struct Permit {
     share: Arc<Share>,
-    /// Whether the function counts it, rather than the account.
-    is_own: bool,
+    counted: Counted,
+}
+
+/// Who counts an invocation.
+enum Counted {
+    ByAccount,
+    ByFunction,
+    ByVersion(Arc<Allotment>),
 }
 
 impl Accounts {
@@ -83,10 +123,11 @@ impl Accounts {
         if state.shares.len() >= SHARES_MIN && state.shares.len().is_power_of_two() {
             state.shares.retain(|_, share| share.strong_count() > 0);
         }
-        let reserved = state.reserved.get(function).copied().unwrap_or(NOTHING);
+        let claim = state.claims.get(function).copied().unwrap_or_default();
         let share = Arc::new(Share {
             account: state.account(&function.scope, self.limit),
-            reserved: AtomicUsize::new(reserved),
+            reserved: AtomicUsize::new(claim.reserved.unwrap_or(NOTHING)),
+            provisioned: AtomicUsize::new(claim.provisioned),
             running: AtomicUsize::new(0),
             total: Arc::clone(&self.total),
         });
@@ -94,20 +135,31 @@ impl Accounts {
         share
     }
 
-    /// Sets what a function has to itself; nothing gives it back.
+    /// Sets what a function has reserved; nothing gives it back.
     pub(crate) fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
-        let executions = executions.map(|executions| executions as usize);
+        let reserved = executions.map(|executions| executions as usize);
+        self.claim(function, |claim| Claim { reserved, ..claim });
+    }
+
+    /// Sets what is provisioned of all versions of a function.
+    pub(crate) fn provision(&self, function: &FunctionId, provisioned: usize) {
+        self.claim(function, |claim| Claim { provisioned, ..claim });
+    }
+
+    fn claim(&self, function: &FunctionId, change: impl FnOnce(Claim) -> Claim) {
         let mut state = self.lock();
-        let before = match executions {
-            Some(executions) => state.reserved.insert(function.clone(), executions),
-            None => state.reserved.remove(function),
-        };
+        let before = state.claims.remove(function).unwrap_or_default();
+        let claim = change(before);
+        if claim != Claim::default() {
+            state.claims.insert(function.clone(), claim);
+        }
         let account = state.account(&function.scope, self.limit);
         // Under the lock, so that the sum is that of the map.
-        let sum = account.reserved.load(Ordering::Relaxed) - before.unwrap_or(0) + executions.unwrap_or(0);
-        account.reserved.store(sum, Ordering::Relaxed);
+        let sum = account.taken.load(Ordering::Relaxed) - before.taken() + claim.taken();
+        account.taken.store(sum, Ordering::Relaxed);
         if let Some(share) = state.shares.get(function).and_then(Weak::upgrade) {
-            share.reserved.store(executions.unwrap_or(NOTHING), Ordering::Relaxed);
+            share.reserved.store(claim.reserved.unwrap_or(NOTHING), Ordering::Relaxed);
+            share.provisioned.store(claim.provisioned, Ordering::Relaxed);
         }
     }
 
@@ -145,37 +197,56 @@ impl State {
         if let Some(account) = self.accounts.get(scope) {
             return Arc::clone(account);
         }
-        let account =
-            Arc::new(Account { limit, reserved: AtomicUsize::new(0), running: AtomicUsize::new(0) });
+        let account = Arc::new(Account { limit, taken: AtomicUsize::new(0), running: AtomicUsize::new(0) });
         self.accounts.insert(scope.clone(), Arc::clone(&account));
         account
     }
 }
 
-/// Takes a permit, or says in AWS's words that none is left.
-pub(crate) fn admit(share: &Arc<Share>) -> Result<Permit, ServiceError> {
-    let own = share.reserved.load(Ordering::Relaxed);
-    let (counter, limit, reason) = if own == NOTHING {
-        let account = &share.account;
-        let unreserved = account.limit.saturating_sub(account.reserved.load(Ordering::Relaxed));
-        (&account.running, unreserved, ThrottleReason::ConcurrentInvocationLimitExceeded)
+/// Takes a permit, or says in AWS's words that none is left. What is provisioned is used up first.
+pub(crate) fn admit(share: &Arc<Share>, allotment: &Arc<Allotment>) -> Result<Permit, ServiceError> {
+    let counted = if one_more(&allotment.running, allotment.executions.load(Ordering::Relaxed)) {
+        Counted::ByVersion(Arc::clone(allotment))
     } else {
-        (&share.running, own, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded)
+        unprovisioned(share)?
     };
-    let one_more = |running: usize| (running < limit).then_some(running + 1);
-    match counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more) {
-        Ok(_) => {
-            share.total.running.fetch_add(1, Ordering::SeqCst);
-            Ok(Permit { share: Arc::clone(share), is_own: own != NOTHING })
-        }
-        Err(_) => Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() }),
+    share.total.running.fetch_add(1, Ordering::SeqCst);
+    Ok(Permit { share: Arc::clone(share), counted })
+}
+
+/// Who counts what is not provisioned.
+fn unprovisioned(share: &Share) -> Result<Counted, ServiceError> {
+    let own = share.reserved.load(Ordering::Relaxed);
+    let (has_room, counted, reason) = if own == NOTHING {
+        let Account { limit, taken, running } = &*share.account;
+        let unreserved = limit.saturating_sub(taken.load(Ordering::Relaxed));
+        let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
+        (one_more(running, unreserved), Counted::ByAccount, reason)
+    } else {
+        let left = own.saturating_sub(share.provisioned.load(Ordering::Relaxed));
+        let reason = ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded;
+        (one_more(&share.running, left), Counted::ByFunction, reason)
+    };
+    if has_room {
+        return Ok(counted);
     }
+    Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() })
+}
+
+/// Counts one more, if there is room for it.
+fn one_more(running: &AtomicUsize, limit: usize) -> bool {
+    let next = |running: usize| (running < limit).then_some(running + 1);
+    running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok()
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let Share { account, running, total, .. } = &*self.share;
-        let counter = if self.is_own { running } else { &account.running };
+        let counter = match &self.counted {
+            Counted::ByAccount => &account.running,
+            Counted::ByFunction => running,
+            Counted::ByVersion(allotment) => &allotment.running,
+        };
         counter.fetch_sub(1, Ordering::SeqCst);
         if total.running.fetch_sub(1, Ordering::SeqCst) == 1 {
             total.settled.notify_waiters();
@@ -193,6 +264,11 @@ mod tests {
         let region = Region::parse(region).expect("a legal region");
         let scope = Scope { account: AccountId::DEFAULT, region };
         FunctionId { scope, name: FunctionName::parse(name).expect("a legal name") }
+    }
+
+    /// Of a version of which nothing is provisioned.
+    fn admit(share: &Arc<Share>) -> Result<Permit, ServiceError> {
+        super::admit(share, &Arc::default())
     }
 
     fn refused(share: &Arc<Share>) -> Option<ThrottleReason> {
@@ -240,6 +316,43 @@ mod tests {
         accounts.reserve(&own, None);
         let all = [(); 3].map(|()| admit(&own_share).expect("as much as the account has"));
         assert_eq!(refused(&other_share), Some(ThrottleReason::ConcurrentInvocationLimitExceeded));
+        drop(all);
+        assert_eq!(accounts.running(), 0);
+    }
+
+    #[test]
+    fn what_is_provisioned_is_one_versions_own() {
+        let accounts = Accounts::new(4);
+        let (id, other) = (function("here-1", "f"), accounts.share(&function("here-1", "other")));
+        let share = accounts.share(&id);
+        let allotment = Arc::new(Allotment::default());
+        let provision = |executions| {
+            allotment.set(executions);
+            accounts.provision(&id, executions);
+        };
+        provision(2);
+        let others = [(); 2].map(|()| admit(&other).expect("what is not provisioned is there for all"));
+        let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
+        assert_eq!(
+            (refused(&other), refused(&share)),
+            (Some(reason), Some(reason)),
+            "for other versions too"
+        );
+        let own = [(); 2].map(|()| super::admit(&share, &allotment).expect("its own"));
+        assert!(super::admit(&share, &allotment).is_err());
+        drop(others);
+        let spilled = super::admit(&share, &allotment).expect("beyond it, from what is left to all");
+        drop((own, spilled));
+        // What is provisioned is part of what is reserved.
+        accounts.reserve(&id, Some(3));
+        let beside = admit(&share).expect("of another version");
+        assert_eq!(refused(&share), Some(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded));
+        let own = [(); 2].map(|()| super::admit(&share, &allotment).expect("its own"));
+        assert!(super::admit(&share, &allotment).is_err(), "a reservation is a bound");
+        drop((beside, own));
+        accounts.reserve(&id, None);
+        provision(0);
+        let all = [(); 4].map(|()| admit(&other).expect("all of it is there again"));
         drop(all);
         assert_eq!(accounts.running(), 0);
     }

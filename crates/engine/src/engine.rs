@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use model::arn::FunctionId;
 use model::error::ServiceError;
+use model::function::Function;
 use model::lease::StartReason;
 use model::limits;
 use model::name::Version;
 use model::port::{
-    Artifacts, Clock, Entropy, Images, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Roles,
+    Artifacts, Clock, Entropy, Images, Invocation, Invoke, Ledger, LogSink, Outcome, Pending, Provisioned,
+    Roles,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -26,6 +28,7 @@ use crate::environment::{Assignment, Environment};
 use crate::host::{Host, PlatformEndpoint};
 use crate::place;
 use crate::pool::{Acquired, Census, Pool, Registry};
+use crate::provision::{self, Provisions};
 use crate::runtimes::Catalogue;
 
 /// An environment may end between being handed out and being used; more often in a row means that it always
@@ -83,6 +86,7 @@ pub(crate) struct Shared {
     pub ports: Parts,
     pub registry: Arc<Registry>,
     pub accounts: Accounts,
+    pub provisions: Provisions,
     pub freeze_delay: Duration,
     /// Turns to initialise.
     pub turns: Arc<Semaphore>,
@@ -95,6 +99,13 @@ pub(crate) struct Shared {
     /// Environments whose supervisor runs, those in their shutdown phase included.
     pub supervised: Supervised,
     stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the server is about to stop, so that nothing more is to be started.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
 }
 
 /// Counts what has to end before the server may.
@@ -139,6 +150,7 @@ impl Engine {
                 ports,
                 registry: Arc::default(),
                 accounts: Accounts::new(config.concurrency),
+                provisions: Provisions::default(),
                 freeze_delay,
                 turns: Arc::new(Semaphore::new(config.starts_max)),
                 environments_max: config.environments_max,
@@ -182,7 +194,7 @@ impl Engine {
 
     async fn run(&self, invocation: Invocation) -> Result<Outcome, ServiceError> {
         let shared = &self.shared;
-        if shared.stopping.load(Ordering::Relaxed) {
+        if shared.is_stopping() {
             return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
         }
         api::check_headers(&invocation)?;
@@ -190,7 +202,7 @@ impl Engine {
         let pool = shared
             .registry
             .pool(&invocation.function, invocation.tenant.as_ref(), || shared.accounts.share(id));
-        let permit = admit(&pool.share)?;
+        let permit = admit(&pool.share, &pool.allotment)?;
         let (reply, outcome) = oneshot::channel();
         let assignment = Assignment {
             invocation,
@@ -263,6 +275,14 @@ impl Invoke for Engine {
 
     fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
         self.shared.accounts.reserve(function, executions);
+    }
+
+    fn provision(&self, function: &FunctionId, wanted: &[(Arc<Function>, u32)]) {
+        provision::provision(&self.shared, function, wanted);
+    }
+
+    fn provisioned(&self, function: &FunctionId, version: Version) -> Provisioned {
+        self.shared.provisions.of(function, version)
     }
 }
 

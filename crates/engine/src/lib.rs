@@ -14,6 +14,7 @@ mod host;
 mod line;
 mod place;
 mod pool;
+mod provision;
 mod runtimes;
 #[cfg(test)]
 mod samples;

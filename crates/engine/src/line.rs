@@ -1,5 +1,5 @@
-//! The line of a pool as a pure structure: idle environments (newest first out, so that hot ones stay hot and
-//! the rest can expire), invocations waiting in order, and how many environments are being started for them.
+//! The line of a pool as a pure structure: idle environments (preferred ones before others, then newest first out, so
+//! that hot ones stay hot and the rest can expire), invocations waiting in order, and how many environments are being started for them.
 //!
 //! Invariant: an environment is idle only while nobody waits.
 
@@ -24,7 +24,7 @@ impl<E, W> Line<E, W> {
         self.idle.pop()
     }
 
-    /// All idle places, the oldest first.
+    /// All idle places, those that are taken last first.
     pub(crate) fn idle(&self) -> &[E] {
         &self.idle
     }
@@ -44,9 +44,14 @@ impl<E, W> Line<E, W> {
         self.waiting.pop_front()
     }
 
-    /// Keeps an environment that nobody waits for.
-    pub(crate) fn park(&mut self, environment: E) {
-        self.idle.push(environment);
+    /// Keeps an environment that nobody waits for. Preferred ones are taken before all others.
+    pub(crate) fn park(&mut self, environment: E, is_preferred: impl Fn(&E) -> bool) {
+        if is_preferred(&environment) {
+            self.idle.push(environment);
+        } else {
+            let at = self.idle.partition_point(|idle| !is_preferred(idle));
+            self.idle.insert(at, environment);
+        }
     }
 
     /// A start ended, well or badly.
@@ -84,11 +89,20 @@ mod tests {
     #[test]
     fn newest_idle_is_taken_first_and_oldest_given_up_first() {
         let mut line = Line::<_, ()>::default();
-        ["a", "b", "c"].into_iter().for_each(|name| line.park(name));
+        ["a", "b", "c"].into_iter().for_each(|name| line.park(name, |_| false));
         assert_eq!(line.idle(), ["a", "b", "c"]);
         assert_eq!(line.take_idle(), Some("c"));
         assert_eq!(line.remove_idle(|name| *name == "a"), 1);
         assert_eq!((line.take_idle(), line.take_idle()), (Some("b"), None));
+    }
+
+    #[test]
+    fn preferred_ones_are_taken_before_all_others() {
+        let mut line = Line::<_, ()>::default();
+        let is_preferred = |name: &&str| name.starts_with('p');
+        ["a", "p1", "b", "p2", "c"].into_iter().for_each(|name| line.park(name, is_preferred));
+        let taken: Vec<_> = std::iter::from_fn(|| line.take_idle()).collect();
+        assert_eq!(taken, ["p2", "p1", "c", "b", "a"]);
     }
 
     #[test]

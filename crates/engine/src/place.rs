@@ -23,6 +23,7 @@ use crate::engine::Shared;
 use crate::environment::{Environment, Launch, Program, RuntimeVersion};
 use crate::host::Cell;
 use crate::pool::Pool;
+use crate::telemetry::events::InitType;
 use crate::variables;
 
 /// How long an environment that gives way may take to go: its shutdown phase and a little.
@@ -32,13 +33,21 @@ const EXTENSIONS: &str = "/opt/extensions";
 
 /// Starts one environment for the pool; it offers itself when its processes are ready.
 pub(crate) async fn start(shared: Arc<Shared>, pool: Arc<Pool>) {
-    if let Err(error) = attempt(&shared, &pool).await {
+    if let Err(error) = attempt(&shared, &pool, InitType::OnDemand).await {
         tracing::error!(function = %pool.function.id.name, %error, "cannot start an environment");
         pool.start_failed(&error);
     }
 }
 
-async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceError> {
+/// Makes one environment before anybody needs it.
+///
+/// # Errors
+/// When there is nothing to be started, or nowhere.
+pub(crate) async fn provision(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceError> {
+    attempt(shared, pool, InitType::ProvisionedConcurrency).await
+}
+
+async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>, init_type: InitType) -> Result<(), ServiceError> {
     let function = &pool.function;
     // Before the turn: unpacking what is missing takes long, and must not hold up the starts of others.
     let mut contents = contents::of(shared, function).await?;
@@ -60,7 +69,7 @@ async fn attempt(shared: &Arc<Shared>, pool: &Arc<Pool>) -> Result<(), ServiceEr
         tracing::error!(function = %function.id.name, %error, "cannot make a sandbox");
         internal("the sandbox could not be made")
     })?;
-    launch(shared, pool, (cell, room), began, turn, contents)
+    launch(shared, pool, (cell, room), began, turn, contents, init_type)
 }
 
 /// Room for one environment, ending the longest idle one if need be. What ends needs its room until its sandbox is
@@ -89,6 +98,7 @@ fn launch(
     began: Instant,
     turn: OwnedSemaphorePermit,
     contents: Contents,
+    init_type: InitType,
 ) -> Result<(), ServiceError> {
     let mut bytes = [0; 16];
     shared.ports.entropy.fill(&mut bytes);
@@ -96,7 +106,7 @@ fn launch(
     let function = &pool.function;
     let log_stream = log_stream(function, id, shared.ports.clock.now());
     let credentials = shared.ports.roles.credentials(function);
-    let env = variables::of(function, credentials, &log_stream, &contents.plan.environment);
+    let env = variables::of(function, credentials, &log_stream, init_type, &contents.plan.environment);
     let mut listeners = cell.take_listeners().into_iter();
     let (Some(runtime_api), Some(platform)) = (listeners.next(), listeners.next()) else {
         return Err(internal("the sandbox has no sockets for the Runtime API"));
@@ -105,6 +115,7 @@ fn launch(
     let extension_env = variables::for_extensions(&env);
     let launch = Launch {
         id,
+        init_type,
         runtime_version: RuntimeVersion::of(function),
         extensions: contents.extensions.iter().map(|name| extension(name, &extension_env)).collect(),
         runtime: runtime(contents, env),

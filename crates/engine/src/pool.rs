@@ -4,24 +4,28 @@
 //!
 //! An invocation takes the newest idle environment or waits in line; every environment that becomes free serves
 //! the line first. A changed or deleted function's pool is retired: whoever waits is still served, then its
-//! environments go as they become idle.
+//! environments go as they become idle, and whoever comes later gets another pool.
+//!
+//! Some of a pool's environments may be provisioned: kept ready whether or not there is work ([`crate::provision`]).
 //!
 //! Lock order: an environment's lock may be held while a pool's is taken, never the other way round.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::function::Function;
 use model::id::RevisionId;
 use model::name::{TenantId, Version};
-use tokio::sync::oneshot;
+use model::port::Provisioned;
+use tokio::sync::{Notify, oneshot};
 
-use crate::concurrency::Share;
+use crate::concurrency::{Allotment, Share};
 use crate::environment::Environment;
 use crate::line::Line;
+use crate::provision::{self, Quota, Step};
 
 /// Where an invocation waits for its environment.
 type Waiter = oneshot::Sender<Result<Handed, ServiceError>>;
@@ -58,6 +62,10 @@ pub(crate) struct Pool {
     pub tenant: Option<TenantId>,
     /// The function's part of the account's concurrency.
     pub share: Arc<Share>,
+    /// What is provisioned of it.
+    pub allotment: Arc<Allotment>,
+    /// Told when something about the provisioned environments changes.
+    provision_changed: Notify,
     registry: Arc<Registry>,
     state: Mutex<State>,
 }
@@ -67,6 +75,7 @@ struct State {
     line: Line<Arc<Environment>, Waiter>,
     /// Everything alive, so that shutting down reaches busy environments too.
     live: Vec<Arc<Environment>>,
+    quota: Quota,
     retired: bool,
 }
 
@@ -93,7 +102,12 @@ impl Pool {
 
     /// Takes in an environment that is being started.
     pub(crate) fn adopt(&self, environment: &Arc<Environment>) {
-        self.lock().live.push(Arc::clone(environment));
+        let mut state = self.lock();
+        state.live.push(Arc::clone(environment));
+        if environment.is_provisioned() {
+            state.quota.arrived();
+            self.provision_changed.notify_one();
+        }
     }
 
     /// Takes an environment that can run an invocation; true if it was parked because nobody waits. `started`
@@ -115,7 +129,7 @@ impl Pool {
             environment.retire_when_idle();
             return false;
         }
-        state.line.park(Arc::clone(environment));
+        state.line.park(Arc::clone(environment), |idle| idle.is_provisioned());
         true
     }
 
@@ -151,14 +165,91 @@ impl Pool {
         state.retired = true;
         let idle = state.line.drain_idle();
         drop(state);
+        self.want(0);
         idle.iter().for_each(Environment::retire_when_idle);
+    }
+
+    /// Sets how many environments are kept ready; true if nobody sees to that yet.
+    pub(crate) fn want(&self, count: usize) -> bool {
+        let is_new = self.lock().quota.want(count);
+        self.allotment.set(count);
+        self.provision_changed.notify_one();
+        is_new
+    }
+
+    /// What is to be done for the provisioned environments now.
+    pub(crate) fn provision_step(&self) -> Step {
+        let mut state = self.lock();
+        let kept = provision::kept(&state.live).count();
+        let step = state.quota.step(kept, Instant::now());
+        drop(state);
+        if step == Step::End {
+            self.registry.forget_if_empty(self);
+        }
+        step
+    }
+
+    /// Waits for a change, or for a time.
+    pub(crate) async fn provision_changed(&self, until: Option<Instant>) {
+        let changed = self.provision_changed.notified();
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            None => changed.await,
+            Some(left) => drop(tokio::time::timeout(left.max(Duration::from_millis(1)), changed).await),
+        }
+    }
+
+    /// There is something to be looked at.
+    pub(crate) fn provision_changes(&self) {
+        self.provision_changed.notify_one();
+    }
+
+    /// One that was to be kept ready has initialised.
+    pub(crate) fn provisioned_one(&self) {
+        self.lock().quota.recover();
+        self.provision_changed.notify_one();
+    }
+
+    /// One that was to be kept ready could not initialise.
+    pub(crate) fn not_provisioned(&self, reason: String) {
+        self.lock().quota.failed(reason, Instant::now());
+        self.provision_changed.notify_one();
+    }
+
+    /// One that was to be kept ready could not be made.
+    pub(crate) fn not_started(&self, reason: String) {
+        self.lock().quota.not_started(reason, Instant::now());
+        self.provision_changed.notify_one();
+    }
+
+    /// How far it is with what is to be kept ready.
+    pub(crate) fn provisioned(&self) -> Provisioned {
+        let state = self.lock();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Provisioned {
+            allocated: count(provision::kept(&state.live).count()),
+            available: count(provision::kept(&state.live).filter(|kept| kept.has_initialised()).count()),
+            failure: state.quota.failure(),
+        }
+    }
+
+    /// Ends some of those that are kept ready: the ones of least use first.
+    pub(crate) fn release(&self, count: usize) {
+        // Copied, because an environment's lock may not be taken while the pool's is held.
+        let mut kept: Vec<_> = provision::kept(&self.lock().live).cloned().collect();
+        // Cached, because they go on changing.
+        kept.sort_by_cached_key(|environment| {
+            (environment.has_initialised(), environment.idle_since().is_none())
+        });
+        kept.iter().take(count).for_each(Environment::retire_when_idle);
     }
 
     /// The environment that has been idle longest, and since when.
     fn oldest_idle(&self) -> Option<(Arc<Environment>, Instant)> {
         // Copied, because an environment's lock may not be taken while the pool's is held.
         let idle = self.lock().line.idle().to_vec();
-        let resting = idle.into_iter().filter_map(|environment| {
+        // What is kept ready gives way to nobody.
+        let resting = idle.into_iter().filter(|environment| !environment.is_provisioned());
+        let resting = resting.filter_map(|environment| {
             let since = environment.idle_since()?;
             Some((environment, since))
         });
@@ -172,7 +263,15 @@ type Key = (RevisionId, Option<TenantId>);
 /// The pools in use.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pools: Mutex<HashMap<Key, Arc<Pool>>>,
+    pools: Mutex<Pools>,
+}
+
+#[derive(Default)]
+struct Pools {
+    /// Those that invocations come to.
+    current: HashMap<Key, Arc<Pool>>,
+    /// Those whose last environments have not ended.
+    retired: Vec<Arc<Pool>>,
 }
 
 /// Environments by what they do, for metrics.
@@ -184,8 +283,33 @@ pub struct Census {
     pub idle: usize,
 }
 
+impl Pools {
+    fn all(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.current.values().chain(&self.retired)
+    }
+
+    /// Remembers a pool that somebody enters, who may have looked it up before it was forgotten or retired.
+    fn remember(&mut self, pool: &Arc<Pool>) {
+        match self.current.get(&pool.key()) {
+            Some(current) if Arc::ptr_eq(current, pool) => {}
+            _ if self.retired.iter().any(|retired| Arc::ptr_eq(retired, pool)) => {}
+            None if !pool.lock().retired => drop(self.current.insert(pool.key(), Arc::clone(pool))),
+            _ => self.retired.push(Arc::clone(pool)),
+        }
+    }
+
+    fn forget(&mut self, pool: &Pool) {
+        self.retired.retain(|retired| !std::ptr::eq(&raw const **retired, pool));
+        let is_current =
+            self.current.get(&pool.key()).is_some_and(|current| std::ptr::eq(&raw const **current, pool));
+        if is_current {
+            self.current.remove(&pool.key());
+        }
+    }
+}
+
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Pool>>> {
+    fn lock(&self) -> MutexGuard<'_, Pools> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,27 +320,52 @@ impl Registry {
         tenant: Option<&TenantId>,
         share: impl FnOnce() -> Arc<Share>,
     ) -> Arc<Pool> {
-        let mut pools = self.lock();
+        self.pool_in(&mut self.lock(), function, tenant, share)
+    }
+
+    fn pool_in(
+        self: &Arc<Self>,
+        pools: &mut Pools,
+        function: &Arc<Function>,
+        tenant: Option<&TenantId>,
+        share: impl FnOnce() -> Arc<Share>,
+    ) -> Arc<Pool> {
         let key = (function.revision, tenant.cloned());
-        if let Some(pool) = pools.get(&key) {
+        if let Some(pool) = pools.current.get(&key) {
             return Arc::clone(pool);
         }
         let pool = Arc::new(Pool {
             function: Arc::clone(function),
             tenant: tenant.cloned(),
             share: share(),
+            allotment: Arc::default(),
+            provision_changed: Notify::new(),
             registry: Arc::clone(self),
             state: Mutex::default(),
         });
-        pools.insert(key, Arc::clone(&pool));
+        pools.current.insert(key, Arc::clone(&pool));
         pool
+    }
+
+    /// The function's pool, with so many environments to be kept ready; and whether nobody sees to that yet. Under the
+    /// registry's lock, as [`Registry::acquire`].
+    pub(crate) fn provision(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        count: usize,
+        share: impl FnOnce() -> Arc<Share>,
+    ) -> (Arc<Pool>, bool) {
+        let mut pools = self.lock();
+        let pool = self.pool_in(&mut pools, function, None, share);
+        let is_new = pool.want(count);
+        (pool, is_new)
     }
 
     /// An idle environment of the pool, or a place in its line. Under the registry's lock, so that a pool is
     /// not forgotten while somebody enters it.
     pub(crate) fn acquire(&self, pool: &Arc<Pool>) -> Acquired {
         let mut pools = self.lock();
-        pools.entry(pool.key()).or_insert_with(|| Arc::clone(pool));
+        pools.remember(pool);
         pool.acquire()
     }
 
@@ -224,14 +373,20 @@ impl Registry {
     pub(crate) fn retire(&self, function: &FunctionId, version: Option<Version>) {
         let is_meant =
             |of: &Function| of.id == *function && version.is_none_or(|version| version == of.version);
+        let mut pools = self.lock();
         let matching: Vec<_> =
-            self.lock().values().filter(|pool| is_meant(&pool.function)).cloned().collect();
-        matching.iter().for_each(|pool| pool.retire());
+            pools.current.extract_if(|_, pool| is_meant(&pool.function)).map(|(_, pool)| pool).collect();
+        pools.retired.extend(matching.iter().cloned());
+        drop(pools);
+        for pool in matching {
+            pool.retire();
+            self.forget_if_empty(&pool);
+        }
     }
 
     /// Ends every environment, busy ones too.
     pub(crate) fn end_all(&self) {
-        let pools: Vec<_> = self.lock().values().cloned().collect();
+        let pools: Vec<_> = self.lock().all().cloned().collect();
         for pool in pools {
             let live = pool.lock().live.clone();
             live.iter().for_each(Environment::retire);
@@ -240,7 +395,7 @@ impl Registry {
 
     /// Makes room by ending the environment that has been idle longest; false if none is idle.
     pub(crate) fn evict_one(&self) -> bool {
-        let pools: Vec<_> = self.lock().values().cloned().collect();
+        let pools: Vec<_> = self.lock().all().cloned().collect();
         let candidates = pools.iter().filter_map(|pool| Some((pool, pool.oldest_idle()?)));
         let oldest = candidates.min_by_key(|(_, (_, since))| *since);
         let Some((_, (environment, _))) = oldest else { return false };
@@ -250,7 +405,7 @@ impl Registry {
 
     /// How many environments there are.
     pub(crate) fn census(&self) -> Census {
-        self.lock().values().fold(Census::default(), |sum, pool| {
+        self.lock().all().fold(Census::default(), |sum, pool| {
             let state = pool.lock();
             Census { live: sum.live + state.live.len(), idle: sum.idle + distinct(state.line.idle()) }
         })
@@ -259,8 +414,10 @@ impl Registry {
     fn forget_if_empty(&self, pool: &Pool) {
         let mut pools = self.lock();
         let state = pool.lock();
-        if state.live.is_empty() && state.line.is_empty() {
-            pools.remove(&pool.key());
+        let is_empty = state.live.is_empty() && state.line.is_empty() && !state.quota.is_in_use();
+        drop(state);
+        if is_empty {
+            pools.forget(pool);
         }
     }
 }

@@ -8,6 +8,8 @@ use model::function::{Function, LogFormat};
 use model::port::RoleCredentials;
 use model::runtime::Family;
 
+use crate::telemetry::events::InitType;
+
 /// Where the Runtime API listens inside every sandbox.
 pub(crate) const RUNTIME_API: &str = "127.0.0.1:9001";
 /// Where AWS calls from inside go.
@@ -19,6 +21,7 @@ pub(crate) fn of(
     function: &Function,
     credentials: RoleCredentials,
     log_stream: &str,
+    init_type: InitType,
     language: &[(String, String)],
 ) -> Vec<(OsString, OsString)> {
     let mut variables = std::collections::BTreeMap::new();
@@ -47,7 +50,7 @@ pub(crate) fn of(
     set("AWS_LAMBDA_FUNCTION_NAME", function.id.name.as_str());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &settings.memory_mb.to_string());
     set("AWS_LAMBDA_FUNCTION_VERSION", &function.version.to_string());
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", init_type.as_str());
     let concurrency = function.concurrency_per_environment();
     if concurrency > 1 {
         set("AWS_LAMBDA_MAX_CONCURRENCY", &concurrency.to_string());

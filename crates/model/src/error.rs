@@ -57,6 +57,9 @@ pub enum ServiceError {
     /// The code is not signed by anybody who may.
     #[error("{0}")]
     CodeVerificationFailed(String),
+    /// Nothing is provisioned for this version or alias.
+    #[error("{0}")]
+    ProvisionedConcurrencyConfigNotFound(String),
     /// Too much at once.
     #[error("{message}")]
     TooManyRequests {

@@ -38,6 +38,24 @@ pub trait Invoke: Send + Sync {
     /// Sets how many invocations of a function may run at once, apart from all others of its account; nothing gives
     /// that back. Takes effect at once; what runs is let end.
     fn reserve(&self, function: &FunctionId, executions: Option<u32>);
+
+    /// Sets how many environments of which versions of a function are kept initialised; versions that are not named have
+    /// none from then on. Environments start and end in the background.
+    fn provision(&self, function: &FunctionId, wanted: &[(Arc<Function>, u32)]);
+
+    /// How far that is for one version.
+    fn provisioned(&self, function: &FunctionId, version: Version) -> Provisioned;
+}
+
+/// The environments that are kept initialised for a version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Provisioned {
+    /// All that exist for this, those that still initialise among them.
+    pub allocated: u32,
+    /// Those that have initialised, whether or not they are busy.
+    pub available: u32,
+    /// Why there are not more, if the last one that was started failed.
+    pub failure: Option<String>,
 }
 
 /// What is to be run.

@@ -98,6 +98,9 @@ pub fn answer(error: &ServiceError) -> Answer {
         }
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::CodeSigningConfigNotFound(_) => of(errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION),
+        ServiceError::ProvisionedConcurrencyConfigNotFound(_) => {
+            of(errors::PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION)
+        }
         ServiceError::CodeVerificationFailed(_) => of(errors::CODE_VERIFICATION_FAILED_EXCEPTION),
         ServiceError::TooManyRequests { .. } => retryable(errors::TOO_MANY_REQUESTS_EXCEPTION),
         ServiceError::ResourceNotReady(_) => retryable(errors::RESOURCE_NOT_READY_EXCEPTION),
@@ -276,6 +279,8 @@ mod tests {
         check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);
         check(E::CodeSigningConfigNotFound(m()), 404, "CodeSigningConfigNotFoundException", false, user);
+        let code = "ProvisionedConcurrencyConfigNotFoundException";
+        check(E::ProvisionedConcurrencyConfigNotFound(m()), 404, code, false, user);
         check(E::CodeVerificationFailed(m()), 400, "CodeVerificationFailedException", false, user);
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
         let throttled = r#"{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"m"}"#;

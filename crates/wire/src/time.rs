@@ -11,6 +11,12 @@ pub fn last_modified(time: Timestamp) -> String {
     format!("{}.{:03}+0000", civil(time).strftime("%Y-%m-%dT%H:%M:%S"), millis_part(time))
 }
 
+/// `LastModified` of a provisioned concurrency configuration: `2026-11-23T15:00:00+0000`.
+#[must_use]
+pub fn whole_seconds(time: Timestamp) -> String {
+    civil(time).strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
+
 /// RFC 3339 with milliseconds: `2026-11-23T15:00:00.000Z`.
 #[must_use]
 pub fn rfc3339(time: Timestamp) -> String {
@@ -83,6 +89,7 @@ mod tests {
     #[test]
     fn every_form() {
         assert_eq!(last_modified(AFTERNOON), "2026-11-23T15:00:00.042+0000");
+        assert_eq!(whole_seconds(AFTERNOON), "2026-11-23T15:00:00+0000");
         assert_eq!(rfc3339(AFTERNOON), "2026-11-23T15:00:00.042Z");
         assert_eq!(basic(AFTERNOON), "20261123T150000Z");
         assert_eq!(http_date(AFTERNOON), "Mon, 23 Nov 2026 15:00:00 GMT");

@@ -8,7 +8,10 @@ import json
 from model.world import LATEST, MOVING
 
 #: Answers that name something for a short time, or speak of now.
-PASSING = {"Location", "LastProcessingResult"}
+PASSING = {
+    "Location", "LastProcessingResult", "AllocatedProvisionedConcurrentExecutions",
+    "AvailableProvisionedConcurrentExecutions", "Status", "StatusReason",
+}  # fmt: skip
 #: Get operations of a function by itself.
 OF_FUNCTION = (
     "GetFunction", "GetFunctionConfiguration", "GetFunctionConcurrency", "GetFunctionRecursionConfig", "GetPolicy",

@@ -127,7 +127,10 @@ impl Functions {
                 revision: functions.new_revision(),
                 ..before.clone()
             };
-            functions.keep_alias(alias, Some(entry.stored)).await
+            functions.check_provisioned_alias(&live, &alias)?;
+            let kept = functions.keep_alias(alias, Some(entry.stored)).await?;
+            functions.tell_provisioned(&id);
+            Ok(kept)
         })
         .await
     }
@@ -199,6 +202,7 @@ impl Functions {
             let removed = functions.0.parts.records.commit(writes).await;
             removed.map_err(|error| not_written(id.arn(), &error))?;
             attached.iter().for_each(|kind| kind.forget(&id, Some(&name)));
+            functions.tell_provisioned(&id);
             Ok(())
         })
         .await
@@ -221,7 +225,7 @@ fn exists(id: &FunctionId, name: &str) -> ServiceError {
     ServiceError::ResourceConflict(format!("Alias already exists: {}", id.qualified_arn(&qualifier)))
 }
 
-fn missing(id: &FunctionId, name: &str) -> ServiceError {
+pub(super) fn missing(id: &FunctionId, name: &str) -> ServiceError {
     let qualifier = Qualifier::Alias(name.to_owned());
     ServiceError::ResourceNotFound(format!("Cannot find alias arn: {}", id.qualified_arn(&qualifier)))
 }

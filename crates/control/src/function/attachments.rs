@@ -4,7 +4,7 @@
 use model::alias::Alias;
 use model::capacity::FunctionScaling;
 use model::code_signing::FunctionCodeSigning;
-use model::concurrency::ReservedConcurrency;
+use model::concurrency::{ProvisionedConcurrency, ReservedConcurrency};
 use model::event_invoke::EventInvokeConfig;
 use model::management::{Recursion, RuntimeManagement};
 use model::resource_policy::FunctionPolicy;
@@ -28,6 +28,8 @@ pub(super) struct Attachments {
     pub(super) urls: Table<FunctionUrl>,
     /// Reserved concurrency; its name is empty.
     pub(super) reserved: Table<ReservedConcurrency>,
+    /// Provisioned concurrency, by version or alias.
+    pub(super) provisioned: Table<ProvisionedConcurrency>,
     /// Resource policies, by qualifier.
     pub(super) policies: Table<FunctionPolicy>,
     /// When runtimes are updated, by version.
@@ -48,6 +50,7 @@ impl Attachments {
             event_invokes: Table::load(records).await?,
             urls: Table::load(records).await?,
             reserved: Table::load(records).await?,
+            provisioned: Table::load(records).await?,
             policies: Table::load(records).await?,
             runtimes: Table::load(records).await?,
             recursion: Table::load(records).await?,
@@ -64,6 +67,7 @@ impl Attachments {
             &self.event_invokes,
             &self.urls,
             &self.reserved,
+            &self.provisioned,
             &self.policies,
             &self.runtimes,
             &self.recursion,

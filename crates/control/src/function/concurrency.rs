@@ -22,7 +22,7 @@ use crate::durable::not_written;
 pub struct AccountSettings {
     /// Invocations at once.
     pub concurrency: u32,
-    /// Those of them that no function has reserved.
+    /// Those of them that no function has reserved or, without reservation, provisioned.
     pub unreserved: u32,
     /// Code of all versions of functions and layers.
     pub code_bytes: u64,
@@ -34,7 +34,8 @@ impl Functions {
     /// Reserves concurrency for a function, with all its versions.
     ///
     /// # Errors
-    /// `ResourceNotFound`; `InvalidParameterValue` if too little would be left for all other functions.
+    /// `ResourceNotFound`; `InvalidParameterValue` if too little would be left for all other functions, or for what is
+    /// provisioned.
     pub async fn reserve_concurrency(
         &self,
         caller: &Scope,
@@ -46,8 +47,8 @@ impl Functions {
             let _turn = functions.0.reserving.lock().await;
             let table = &functions.0.attachments.reserved;
             let before = table.get(&id, "");
-            let others =
-                functions.reserved_in(&id.scope) - before.as_ref().map_or(0, |own| own.value.executions);
+            check_provisioned(functions.provisioned_sum(&id, None), executions)?;
+            let others = functions.taken_in(&id.scope, Some(&id));
             check_reservation(functions.0.parts.concurrency, others, executions)?;
             let reserved = ReservedConcurrency { function: id.clone(), executions };
             let kept = table.put(reserved, before.map(|entry| entry.stored)).await;
@@ -99,7 +100,7 @@ impl Functions {
         let Inner { parts, registry, shelves, .. } = &*self.0;
         AccountSettings {
             concurrency: parts.concurrency,
-            unreserved: parts.concurrency.saturating_sub(self.reserved_in(caller)),
+            unreserved: parts.concurrency.saturating_sub(self.taken_in(caller, None)),
             code_bytes: registry.code_bytes(caller) + shelves.code_bytes(caller),
             functions: registry.count(caller),
         }
@@ -111,15 +112,20 @@ impl Functions {
         all.iter().for_each(|(id, executions)| self.0.parts.invoke.reserve(id, Some(*executions)));
     }
 
-    /// The sum of what the functions of a scope have reserved.
-    fn reserved_in(&self, scope: &Scope) -> u32 {
-        let of_scope = |own: &ReservedConcurrency| (own.function.scope == *scope).then_some(own.executions);
-        self.0.attachments.reserved.gather(of_scope).into_iter().fold(0, u32::saturating_add)
-    }
-
     pub(super) fn reserved(&self, id: &FunctionId) -> Option<u32> {
         self.0.attachments.reserved.get(id, "").map(|entry| entry.value.executions)
     }
+}
+
+/// Whether a reservation is enough for what is provisioned.
+fn check_provisioned(provisioned: u32, executions: u32) -> Result<(), ServiceError> {
+    if provisioned <= executions {
+        return Ok(());
+    }
+    Err(ServiceError::InvalidParameterValue(format!(
+        "ReservedConcurrentExecutions {executions} should not be lower than function's total provisioned concurrency \
+         [{provisioned}]."
+    )))
 }
 
 /// Whether a reservation leaves enough for functions without one.

@@ -21,6 +21,7 @@ mod management;
 mod noted;
 mod permissions;
 mod prepare;
+mod provisioned;
 mod reference;
 mod refusal;
 mod registry;
@@ -74,6 +75,7 @@ pub use management::ManagedRuntime;
 pub(crate) use noted::check_key;
 pub use noted::{NotedChange, VpcChange};
 pub use permissions::Place;
+pub use provisioned::{Provision, ProvisionPage, ProvisionStatus};
 use reference::{one_qualifier, own_id, own_latest};
 use refusal::not_found;
 use registry::{Claim, Registry};
@@ -132,8 +134,10 @@ struct Inner {
     mappings: Mappings,
     capacity: Providers,
     images: FunctionImages,
-    /// Held while concurrency is reserved.
+    /// Held while concurrency is reserved or provisioned.
     reserving: tokio::sync::Mutex<()>,
+    /// Held while it is told what is provisioned.
+    provisioning: Mutex<()>,
     /// Changes that are being prepared at this moment.
     preparing: Mutex<HashSet<RevisionId>>,
 }
@@ -197,6 +201,7 @@ impl Functions {
             capacity,
             images,
             reserving: tokio::sync::Mutex::default(),
+            provisioning: Mutex::default(),
             preparing: Mutex::default(),
         }));
         functions.retain_images();
@@ -204,9 +209,10 @@ impl Functions {
         Ok(functions)
     }
 
-    /// Finishes changes that were left unfinished and collects unused packages, again and again. To be run as a
-    /// task for as long as the server does; it never returns.
+    /// Has started what is provisioned, then finishes changes that were left unfinished and collects unused packages,
+    /// again and again. To be run as a task for as long as the server does; it never returns.
     pub async fn maintain(&self) {
+        self.tell_all_provisioned();
         loop {
             self.reconcile().await;
             self.retain_images();
@@ -343,6 +349,7 @@ impl Functions {
                 None => functions.delete_all(claim, &id).await?,
                 Some(version) => functions.delete_version(claim, &id, version).await?,
             }
+            functions.tell_provisioned(&id);
             functions.0.parts.invoke.retire(&id, version);
             functions.retain_images();
             Ok(())

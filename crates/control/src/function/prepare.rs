@@ -81,6 +81,8 @@ impl Functions {
                 "a change is in force but its state could not be stored; maintenance tries again"
             ),
         }
+        // A version that was published together with the change can run from now on.
+        self.tell_provisioned(&function.id);
         drop(fetched);
         self.retain_images();
     }

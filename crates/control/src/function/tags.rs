@@ -56,6 +56,7 @@ impl Functions {
         self.write(claim, tagged(&before), Vec::new(), |_, _| serving).await?;
         if is_steered_anew {
             self.0.parts.invoke.retire(id, None);
+            self.tell_provisioned(id);
         }
         Ok(())
     }

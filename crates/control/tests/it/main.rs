@@ -12,6 +12,7 @@ mod images;
 mod layers;
 mod outside;
 mod packages;
+mod provisioned;
 mod settings;
 mod versions;
 mod world;

@@ -20,7 +20,8 @@ use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
 use model::name::{FunctionReference, Version};
 use model::port::{
-    Clock, Entropy, Images, Invocation, Invoke, Objects, Outcome, Pending, ReadyRuntime, Runtimes,
+    Clock, Entropy, Images, Invocation, Invoke, Objects, Outcome, Pending, Provisioned, ReadyRuntime,
+    Runtimes,
 };
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
@@ -136,6 +137,8 @@ pub struct Listener {
     pub retired: Mutex<Vec<String>>,
     /// Functions whose reserved concurrency was set, with what it was set to.
     pub reserved: Mutex<Vec<String>>,
+    /// By function, what is to be provisioned of it: versions with numbers.
+    pub provisioned: Mutex<BTreeMap<String, String>>,
 }
 
 impl Invoke for Listener {
@@ -151,6 +154,16 @@ impl Invoke for Listener {
     fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
         let executions = executions.map_or_else(|| "none".to_owned(), |executions| executions.to_string());
         self.reserved.lock().expect("not poisoned").push(format!("{} {executions}", function.name));
+    }
+
+    fn provision(&self, function: &FunctionId, wanted: &[(Arc<Function>, u32)]) {
+        let wanted = wanted.iter().map(|(of, count)| format!("{}:{count}", of.version));
+        let told = wanted.collect::<Vec<_>>().join(" ");
+        self.provisioned.lock().expect("not poisoned").insert(function.name.to_string(), told);
+    }
+
+    fn provisioned(&self, _: &FunctionId, _: Version) -> Provisioned {
+        Provisioned::default()
     }
 }
 

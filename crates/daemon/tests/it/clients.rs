@@ -247,6 +247,12 @@ fn concurrency_is_reserved() {
     check("reserved_concurrency.py");
 }
 
+/// The script's server is its own, since it is started again.
+#[test]
+fn concurrency_is_provisioned() {
+    check_with("provisioned_concurrency.py", with_binary);
+}
+
 #[test]
 fn users_and_roles_may_do_what_their_policies_say() {
     check_with("iam.py", with_binary);

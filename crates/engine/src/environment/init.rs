@@ -87,8 +87,11 @@ impl Environment {
     pub(super) fn init_done(&self, inner: &mut Inner) {
         let Some(started) = inner.init.started.take() else { return };
         let took = started.elapsed();
-        if inner.state == State::Starting {
-            inner.init.unbilled = Some(took);
+        match inner.state {
+            // Nobody's invocation pays for it.
+            State::Starting if self.is_provisioned() => self.note_provisioned(),
+            State::Starting => inner.init.unbilled = Some(took),
+            _ => {}
         }
         let quota = CpuQuota::from_millicores(self.function.cpu_millis());
         self.warn_if(self.cell.set_cpu(Some(quota)), "limit the CPU of");
@@ -97,7 +100,8 @@ impl Environment {
         for member in ready {
             self.log_extension(inner, &member.name, "Ready", &member.interests, None);
         }
-        let report = InitReport { phase: InitPhase::of(inner.state), duration: took, fault: None };
+        let (init_type, phase) = (self.init_type, InitPhase::of(inner.state));
+        let report = InitReport { init_type, phase, duration: took, fault: None };
         self.log_init_report(inner, &report);
         self.telemetry.close();
     }
@@ -114,12 +118,14 @@ impl Environment {
 
     fn init_failed_with(&self, inner: &mut Inner, fault: &Fault) {
         let Some(started) = inner.init.started.take() else { return };
+        self.note_not_provisioned(fault);
         self.log_rest(inner);
         let phase = InitPhase::of(inner.state);
         if !std::mem::replace(&mut inner.init.runtime_ready, true) {
             self.log_init_runtime_done(inner, phase, Some(fault));
         }
-        self.log_init_report(inner, &InitReport { phase, duration: started.elapsed(), fault: Some(fault) });
+        let (init_type, duration) = (self.init_type, started.elapsed());
+        self.log_init_report(inner, &InitReport { init_type, phase, duration, fault: Some(fault) });
     }
 }
 

@@ -16,7 +16,7 @@ use model::time::Timestamp;
 use super::output::{Amount, Writer};
 use super::report::{self, InitPhase, InitReport, Report, event_name, extension_line};
 use super::{Environment, Inner};
-use crate::telemetry::events::{self, InitType, Record, Status};
+use crate::telemetry::events::{self, Record, Status};
 use crate::telemetry::{Source, Subscribed};
 
 /// How much a platform event matters.
@@ -63,7 +63,7 @@ impl Environment {
         let (name, version) = (self.function.id.name.as_str(), self.function.version.to_string());
         let runtime = self.runtime_version.as_ref();
         let record = events::InitStart {
-            initialization_type: InitType::OnDemand,
+            initialization_type: self.init_type,
             phase,
             function_name: name,
             function_version: &version,
@@ -80,7 +80,9 @@ impl Environment {
     }
 
     pub(super) fn log_init_runtime_done(&self, inner: &mut Inner, phase: InitPhase, fault: Option<&Fault>) {
-        let record = InitReport { phase, duration: std::time::Duration::ZERO, fault }.runtime_done();
+        let init_type = self.init_type;
+        let record =
+            InitReport { init_type, phase, duration: std::time::Duration::ZERO, fault }.runtime_done();
         self.platform(inner, Level::of(record.status, Level::Debug), &record, || None);
     }
 

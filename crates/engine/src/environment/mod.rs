@@ -13,6 +13,7 @@ mod init;
 mod lease;
 mod log;
 mod output;
+mod provisioned;
 mod refusal;
 mod report;
 mod runs;
@@ -20,6 +21,7 @@ mod stream;
 mod supervise;
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,7 @@ use crate::engine::{self, Shared};
 use crate::host::Cell;
 use crate::pool::Pool;
 use crate::telemetry::Telemetry;
+use crate::telemetry::events::InitType;
 
 pub(crate) use extensions::{ExtensionEvent, ExtensionRefusal};
 use init::Init;
@@ -64,6 +67,11 @@ const ORDERS_MAX: usize = 32;
 pub(crate) struct Environment {
     pub id: EnvironmentId,
     pub function: Arc<Function>,
+    init_type: InitType,
+    /// Its init before any invocation went well.
+    has_initialised: AtomicBool,
+    /// It takes no more work, or has failed.
+    is_leaving: AtomicBool,
     shared: Arc<Shared>,
     pool: Weak<Pool>,
     cell: Arc<dyn Cell>,
@@ -165,6 +173,7 @@ impl Environment {
         inner.undelivered.clear();
         inner.turn = None;
         self.note_failure(&mut inner);
+        self.leave();
         let _ = self.advance(&mut inner, event);
         inner.fault = None;
     }
@@ -179,11 +188,17 @@ impl Environment {
         inner.undelivered.clear();
         self.telemetry.reset();
         let _ = self.advance(&mut inner, Event::Stopped);
+        // One that was provisioned has a successor, which does not wait for an invocation to initialise.
+        if self.is_provisioned() && inner.state == State::Reset {
+            drop(inner);
+            return self.retire();
+        }
         self.offer(inner);
     }
 
     /// Ends the environment, whatever it does. The pool forgets it at once; its shutdown phase is its own affair.
     pub(crate) fn retire(self: &Arc<Self>) {
+        self.leave();
         let mut inner = self.lock();
         self.withdraw(&mut inner);
         inner.fault = Some(Fault::Stopped);
@@ -197,6 +212,7 @@ impl Environment {
 
     /// Ends the environment as soon as nothing is open in it.
     pub(crate) fn retire_when_idle(self: &Arc<Self>) {
+        self.leave();
         let mut inner = self.lock();
         inner.draining = true;
         self.withdraw(&mut inner);
@@ -210,6 +226,7 @@ impl Environment {
     /// Ends the environment because its sandbox does not work; an invocation that it has not delivered yet gets
     /// another one.
     fn break_off(self: &Arc<Self>) {
+        self.note_broken();
         let mut inner = self.lock();
         self.withdraw(&mut inner);
         inner.fault = Some(Fault::Stopped);
@@ -333,8 +350,11 @@ impl Environment {
         self.ends_at(inner)
     }
 
-    /// When it ends if it rests until then: idle for long enough, or too old.
+    /// When it ends if it rests until then: idle for long enough, unless it is provisioned, or too old.
     fn ends_at(&self, inner: &Inner) -> Instant {
+        if self.is_provisioned() {
+            return self.born + limits::ENVIRONMENT_AGE_MAX;
+        }
         end_of_rest(inner.idle_since, self.function.idle(), self.born)
     }
 

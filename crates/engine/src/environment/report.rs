@@ -70,6 +70,7 @@ impl InitPhase {
 
 /// What is known about an init when it is over.
 pub(super) struct InitReport<'a> {
+    pub init_type: InitType,
     pub phase: InitPhase,
     pub duration: Duration,
     pub fault: Option<&'a Fault>,
@@ -78,7 +79,7 @@ pub(super) struct InitReport<'a> {
 impl<'a> InitReport<'a> {
     pub(super) fn runtime_done(&self) -> events::InitRuntimeDone<'a> {
         events::InitRuntimeDone {
-            initialization_type: InitType::OnDemand,
+            initialization_type: self.init_type,
             phase: self.phase,
             status: status(self.fault, false),
             error_type: error_type(self.fault),
@@ -88,7 +89,7 @@ impl<'a> InitReport<'a> {
 
     pub(super) fn record(&self) -> events::InitReport<'a> {
         events::InitReport {
-            initialization_type: InitType::OnDemand,
+            initialization_type: self.init_type,
             phase: self.phase,
             status: status(self.fault, false),
             error_type: error_type(self.fault),
@@ -349,8 +350,8 @@ mod tests {
 
     #[test]
     fn a_failed_init_has_a_line() {
-        let line =
-            |fault| InitReport { phase: InitPhase::Init, duration: Duration::from_millis(12), fault }.line();
+        let (init_type, duration) = (InitType::OnDemand, Duration::from_millis(12));
+        let line = |fault| InitReport { init_type, phase: InitPhase::Init, duration, fault }.line();
         assert_eq!(line(None), None);
         assert_eq!(
             line(Some(&Fault::Exited { status: 1 })).as_deref(),

@@ -29,8 +29,17 @@ pub(crate) trait Record: Serialize {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum InitType {
     OnDemand,
-    #[cfg_attr(not(test), expect(dead_code, reason = "no environment is provisioned yet"))]
     ProvisionedConcurrency,
+}
+
+impl InitType {
+    /// The word on the wire, and in the environment's variables.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+        }
+    }
 }
 
 /// `phase`: whether init runs by itself, or again as part of an invocation.

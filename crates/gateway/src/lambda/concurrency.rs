@@ -2,6 +2,7 @@
 //!
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
+use control::function::{Provision, ProvisionStatus};
 use http::Response;
 use model::capacity::ScalingBounds;
 use model::limits;
@@ -45,31 +46,94 @@ pub async fn delete_function_concurrency(
 }
 
 pub async fn put_provisioned_concurrency_config(
-    _: &Asked<'_>,
-    _: api::PutProvisionedConcurrencyConfigRequest,
+    asked: &Asked<'_>,
+    input: api::PutProvisionedConcurrencyConfigRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("PutProvisionedConcurrencyConfig")
+    let reference = request::reference(input.function_name.as_deref())?;
+    let qualifier = request::qualifier(input.qualifier.as_deref())?;
+    // The model asks for at least one.
+    let executions = input.provisioned_concurrent_executions.and_then(|n| u32::try_from(n).ok());
+    let executions = executions.unwrap_or(1);
+    let functions = &asked.app.parts.functions;
+    let caller = &asked.who.scope;
+    let provision = functions.provision(caller, &reference, qualifier.as_ref(), executions).await?;
+    let shown = shown(&provision);
+    let response = api::PutProvisionedConcurrencyConfigResponse {
+        requested_provisioned_concurrent_executions: shown.requested_provisioned_concurrent_executions,
+        available_provisioned_concurrent_executions: shown.available_provisioned_concurrent_executions,
+        allocated_provisioned_concurrent_executions: shown.allocated_provisioned_concurrent_executions,
+        status: shown.status,
+        status_reason: shown.status_reason,
+        last_modified: shown.last_modified,
+    };
+    Ok(respond::<api::PutProvisionedConcurrencyConfigRequest, _>(&response))
 }
 
 pub async fn get_provisioned_concurrency_config(
-    _: &Asked<'_>,
-    _: api::GetProvisionedConcurrencyConfigRequest,
+    asked: &Asked<'_>,
+    input: api::GetProvisionedConcurrencyConfigRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("GetProvisionedConcurrencyConfig")
+    let reference = request::reference(input.function_name.as_deref())?;
+    let qualifier = request::qualifier(input.qualifier.as_deref())?;
+    let functions = &asked.app.parts.functions;
+    let provision = functions.provisioned(&asked.who.scope, &reference, qualifier.as_ref())?;
+    let shown = shown(&provision);
+    let response = api::GetProvisionedConcurrencyConfigResponse {
+        requested_provisioned_concurrent_executions: shown.requested_provisioned_concurrent_executions,
+        available_provisioned_concurrent_executions: shown.available_provisioned_concurrent_executions,
+        allocated_provisioned_concurrent_executions: shown.allocated_provisioned_concurrent_executions,
+        status: shown.status,
+        status_reason: shown.status_reason,
+        last_modified: shown.last_modified,
+    };
+    Ok(respond::<api::GetProvisionedConcurrencyConfigRequest, _>(&response))
 }
 
 pub async fn delete_provisioned_concurrency_config(
-    _: &Asked<'_>,
-    _: api::DeleteProvisionedConcurrencyConfigRequest,
+    asked: &Asked<'_>,
+    input: api::DeleteProvisionedConcurrencyConfigRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("DeleteProvisionedConcurrencyConfig")
+    let reference = request::reference(input.function_name.as_deref())?;
+    let qualifier = request::qualifier(input.qualifier.as_deref())?;
+    let functions = &asked.app.parts.functions;
+    functions.unprovision(&asked.who.scope, &reference, qualifier.as_ref()).await?;
+    Ok(respond::<api::DeleteProvisionedConcurrencyConfigRequest, _>(&()))
 }
 
 pub async fn list_provisioned_concurrency_configs(
-    _: &Asked<'_>,
-    _: api::ListProvisionedConcurrencyConfigsRequest,
+    asked: &Asked<'_>,
+    input: api::ListProvisionedConcurrencyConfigsRequest,
 ) -> Result<Response<Body>, Failure> {
-    unserved::operation("ListProvisionedConcurrencyConfigs")
+    let reference = request::reference(input.function_name.as_deref())?;
+    let (marker, count_max) = (request::marker(input.marker.as_deref()), request::count_max(input.max_items));
+    let page = asked.app.parts.functions.provisions(&asked.who.scope, &reference, marker, count_max)?;
+    let response = api::ListProvisionedConcurrencyConfigsResponse {
+        provisioned_concurrency_configs: Some(page.provisions.iter().map(shown).collect()),
+        next_marker: page.next,
+    };
+    Ok(respond::<api::ListProvisionedConcurrencyConfigsRequest, _>(&response))
+}
+
+/// What is provisioned, as every operation shows it.
+fn shown(provision: &Provision) -> api::ProvisionedConcurrencyConfigListItem {
+    let number = |count: u32| i32::try_from(count).ok();
+    let config = &provision.config;
+    let (status, reason) = match &provision.status {
+        ProvisionStatus::InProgress => (api::ProvisionedConcurrencyStatusEnum::InProgress, None),
+        ProvisionStatus::Ready => (api::ProvisionedConcurrencyStatusEnum::Ready, None),
+        ProvisionStatus::Failed { reason } => {
+            (api::ProvisionedConcurrencyStatusEnum::Failed, Some(reason.clone()))
+        }
+    };
+    api::ProvisionedConcurrencyConfigListItem {
+        function_arn: Some(config.function.qualified_arn(&config.qualifier).to_string()),
+        requested_provisioned_concurrent_executions: number(config.executions),
+        available_provisioned_concurrent_executions: number(provision.available),
+        allocated_provisioned_concurrent_executions: number(provision.allocated),
+        status: Some(status),
+        status_reason: reason,
+        last_modified: Some(wire::time::whole_seconds(config.modified)),
+    }
 }
 
 pub async fn get_account_settings(

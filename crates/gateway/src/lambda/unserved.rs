@@ -4,8 +4,6 @@
 use model::error::ServiceError;
 use wire::lambda as api;
 
-use crate::respond::Failure;
-
 /// Whether a request asks for something that is not served; the member's name and whether it is asked for.
 type Asked = (&'static str, bool);
 
@@ -55,15 +53,6 @@ pub fn check_published(qualifier: Option<&str>) -> Result<(), ServiceError> {
 /// As [`check_create`].
 pub fn check_invoke(input: &api::InvocationRequest) -> Result<(), ServiceError> {
     refuse(&[("DurableExecutionName", is_text(input.durable_execution_name.as_ref()))])
-}
-
-/// Says that an operation is not served.
-///
-/// # Errors
-/// Always: `NotServed`.
-pub fn operation<T>(name: &str) -> Result<T, Failure> {
-    Err(ServiceError::NotServed(format!("This version of Dormouse does not serve the operation {name} yet."))
-        .into())
 }
 
 fn refuse(members: &[Asked]) -> Result<(), ServiceError> {

@@ -54,6 +54,7 @@ async fn failures_are_told_in_the_services_own_way() {
     check_error(&target(&client, "nonsense", json!({})).await, 400, "UnknownOperationException");
     let unserved = call(&client, "StartImageScan", json!({})).await;
     assert_eq!(unserved.json()["__type"], "NotImplementedException", "{unserved:?}");
+    assert!(unserved.json()["message"].to_string().contains("StartImageScan"), "{unserved:?}");
     let stranger = Client::new(world.address, None);
     let unsigned = call(&stranger, "DescribeRepositories", json!({})).await;
     check_error(&unsigned, 400, "MissingAuthenticationTokenException");

@@ -20,14 +20,14 @@ use control::package::Packages;
 use gateway::{About, Gateway, Gauge, Parts, RegistryDoor};
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
-use model::function::Architecture;
+use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
 use model::lease::{Phases, StartReason};
 use model::limits;
 use model::name::{FunctionReference, Version};
 use model::port::{
-    AuditSink, Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, ReadyRuntime, Response,
-    ResponseStream, Roles as _, Runtimes, StreamPart,
+    AuditSink, Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, Provisioned,
+    ReadyRuntime, Response, ResponseStream, Roles as _, Runtimes, StreamPart,
 };
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
@@ -307,6 +307,12 @@ impl Invoke for Echo {
     fn retire(&self, _: &FunctionId, _: Option<Version>) {}
 
     fn reserve(&self, _: &FunctionId, _: Option<u32>) {}
+
+    fn provision(&self, _: &FunctionId, _: &[(Arc<Function>, u32)]) {}
+
+    fn provisioned(&self, _: &FunctionId, _: Version) -> Provisioned {
+        Provisioned::default()
+    }
 }
 
 /// A response that a test makes piece by piece.

@@ -15,7 +15,6 @@ use futures_util::FutureExt;
 use futures_util::future::select_all;
 use model::fault::Fault;
 use model::lifecycle::{Event, State};
-use model::limits;
 use sandbox::{ExitStatus, Process};
 use tokio::net::TcpListener;
 use tokio::net::unix::pipe::Receiver;
@@ -45,7 +44,7 @@ impl Environment {
         let due = match inner.state {
             State::Starting => inner.init.started.map(|started| match inner.turn {
                 Some(_) => started + TURN_MAX,
-                None => started + limits::INIT_MAX,
+                None => started + self.init_max(),
             }),
             State::Restarting | State::Running => inner.earliest_deadline(),
             State::Idle | State::Frozen | State::Reset => Some(self.rest_due(&inner)),
@@ -62,8 +61,8 @@ impl Environment {
         let lease_over = inner.earliest_deadline().is_some_and(|deadline| deadline <= now);
         let since_init = inner.init.started.map_or(Duration::ZERO, |started| now - started);
         match inner.state {
-            State::Starting if since_init >= limits::INIT_MAX => {
-                self.fail(inner, Event::Deadline, Fault::InitTimedOut { limit: limits::INIT_MAX });
+            State::Starting if since_init >= self.init_max() => {
+                self.fail(inner, Event::Deadline, Fault::InitTimedOut { limit: self.init_max() });
             }
             State::Starting if since_init >= TURN_MAX => inner.turn = None,
             State::Running if lease_over && self.is_shared() => self.time_out_one(inner, now),

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use model::fault::Fault;
@@ -26,6 +27,7 @@ use crate::environment::{Environment, Inner, ORDERS_MAX, Order};
 use crate::host::{Cell, CellDial};
 use crate::pool::Pool;
 use crate::telemetry::Telemetry;
+use crate::telemetry::events::InitType;
 
 /// A CPU-bound init runs with at least one whole core, as Lambda gives it.
 const INIT_CPU_MILLIS: u32 = 1_000;
@@ -47,6 +49,7 @@ pub(crate) struct Program {
 /// What an environment is started with.
 pub(crate) struct Launch {
     pub id: model::id::EnvironmentId,
+    pub init_type: InitType,
     pub runtime_version: Option<RuntimeVersion>,
     pub extensions: Vec<Program>,
     pub runtime: Program,
@@ -67,6 +70,9 @@ impl Environment {
         let dial = Arc::new(CellDial(Arc::downgrade(&cell)));
         let environment = Arc::new(Self {
             id: launch.id,
+            init_type: launch.init_type,
+            has_initialised: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             function: Arc::clone(&pool.function),
             runtime_version: launch.runtime_version,
             telemetry: Telemetry::new(dial, Arc::clone(&shared.ports.clock)),
@@ -76,7 +82,12 @@ impl Environment {
             _room: launch.room,
             log_group: launch.log_group,
             log_stream: launch.log_stream,
-            inner: std::sync::Mutex::new(Inner::new(&external, launch.sandbox_time, launch.turn)),
+            inner: std::sync::Mutex::new(Inner::new(
+                launch.init_type,
+                &external,
+                launch.sandbox_time,
+                launch.turn,
+            )),
             external,
             orders,
             rearm: Notify::new(),
@@ -114,7 +125,14 @@ fn bodies_max(function: &Function) -> usize {
 }
 
 impl Inner {
-    fn new(external: &[String], sandbox_time: Duration, turn: OwnedSemaphorePermit) -> Self {
+    fn new(
+        init_type: InitType,
+        external: &[String],
+        sandbox_time: Duration,
+        turn: OwnedSemaphorePermit,
+    ) -> Self {
+        // Nobody waits for a provisioned one, and its init is nobody's.
+        let on_demand = init_type == InitType::OnDemand;
         Self {
             state: State::Starting,
             gate: Gate::new(external),
@@ -124,8 +142,8 @@ impl Inner {
             leases: Vec::new(),
             fault: None,
             init: Init::new(sandbox_time),
-            fresh: true,
-            counted_as_starting: true,
+            fresh: on_demand,
+            counted_as_starting: on_demand,
             offered: 0,
             draining: false,
             turn: Some(turn),
