@@ -1,5 +1,6 @@
 //! The line of a pool as a pure structure: idle environments (preferred ones before others, then newest first out, so
-//! that hot ones stay hot and the rest can expire), invocations waiting in order, and how many environments are being started for them.
+//! that hot ones stay hot and the rest can expire), invocations waiting in order, and how many environments are being
+//! started for them.
 //!
 //! Invariant: an environment is idle only while nobody waits.
 

@@ -189,6 +189,18 @@ impl Pool {
         step
     }
 
+    /// Whether a start whose turn has come is still to be made; one that is not ends with this.
+    pub(crate) fn is_start_due(&self) -> bool {
+        let mut state = self.lock();
+        let kept = provision::kept(&state.live).count();
+        let is_due = state.quota.is_due(kept);
+        drop(state);
+        if !is_due {
+            self.provision_changed.notify_one();
+        }
+        is_due
+    }
+
     /// Waits for a change, or for a time.
     pub(crate) async fn provision_changed(&self, until: Option<Instant>) {
         let changed = self.provision_changed.notified();

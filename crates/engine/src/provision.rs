@@ -78,17 +78,16 @@ impl Quota {
 
     /// What is to be done while the pool has `kept` of them. What is to be started counts as starting from then on.
     pub(crate) fn step(&mut self, kept: usize, now: Instant) -> Step {
-        let have = kept + self.starting;
-        if have > self.wanted {
-            // What is being made shows up before it is too many.
-            let surplus = (have - self.wanted).min(kept);
-            return if surplus > 0 { Step::Release(surplus) } else { Step::Wait(None) };
+        // What is being made is no reason to release one that is ready.
+        if kept > self.wanted {
+            return Step::Release(kept - self.wanted);
         }
-        if have == self.wanted {
-            if self.wanted == 0 {
-                self.is_kept = false;
-                return Step::End;
-            }
+        let have = kept + self.starting;
+        if have == 0 && self.wanted == 0 {
+            self.is_kept = false;
+            return Step::End;
+        }
+        if have >= self.wanted {
             return Step::Wait(None);
         }
         match self.retry_at {
@@ -105,6 +104,17 @@ impl Quota {
         let missing = self.wanted - have;
         self.starting += missing;
         Step::Start(missing)
+    }
+
+    /// Whether one whose turn to start has come is still to be started: meanwhile fewer may be wanted, or another may
+    /// have failed. If not, it does not count as starting any more.
+    pub(crate) fn is_due(&mut self, kept: usize) -> bool {
+        let is_surplus = kept + self.starting > self.wanted;
+        let must_wait = self.retry_at.is_some() && !self.is_trying;
+        if is_surplus || must_wait {
+            self.arrived();
+        }
+        !is_surplus && !must_wait
     }
 
     /// One that was started is among the pool's environments now.
@@ -217,7 +227,9 @@ async fn keep(shared: Arc<Shared>, pool: Arc<Pool>) {
 async fn start(shared: Arc<Shared>, pool: Arc<Pool>) {
     // Never closed, so there always is one.
     let _turn = shared.provisions.turns.acquire().await;
-    if shared.is_stopping() {
+    // Before looking, so that a server that stops either is seen to or waits for this.
+    let _supervised = shared.supervised.enter();
+    if shared.is_stopping() || !pool.is_start_due() {
         return;
     }
     if let Err(error) = place::provision(&shared, &pool).await {
@@ -258,16 +270,39 @@ mod tests {
         (0..3).for_each(|_| quota.arrived());
         assert_eq!(quota.step(3, now), Step::Wait(None));
         assert_eq!(quota.step(2, now), Step::Start(1), "one has gone");
+        assert!(quota.is_due(2));
         quota.want(1);
-        assert_eq!(quota.step(2, now), Step::Release(2), "the third is on its way");
-        assert_eq!(quota.step(0, now), Step::Wait(None));
+        assert_eq!(quota.step(2, now), Step::Release(1), "one that is ready stays");
+        assert_eq!(quota.step(1, now), Step::Wait(None), "the third is on its way");
         quota.arrived();
-        assert_eq!(quota.step(1, now), Step::Wait(None));
+        assert_eq!(quota.step(2, now), Step::Release(1));
         quota.want(0);
         assert_eq!(quota.step(1, now), Step::Release(1));
         assert!(quota.is_in_use());
         assert_eq!(quota.step(0, now), Step::End);
         assert!(!quota.is_in_use());
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_is_not_started_in_vain() {
+        let now = Instant::now();
+        let mut quota = Quota::default();
+        quota.want(4);
+        assert_eq!(quota.step(0, now), Step::Start(4));
+        assert!(quota.is_due(0));
+        quota.arrived();
+        quota.want(3);
+        assert!(!quota.is_due(1), "one too many");
+        assert!(quota.is_due(1));
+        quota.not_started("why".to_owned(), now);
+        assert!(!quota.is_due(1), "another has failed");
+        let due = after(now, 1);
+        assert_eq!(quota.step(1, now), Step::Wait(Some(due)));
+        assert_eq!(quota.step(1, due), Step::Start(1));
+        assert!(quota.is_due(1), "it shows whether it works");
+        quota.want(0);
+        assert!(!quota.is_due(0));
+        assert_eq!(quota.step(0, due), Step::End);
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub const TAGS_MAX: usize = 50;
 
 /// Init phase of an on-demand environment.
 pub const INIT_MAX: Duration = Duration::from_secs(10);
-/// Init phase of an environment that is provisioned.
-pub const PROVISIONED_INIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// Init phase of an environment that is provisioned, where the function's timeout is not longer.
+pub const PROVISIONED_INIT_MAX: Duration = Duration::from_secs(130);
 /// Shutdown phase where an external extension is registered.
 pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
 /// Shutdown phase where only internal extensions are registered.

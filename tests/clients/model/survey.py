@@ -8,9 +8,11 @@ import json
 from model.world import LATEST, MOVING
 
 #: Answers that name something for a short time, or speak of now.
-PASSING = {
-    "Location", "LastProcessingResult", "AllocatedProvisionedConcurrentExecutions",
-    "AvailableProvisionedConcurrentExecutions", "Status", "StatusReason",
+PASSING = {"Location", "LastProcessingResult"}
+#: What an answer with this member tells of now besides it: how far provisioned concurrency has come.
+PROVISIONING = "RequestedProvisionedConcurrentExecutions"
+PROGRESS = {
+    "AllocatedProvisionedConcurrentExecutions", "AvailableProvisionedConcurrentExecutions", "Status", "StatusReason",
 }  # fmt: skip
 #: Get operations of a function by itself.
 OF_FUNCTION = (
@@ -155,7 +157,8 @@ class Survey:
 def settled(document, passing=PASSING):
     """A document without what changes by itself."""
     if isinstance(document, dict):
-        return {key: settled(value, passing) for key, value in document.items() if key not in passing}
+        omitted = passing | PROGRESS if PROVISIONING in document else passing
+        return {key: settled(value, passing) for key, value in document.items() if key not in omitted}
     if isinstance(document, list):
         return [settled(value, passing) for value in document]
     return document

@@ -30,7 +30,8 @@ impl World {
     }
 
     async fn provision(&self, qualifier: Qualifier, count: u32) -> Result<(), String> {
-        let put = self.functions.provision(&scope(), &reference("hello"), Some(&qualifier), count);
+        let (scope, hello) = (scope(), reference("hello"));
+        let put = self.functions.provision(&scope, &hello, Some(&qualifier), count);
         put.await.map(drop).map_err(|error| error.to_string())
     }
 
@@ -119,7 +120,6 @@ async fn a_start_tells_it_again_and_a_deleted_function_leaves_nothing() {
     let unreserved = world.functions.account(&scope()).unreserved;
     assert_eq!(unreserved, 997);
     world.store.close().await;
-    drop(world);
 
     let world = World::open(data.path()).await;
     let functions = world.functions.clone();

@@ -112,6 +112,7 @@ impl Environment {
         match inner.state {
             State::Starting | State::Restarting => self.init_failed_with(inner, &fault),
             State::Running => self.runs_failed(inner),
+            State::Idle | State::Frozen => self.note_not_provisioned(&fault),
             _ => {}
         }
     }

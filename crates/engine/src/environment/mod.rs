@@ -189,10 +189,7 @@ impl Environment {
         self.telemetry.reset();
         let _ = self.advance(&mut inner, Event::Stopped);
         // One that was provisioned has a successor, which does not wait for an invocation to initialise.
-        if self.is_provisioned() && inner.state == State::Reset {
-            drop(inner);
-            return self.retire();
-        }
+        inner.draining |= self.is_provisioned();
         self.offer(inner);
     }
 

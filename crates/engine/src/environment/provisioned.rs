@@ -32,7 +32,11 @@ impl Environment {
 
     /// How long its init may take.
     pub(super) fn init_max(&self) -> Duration {
-        if self.is_provisioned() { limits::PROVISIONED_INIT_MAX } else { limits::INIT_MAX }
+        if self.is_provisioned() {
+            limits::PROVISIONED_INIT_MAX.max(self.function.timeout())
+        } else {
+            limits::INIT_MAX
+        }
     }
 
     /// Its init went well.
@@ -43,7 +47,7 @@ impl Environment {
         }
     }
 
-    /// Its init failed.
+    /// Its init failed, or it failed while it rested; to start another at once would fail as soon.
     pub(super) fn note_not_provisioned(&self, fault: &Fault) {
         if self.is_kept()
             && let Some(pool) = self.pool.upgrade()

@@ -153,10 +153,13 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(self) {
+    /// Counted from now on, not from when it first runs.
+    fn run(self) -> impl Future<Output = ()> + Send {
         let supervised = self.environment.shared.supervised.enter();
-        self.supervise().await;
-        drop(supervised);
+        async move {
+            self.supervise().await;
+            drop(supervised);
+        }
     }
 
     async fn supervise(mut self) {

@@ -97,7 +97,7 @@ impl Environment {
         environment.order(Order::StartProcesses);
         pool.adopt(&environment);
         let supervisor = Supervisor {
-            environment,
+            environment: Arc::clone(&environment),
             extensions: launch.extensions,
             runtime: launch.runtime,
             runtime_api: launch.runtime_api,
@@ -111,6 +111,10 @@ impl Environment {
             shutdown: None,
         };
         tokio::spawn(supervisor.run());
+        // Whoever ends all environments when the server stops may have come before this one was among them.
+        if environment.is_provisioned() && environment.shared.is_stopping() {
+            environment.retire();
+        }
     }
 
     /// The function's own fault: what it wants executed cannot be.
