@@ -104,9 +104,9 @@ pub(crate) struct Permit {
 
 /// Who counts an invocation.
 enum Counted {
-    ByAccount,
-    ByFunction,
-    ByVersion(Arc<Allotment>),
+    Account,
+    Function,
+    Version(Arc<Allotment>),
 }
 
 impl Accounts {
@@ -206,7 +206,7 @@ impl State {
 /// Takes a permit, or says in AWS's words that none is left. What is provisioned is used up first.
 pub(crate) fn admit(share: &Arc<Share>, allotment: &Arc<Allotment>) -> Result<Permit, ServiceError> {
     let counted = if one_more(&allotment.running, allotment.executions.load(Ordering::Relaxed)) {
-        Counted::ByVersion(Arc::clone(allotment))
+        Counted::Version(Arc::clone(allotment))
     } else {
         unprovisioned(share)?
     };
@@ -221,11 +221,11 @@ fn unprovisioned(share: &Share) -> Result<Counted, ServiceError> {
         let Account { limit, taken, running } = &*share.account;
         let unreserved = limit.saturating_sub(taken.load(Ordering::Relaxed));
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
-        (one_more(running, unreserved), Counted::ByAccount, reason)
+        (one_more(running, unreserved), Counted::Account, reason)
     } else {
         let left = own.saturating_sub(share.provisioned.load(Ordering::Relaxed));
         let reason = ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded;
-        (one_more(&share.running, left), Counted::ByFunction, reason)
+        (one_more(&share.running, left), Counted::Function, reason)
     };
     if has_room {
         return Ok(counted);
@@ -243,9 +243,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let Share { account, running, total, .. } = &*self.share;
         let counter = match &self.counted {
-            Counted::ByAccount => &account.running,
-            Counted::ByFunction => running,
-            Counted::ByVersion(allotment) => &allotment.running,
+            Counted::Account => &account.running,
+            Counted::Function => running,
+            Counted::Version(allotment) => &allotment.running,
         };
         counter.fetch_sub(1, Ordering::SeqCst);
         if total.running.fetch_sub(1, Ordering::SeqCst) == 1 {
