@@ -280,7 +280,7 @@ mod tests {
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);
         check(E::CodeSigningConfigNotFound(m()), 404, "CodeSigningConfigNotFoundException", false, user);
         let code = "ProvisionedConcurrencyConfigNotFoundException";
-        check(E::ProvisionedConcurrencyConfigNotFound(m()), 404, code, false, user);
+        check(E::ProvisionedConcurrencyConfigNotFound(m()), 404, code, false, user_lower);
         check(E::CodeVerificationFailed(m()), 400, "CodeVerificationFailedException", false, user);
         let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
         let throttled = r#"{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"m"}"#;
