@@ -113,10 +113,10 @@ impl Capacity {
                     "Capacity provider already exists: {id}"
                 )));
             }
-            if providers.count(&id.scope) >= limits::CAPACITY_PROVIDERS_MAX {
+            let most = capacity.functions.parts().quotas.capacity_providers;
+            if providers.count(&id.scope) >= most {
                 return Err(ServiceError::CapacityProviderLimitExceeded(format!(
-                    "The account has {} capacity providers in this region, which is the maximum.",
-                    limits::CAPACITY_PROVIDERS_MAX
+                    "The account has {most} capacity providers in this region, which is the maximum."
                 )));
             }
             provider.last_modified = capacity.functions.parts().clock.now();

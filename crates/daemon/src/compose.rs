@@ -211,6 +211,7 @@ impl Ground {
             objects: images::objects(config, environment, &self.clock)?,
             file_systems: config.file_systems.clone(),
             concurrency: config.concurrency,
+            quotas: limits::Quotas::default(),
         };
         Functions::open(parts).await.context("cannot load the functions")
     }

@@ -48,6 +48,9 @@ pub enum ServiceError {
     /// An account has as many capacity providers as it may.
     #[error("{0}")]
     CapacityProviderLimitExceeded(String),
+    /// A capacity provider has as many versions of functions as it may.
+    #[error("{0}")]
+    ProviderVersionsLimitExceeded(String),
     /// The account's code storage is full.
     #[error("{0}")]
     CodeStorageExceeded(String),

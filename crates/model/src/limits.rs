@@ -67,16 +67,10 @@ pub const SHUTDOWN_EXTERNAL_MAX: Duration = Duration::from_secs(2);
 pub const SHUTDOWN_INTERNAL_MAX: Duration = Duration::from_millis(500);
 /// Extensions of one environment, internal and external.
 pub const EXTENSIONS_MAX: usize = 10;
-/// Aliases of one function. AWS documents no figure; this one bounds memory.
-pub const ALIASES_MAX: usize = 1_000;
-/// Event source mappings of an account in one region. AWS documents no figure; this one bounds memory.
-pub const EVENT_SOURCE_MAPPINGS_MAX: usize = 10_000;
 /// Filters of one event source mapping.
 pub const EVENT_FILTERS_MAX: usize = 5;
 /// Event source mappings listed on one page.
 pub const EVENT_SOURCE_MAPPINGS_PAGE_MAX: usize = 100;
-/// Capacity providers of one account in one region.
-pub const CAPACITY_PROVIDERS_MAX: usize = 1_000;
 /// Layers of one function.
 pub const LAYERS_MAX: usize = 5;
 /// A container image, unpacked: 10 GB.
@@ -104,9 +98,35 @@ pub const ROLE_CREDENTIALS_VALID: Duration = Duration::from_secs(12 * 3600);
 pub const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Bytes of log kept per function before the oldest are dropped.
 pub const LOG_GROUP_BYTES_MAX: u64 = 64 * MB;
-/// Code kept for one account in one region: 75 GB.
-pub const CODE_STORAGE_BYTES_MAX: u64 = 80_530_636_800;
 /// The policy of a function or of a layer version: 20 KB.
 pub const RESOURCE_POLICY_BYTES_MAX: usize = 20 * 1024;
 /// Functions listed on one page.
 pub const LIST_PAGE_MAX: usize = 50;
+
+/// How much an account may have in one region: what at AWS is a quota of the account rather than a property of the
+/// service. The default is AWS's; tests reach the end sooner with less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Code of all versions of functions and layers: 75 GB.
+    pub code_bytes: u64,
+    /// Aliases of one function. AWS documents no figure; this one bounds memory.
+    pub aliases: usize,
+    /// Event source mappings. AWS documents no figure; this one bounds memory.
+    pub event_source_mappings: usize,
+    /// Capacity providers.
+    pub capacity_providers: usize,
+    /// Versions of functions on one capacity provider, `$LATEST` among them.
+    pub provider_versions: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            code_bytes: 80_530_636_800,
+            aliases: 1_000,
+            event_source_mappings: 10_000,
+            capacity_providers: 1_000,
+            provider_versions: 100,
+        }
+    }
+}

@@ -96,6 +96,9 @@ pub fn answer(error: &ServiceError) -> Answer {
         ServiceError::CapacityProviderLimitExceeded(_) => {
             of(errors::CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION)
         }
+        ServiceError::ProviderVersionsLimitExceeded(_) => {
+            of(errors::FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION)
+        }
         ServiceError::CodeStorageExceeded(_) => of(errors::CODE_STORAGE_EXCEEDED_EXCEPTION),
         ServiceError::CodeSigningConfigNotFound(_) => of(errors::CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION),
         ServiceError::ProvisionedConcurrencyConfigNotFound(_) => {
@@ -275,6 +278,8 @@ mod tests {
         check(E::AliasLimitExceeded(m()), 400, "AliasLimitExceededException", false, user_lower);
         let code = "CapacityProviderLimitExceededException";
         check(E::CapacityProviderLimitExceeded(m()), 400, code, false, user_lower);
+        let code = "FunctionVersionsPerCapacityProviderLimitExceededException";
+        check(E::ProviderVersionsLimitExceeded(m()), 400, code, false, user_lower);
         check(E::CodeStorageExceeded(m()), 400, "CodeStorageExceededException", false, user_lower);
         check(E::PolicyLengthExceeded(m()), 400, "PolicyLengthExceededException", false, user_lower);
         check(E::PublicPolicy(m()), 400, "PublicPolicyException", false, user);

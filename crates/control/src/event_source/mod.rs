@@ -153,10 +153,10 @@ impl EventSources {
             kafka.group.get_or_insert_with(|| mapping.id.uuid.to_string());
         }
         self.in_turn(async move |sources| {
-            if sources.mappings().table.count(&mapping.id.scope) >= limits::EVENT_SOURCE_MAPPINGS_MAX {
+            let most = sources.functions.parts().quotas.event_source_mappings;
+            if sources.mappings().table.count(&mapping.id.scope) >= most {
                 return Err(ServiceError::InvalidParameterValue(format!(
-                    "An account can have at most {} event source mappings in one region.",
-                    limits::EVENT_SOURCE_MAPPINGS_MAX
+                    "An account can have at most {most} event source mappings in one region."
                 )));
             }
             sources.check_unmapped(&mapping)?;

@@ -17,7 +17,7 @@ use store::records::RecordError;
 
 use super::Functions;
 use super::live::Live;
-use super::reference::own_id;
+use super::reference::own_whole;
 use super::refusal::not_found;
 use super::update::check_revision;
 use crate::durable::not_written;
@@ -78,14 +78,15 @@ impl Functions {
         caller: &Scope,
         request: CreateAlias,
     ) -> Result<Arc<Alias>, ServiceError> {
-        let id = own_id(caller, &request.reference)?;
+        let id = own_whole(caller, &request.reference)?;
         self.in_turn(&id.clone(), async move |functions, live| {
             let table = &functions.0.attachments.aliases;
             if table.get(&id, &request.name).is_some() {
                 return Err(exists(&id, &request.name));
             }
-            if table.count(&id) >= limits::ALIASES_MAX {
-                let message = format!("A function can have at most {} aliases.", limits::ALIASES_MAX);
+            let most = functions.0.parts.quotas.aliases;
+            if table.count(&id) >= most {
+                let message = format!("A function can have at most {most} aliases.");
                 return Err(ServiceError::AliasLimitExceeded(message));
             }
             let additional = check_routing(&live, request.version, &request.routing)?;
@@ -111,7 +112,7 @@ impl Functions {
         caller: &Scope,
         request: UpdateAlias,
     ) -> Result<Arc<Alias>, ServiceError> {
-        let id = own_id(caller, &request.reference)?;
+        let id = own_whole(caller, &request.reference)?;
         self.in_turn(&id.clone(), async move |functions, live| {
             let entry = functions.0.attachments.aliases.get(&id, &request.name);
             let entry = entry.ok_or_else(|| missing(&id, &request.name))?;
@@ -192,7 +193,7 @@ impl Functions {
         reference: &FunctionReference,
         name: String,
     ) -> Result<(), ServiceError> {
-        let id = own_id(caller, reference)?;
+        let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let attached = functions.0.attachments.all();
             let writes: Vec<_> = attached.iter().flat_map(|kind| kind.removals(&id, Some(&name))).collect();
@@ -208,13 +209,13 @@ impl Functions {
         .await
     }
 
-    /// The function that a reference names, if there is one.
+    /// The function that a reference names, if there is one: as a whole, without a version or alias.
     pub(super) fn existing(
         &self,
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<FunctionId, ServiceError> {
-        let id = own_id(caller, reference)?;
+        let id = own_whole(caller, reference)?;
         self.0.registry.look(&id, |_| ()).ok_or_else(|| not_found(&id, None))?;
         Ok(id)
     }

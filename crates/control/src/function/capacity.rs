@@ -9,11 +9,11 @@ use std::sync::Arc;
 use model::arn::Scope;
 use model::capacity::{FunctionScaling, Provider, ProviderId, ScalingBounds};
 use model::error::ServiceError;
-use model::function::Function;
+use model::function::{Function, Settings};
 use model::name::{FunctionReference, Qualifier, Version};
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::live::Live;
 use super::reference::{one_qualifier, own_id};
@@ -112,6 +112,33 @@ impl Functions {
             function.settings.capacity.as_ref().is_some_and(|provider| provider.arn == arn)
         };
         self.page(&provider.scope, marker, count_max, uses)
+    }
+
+    /// Room for more versions on the capacity provider of these settings, if they name one; nobody else takes it while
+    /// what this gives is held.
+    ///
+    /// # Errors
+    /// `ProviderVersionsLimitExceeded`.
+    pub(super) async fn room_on_provider(
+        &self,
+        scope: &Scope,
+        settings: &Settings,
+        more: usize,
+    ) -> Result<Option<MutexGuard<'_, ()>>, ServiceError> {
+        let Some(provider) = settings.capacity.as_ref().filter(|_| more > 0) else { return Ok(None) };
+        let turn = self.0.capacity.turn.lock().await;
+        let uses = |function: &Function| {
+            function.settings.capacity.as_ref().is_some_and(|used| used.arn == provider.arn)
+        };
+        let most = self.0.parts.quotas.provider_versions;
+        let (versions, _) = self.0.registry.page(scope, None, most, uses);
+        if versions.len() + more > most {
+            return Err(ServiceError::ProviderVersionsLimitExceeded(format!(
+                "The maximum number of function versions ({most}) on the capacity provider {} is exceeded.",
+                provider.arn
+            )));
+        }
+        Ok(Some(turn))
     }
 
     /// All capacity providers.

@@ -12,7 +12,7 @@ use model::error::ServiceError;
 use model::limits;
 use model::name::FunctionReference;
 
-use super::reference::own_latest;
+use super::reference::own_whole;
 use super::refusal::not_found;
 use super::{Functions, Inner};
 use crate::durable::not_written;
@@ -26,6 +26,8 @@ pub struct AccountSettings {
     pub unreserved: u32,
     /// Code of all versions of functions and layers.
     pub code_bytes: u64,
+    /// What that may grow to.
+    pub code_bytes_max: u64,
     /// Functions, whatever their versions.
     pub functions: usize,
 }
@@ -42,7 +44,7 @@ impl Functions {
         reference: &FunctionReference,
         executions: u32,
     ) -> Result<u32, ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let _turn = functions.0.reserving.lock().await;
             let table = &functions.0.attachments.reserved;
@@ -68,7 +70,7 @@ impl Functions {
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<Option<u32>, ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.0.registry.get(&id).ok_or_else(|| not_found(&id, None))?;
         Ok(self.reserved(&id))
     }
@@ -82,7 +84,7 @@ impl Functions {
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<(), ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let table = &functions.0.attachments.reserved;
             let Some(entry) = table.get(&id, "") else { return Ok(()) };
@@ -102,6 +104,7 @@ impl Functions {
             concurrency: parts.concurrency,
             unreserved: parts.concurrency.saturating_sub(self.taken_in(caller, None)),
             code_bytes: registry.code_bytes(caller) + shelves.code_bytes(caller),
+            code_bytes_max: parts.quotas.code_bytes,
             functions: registry.count(caller),
         }
     }

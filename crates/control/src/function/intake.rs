@@ -107,7 +107,7 @@ impl Functions {
         replaced: u64,
     ) -> Result<(), ServiceError> {
         let stored = self.0.registry.code_bytes(scope) + self.0.shelves.code_bytes(scope);
-        if (stored + added).saturating_sub(replaced) > limits::CODE_STORAGE_BYTES_MAX {
+        if (stored + added).saturating_sub(replaced) > self.0.parts.quotas.code_bytes {
             return Err(ServiceError::CodeStorageExceeded("Code storage limit exceeded.".to_owned()));
         }
         Ok(())

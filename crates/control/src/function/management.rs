@@ -11,7 +11,7 @@ use model::name::{FunctionReference, Qualifier, Version};
 use sha2::{Digest as _, Sha256};
 
 use super::Functions;
-use super::reference::{one_qualifier, own_id, own_latest};
+use super::reference::{one_qualifier, own_id, own_whole};
 use super::refusal::not_found;
 use crate::durable::not_written;
 
@@ -97,7 +97,7 @@ impl Functions {
         reference: &FunctionReference,
         is_allowed: bool,
     ) -> Result<bool, ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let table = &functions.0.attachments.recursion;
             let before = table.get(&id, "").map(|entry| entry.stored);
@@ -117,7 +117,7 @@ impl Functions {
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<bool, ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.0.registry.look(&id, |_| ()).ok_or_else(|| not_found(&id, None))?;
         Ok(self.0.attachments.recursion.get(&id, "").is_some_and(|entry| entry.value.is_allowed))
     }

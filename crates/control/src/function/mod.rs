@@ -46,7 +46,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Function, State, UpdateStatus};
 use model::id::{Digest, RevisionId};
-use model::limits;
+use model::limits::{self, Quotas};
 use model::name::{FunctionName, FunctionReference, Qualifier, Version};
 use model::noted::Origin;
 use model::port::{Clock, Entropy, Images, Invoke, Objects, Runtimes};
@@ -121,6 +121,8 @@ pub struct Parts {
     pub file_systems: BTreeMap<String, PathBuf>,
     /// Invocations that one account may run at once in one region.
     pub concurrency: u32,
+    /// How much one account may have in one region.
+    pub quotas: Quotas,
 }
 
 struct Inner {
@@ -232,7 +234,7 @@ impl Functions {
     ///
     /// # Errors
     /// `ResourceConflict` if the name is taken; `InvalidParameterValue` for a package or settings that cannot be
-    /// honoured; `CodeStorageExceeded`.
+    /// honoured; `CodeStorageExceeded`; `ProviderVersionsLimitExceeded`.
     pub async fn create(&self, caller: &Scope, request: Create) -> Result<Arc<Function>, ServiceError> {
         let (functions, caller) = (self.clone(), caller.clone());
         to_the_end(async move { functions.create_now(&caller, request).await }).await
@@ -278,6 +280,8 @@ impl Functions {
             tags: request.tags.into(),
         };
         let version = request.publish.then(|| self.version_of(&function, 1, None));
+        let more = 1 + usize::from(request.publish);
+        let _room = self.room_on_provider(&function.id.scope, &function.settings, more).await?;
         let live = self.insert(function, version, request.code_signing.as_deref()).await?;
         let shown = live.newest().map_or(&live.current, |published| &published.function);
         let (shown, current) = (Arc::clone(shown), Arc::clone(&live.current));

@@ -32,6 +32,18 @@ pub(super) fn own_latest(
     }
 }
 
+/// As [`own_id`], for operations on what a function has as a whole, of which its versions and aliases have nothing.
+pub(super) fn own_whole(caller: &Scope, reference: &FunctionReference) -> Result<FunctionId, ServiceError> {
+    match reference.qualifier {
+        None | Some(Qualifier::Version(Version::Latest)) => own_id(caller, reference),
+        Some(_) => Err(ServiceError::InvalidParameterValue(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
+             operation. Please specify either a function name or an unqualified function ARN."
+                .to_owned(),
+        )),
+    }
+}
+
 /// The qualifier of the name or of the parameter, which must not contradict each other.
 pub(super) fn one_qualifier<'a>(
     reference: &'a FunctionReference,

@@ -16,7 +16,7 @@ use store::records::typed::TypedRecords;
 use store::records::{RecordError, Revision, Write};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::reference::own_latest;
+use super::reference::own_whole;
 use super::refusal::not_found;
 use super::{Functions, Source};
 use crate::durable::not_written;
@@ -104,7 +104,7 @@ impl Functions {
         reference: &FunctionReference,
         arn: &str,
     ) -> Result<CodeSigningId, ServiceError> {
-        let (id, arn) = (own_latest(caller, reference, None)?, arn.to_owned());
+        let (id, arn) = (own_whole(caller, reference)?, arn.to_owned());
         self.in_turn(&id.clone(), async move |functions, live| {
             if let Code::Image(_) = live.current.code {
                 return Err(images_are_not_signed());
@@ -128,7 +128,7 @@ impl Functions {
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<Option<CodeSigningId>, ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.0.registry.look(&id, |_| ()).ok_or_else(|| not_found(&id, None))?;
         Ok(self.0.attachments.signing.get(&id, "").map(|entry| entry.value.config.clone()))
     }
@@ -142,7 +142,7 @@ impl Functions {
         caller: &Scope,
         reference: &FunctionReference,
     ) -> Result<(), ServiceError> {
-        let id = own_latest(caller, reference, None)?;
+        let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let table = &functions.0.attachments.signing;
             let Some(entry) = table.get(&id, "") else { return Ok(()) };

@@ -173,6 +173,10 @@ impl Functions {
         function.last_modified = parts.clock.now();
         function.last_update = UpdateStatus::InProgress;
         let version = publish.then(|| self.next_version(&claim.live, &function, None)).flatten();
+        let provider = |function: &Function| function.settings.capacity.as_ref().map(|used| used.arn.clone());
+        let has_moved = provider(&function) != provider(&claim.live.current);
+        let more = usize::from(version.is_some()) + usize::from(has_moved);
+        let _room = self.room_on_provider(&id.scope, &function.settings, more).await?;
         let live = self.write(claim, function, version.into_iter().collect(), |_, serving| serving).await?;
         self.prepare_soon(&live.current);
         let version = live.newest().filter(|_| publish).map(|published| &published.function);

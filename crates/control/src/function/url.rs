@@ -15,6 +15,7 @@ use model::url::{Cors, FunctionUrl, UrlAuth, UrlId};
 
 use super::Functions;
 use super::reference::{one_qualifier, own_id};
+use super::refusal::not_found;
 use crate::durable::not_written;
 use crate::marker;
 
@@ -120,7 +121,7 @@ impl Functions {
         qualifier: Option<&Qualifier>,
     ) -> Result<Arc<FunctionUrl>, ServiceError> {
         let (id, qualifier) = addressed(caller, reference, qualifier)?;
-        self.existing(caller, reference)?;
+        self.0.registry.look(&id, |_| ()).ok_or_else(|| not_found(&id, None))?;
         let entry = self.0.attachments.urls.get(&id, &qualifier.to_string());
         entry.map(|entry| entry.value).ok_or_else(missing)
     }

@@ -18,7 +18,7 @@ use model::name::{FunctionReference, Qualifier, Version};
 use model::version::LastVersion;
 
 use super::live::Live;
-use super::reference::{own_id, own_latest};
+use super::reference::{own_latest, own_whole};
 use super::refusal::{in_state, not_found};
 use super::registry::Claim;
 use super::update::check_changeable;
@@ -44,7 +44,7 @@ impl Functions {
     ///
     /// # Errors
     /// `ResourceNotFound`; `ResourceConflict` while a change is being prepared; `PreconditionFailed`;
-    /// `InvalidParameterValue` for another hash; `CodeStorageExceeded`.
+    /// `InvalidParameterValue` for another hash; `CodeStorageExceeded`; `ProviderVersionsLimitExceeded`.
     pub async fn publish(&self, caller: &Scope, request: Publish) -> Result<Arc<Function>, ServiceError> {
         let id = own_latest(caller, &request.reference, None)?;
         let functions = self.clone();
@@ -59,6 +59,7 @@ impl Functions {
                 return Ok(Arc::clone(&newest.function));
             };
             functions.check_code_storage(&id.scope, version.code.stored_bytes(), 0)?;
+            let _room = functions.room_on_provider(&id.scope, &version.settings, 1).await?;
             functions.add_version(claim, version).await
         })
         .await
@@ -126,7 +127,7 @@ impl Functions {
         marker: Option<&str>,
         count_max: usize,
     ) -> Result<Page, ServiceError> {
-        let id = own_id(caller, reference)?;
+        let id = own_whole(caller, reference)?;
         let parse = |text: &str| Version::parse(text).ok();
         let after = marker.map(|marker| marker::decode(marker, parse)).transpose()?;
         let count_max = count_max.clamp(1, limits::LIST_PAGE_MAX);

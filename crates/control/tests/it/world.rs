@@ -18,6 +18,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
+use model::limits::Quotas;
 use model::name::{FunctionReference, Version};
 use model::port::{
     Clock, Entropy, Images, Invocation, Invoke, Objects, Outcome, Pending, Provisioned, ReadyRuntime,
@@ -75,6 +76,7 @@ impl World {
             objects: Some(Arc::clone(&bucket) as Arc<dyn Objects>),
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.to_owned())]),
             concurrency: 1_000,
+            quotas: Quotas::default(),
         };
         let functions = Functions::open(parts).await.expect("functions");
         let layers = Layers::new(functions.clone());

@@ -143,7 +143,7 @@ pub async fn get_account_settings(
     let account = asked.app.parts.functions.account(&asked.who.scope);
     let response = api::GetAccountSettingsResponse {
         account_limit: Some(api::AccountLimit {
-            total_code_size: i64::try_from(limits::CODE_STORAGE_BYTES_MAX).ok(),
+            total_code_size: i64::try_from(account.code_bytes_max).ok(),
             code_size_unzipped: i64::try_from(limits::UNZIPPED_BYTES_MAX).ok(),
             code_size_zipped: i64::try_from(limits::ZIP_BYTES_MAX).ok(),
             concurrent_executions: i32::try_from(account.concurrency).ok(),
