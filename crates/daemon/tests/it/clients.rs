@@ -99,6 +99,16 @@ fn layers_are_published_merged_and_kept_for_who_uses_them() {
     check("layers.py");
 }
 
+#[test]
+fn event_sources_of_every_kind_are_mapped_to_functions() {
+    check("event_sources.py");
+}
+
+#[test]
+fn asynchronous_invocations_are_configured_and_functions_have_addresses() {
+    check("event_invoke_and_urls.py");
+}
+
 /// The script starts servers of its own.
 #[test]
 fn policies_decide_who_may_do_what() {
