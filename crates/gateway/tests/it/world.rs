@@ -116,6 +116,7 @@ impl World {
             objects: Some(Arc::clone(&outside) as _),
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.path().to_owned())]),
             concurrency: 1_000,
+            quotas: limits::Quotas::default(),
         });
         let functions = functions.await.expect("functions");
         let root = RootKey {

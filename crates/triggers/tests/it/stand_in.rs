@@ -20,7 +20,9 @@ use model::id::{AccountId, Digest, Region, RequestId, RevisionId};
 use model::lease::{Phases, StartReason};
 use model::name::{FunctionName, Qualifier, Version};
 use model::noted::{Noted, Origin};
-use model::port::{Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, Response};
+use model::port::{
+    Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, Provisioned, Response,
+};
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
 
@@ -97,6 +99,12 @@ impl Invoke for StandIn {
     fn retire(&self, _: &FunctionId, _: Option<Version>) {}
 
     fn reserve(&self, _: &FunctionId, _: Option<u32>) {}
+
+    fn provision(&self, _: &FunctionId, _: &[(Arc<Function>, u32)]) {}
+
+    fn provisioned(&self, _: &FunctionId, _: Version) -> Provisioned {
+        Provisioned::default()
+    }
 }
 
 impl Directory for StandIn {
