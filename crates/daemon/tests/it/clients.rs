@@ -257,6 +257,12 @@ fn concurrency_is_reserved() {
     check("reserved_concurrency.py");
 }
 
+/// The script's server is its own, since it is killed.
+#[test]
+fn events_run_later() {
+    check_with("asynchronous.py", with_binary);
+}
+
 /// The script's server is its own, since it is started again.
 #[test]
 fn concurrency_is_provisioned() {
