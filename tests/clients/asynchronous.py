@@ -74,7 +74,7 @@ def taken_at_once(server, functions):
     )
     shown = subprocess.run(
         [AWS, "lambda", "invoke", "--endpoint-url", server.endpoint, "--function-name", name, "--invocation-type", "Event",
-         "--cli-binary-format", "raw-in-base64-out", "--payload", '{"cli": 1}', "/dev/null"],
+         "--payload", '{"cli": 1}', "/dev/null"],
         capture_output=True, text=True,
     )
     checks.equal("the command is answered too", json.loads(shown.stdout or "{}").get("StatusCode"), 202)

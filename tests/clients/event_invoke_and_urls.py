@@ -143,7 +143,7 @@ def urls(name, whole):
     checks.equal("create: HTTP status", status(made), 201)
     asked = {"AuthType": "NONE", "Cors": CORS, "InvokeMode": "RESPONSE_STREAM", "FunctionArn": whole}
     checks.includes("create: as it was asked for", made, asked)
-    checks.matches("create: the address", made["FunctionUrl"], rf"https?://[a-z0-9]{{32}}\.lambda-url\.{REGION}\.")
+    checks.matches("create: the address", made["FunctionUrl"], rf"https?://[a-z0-9]{{32}}\.lambda-url\.{REGION}\..+/")
     refused("there is one at most", lambda: make(AuthType="NONE"), ("ResourceConflictException", 409), "exists for this")
     seen = aws("get-function-url-config", "--function-name", name)
     checks.includes("get: the same", seen, asked | {"FunctionUrl": made["FunctionUrl"]})
@@ -167,7 +167,7 @@ def url_qualifiers(name, whole):
     listed = [one["FunctionArn"] for page in pages for one in page["FunctionUrlConfigs"]]
     checks.equal("both are listed", sorted(listed), [whole, f"{whole}:live"])
     make = lambda function, **more: lambda: client.create_function_url_config(FunctionName=function, **more)
-    refused("a version has none", make(f"{name}:1", AuthType="NONE"), INVALID, "make an alias for it")
+    refused("a version has none", make(f"{name}:1", AuthType="NONE"), VALIDATION, "'functionName'")
     refused("nor by parameter", make(name, Qualifier="1", AuthType="NONE"), VALIDATION, "'qualifier'")
     refused("no such alias", make(name, Qualifier="none", AuthType="NONE"), MISSING, "Function not found")
     two = lambda: client.delete_function_url_config(FunctionName=f"{name}:live", Qualifier="other")

@@ -163,3 +163,15 @@ async fn what_is_reserved_bounds_what_is_provisioned() {
     world.functions.release_concurrency(&scope, &hello).await.expect("released");
     assert_eq!(world.functions.account(&scope).unreserved, 995);
 }
+
+#[tokio::test]
+async fn a_function_with_snap_start_has_none() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let mut request = control::function::Create { publish: true, ..create("hello") };
+    request.settings.noted.snap_start = Some(true);
+    world.functions.create(&scope(), request).await.expect("created");
+    world.settled("hello").await;
+    let refused = world.provision(number(1), 1).await.expect_err("snapshots");
+    assert!(refused.contains("SnapStart"), "{refused}");
+}
