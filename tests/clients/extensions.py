@@ -79,7 +79,8 @@ def no_code_change(functions):
         outcomes = [line["outcome"] for line in seen]
         checks.equal(f"measure, {label}: every call", outcomes, ["success", "success", "error"])
         times = [line["handler_ms"] for line in seen[:2]]
-        checks.holds(f"measure, {label}: times", all(100 <= ms < 400 for ms in times), times, "a little over 100 ms")
+        # Node.js rounds to whole milliseconds, so a timer may end up to one early by the finer clock.
+        checks.holds(f"measure, {label}: times", all(99 <= ms < 400 for ms in times), times, "about 100 ms")
         requests = [line["request"] for line in seen]
         checks.equal(f"measure, {label}: requests", requests, [answer.request_id for answer in answers])
         checks.holds(f"measure, {label}: told of invocations", seen[-1]["invocations_told"] >= 2, seen, "2 or 3")
