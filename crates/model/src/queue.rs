@@ -148,6 +148,8 @@ pub struct Received {
     pub group: Option<String>,
     /// When it was enqueued.
     pub sent: Timestamp,
+    /// How long ago that was, by a clock that nobody sets.
+    pub age: Duration,
     /// When it was handed out for the first time.
     pub first_received: Timestamp,
     /// Where it was before it was moved here.

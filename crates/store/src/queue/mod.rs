@@ -70,6 +70,7 @@ impl QueueFile {
             lines: Lines::default(),
             untaken: Arc::clone(&untaken),
             is_untidy: true,
+            has_failed: false,
         };
         std::thread::Builder::new()
             .name("queue".to_owned())

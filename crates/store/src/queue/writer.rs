@@ -44,6 +44,8 @@ pub(super) struct Writer {
     pub(super) untaken: Untaken,
     /// Whether something was removed since the file was last tidied.
     pub(super) is_untidy: bool,
+    /// Whether the disk refused the last turn.
+    pub(super) has_failed: bool,
 }
 
 impl Writer {
@@ -90,7 +92,7 @@ impl Writer {
 
     fn wait_max(&self) -> Option<Duration> {
         if !self.untaken.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            return Some(Duration::ZERO);
+            return Some(if self.has_failed { AFTER_FAILURE } else { Duration::ZERO });
         }
         let wake = self.lines.next_wake().map(|at| at.since(self.clock.now()));
         let tidy = self.is_untidy.then_some(IDLE);
@@ -106,6 +108,7 @@ impl Writer {
             self.lines.wake_all_at(now.after(AFTER_FAILURE));
             QueueError::Disk(error.to_string())
         });
+        self.has_failed = failed.is_some();
         for call in calls {
             call.answer(failed.as_ref());
         }
@@ -126,7 +129,7 @@ impl Writer {
         stirred: Vec<QueueName>,
         served: &mut Served,
     ) -> rusqlite::Result<()> {
-        let untaken = std::mem::take(&mut *self.untaken.lock().unwrap_or_else(PoisonError::into_inner));
+        let untaken = self.untaken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if calls.is_empty() && stirred.is_empty() && untaken.is_empty() {
             return Ok(());
         }
@@ -143,7 +146,10 @@ impl Writer {
             serve(&tables, &mut self.lines, &queue, served)?;
         }
         self.is_untidy |= tables.finish()?;
-        transaction.commit()
+        transaction.commit()?;
+        // Only now are they back; what was left in the meantime stands behind them.
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner).drain(..untaken.len());
+        Ok(())
     }
 
     /// Gives unused pages back to the file system, some at a time.
@@ -188,4 +194,32 @@ fn serve(
         served.push((queue.clone(), waiter, messages));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::queue::QueueName;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_took_is_not_forgotten_when_the_disk_refuses() {
+        let left = (QueueName::parse("q").expect("a name"), vec![Receipt { sequence: 1, receives: 1 }]);
+        let mut writer = Writer {
+            path: PathBuf::new(),
+            // Without tables every turn fails.
+            connection: Connection::open_in_memory().expect("a connection"),
+            clock: SteadyClock::start(),
+            lines: Lines::default(),
+            untaken: Arc::new(Mutex::new(vec![left.clone()])),
+            is_untidy: false,
+            has_failed: false,
+        };
+        writer.turn(Vec::new());
+        assert_eq!(*writer.untaken.lock().expect("not poisoned"), [left]);
+        assert_eq!(writer.wait_max(), Some(AFTER_FAILURE), "it is tried again, not at once");
+        writer.connection.execute_batch(super::super::tables::CREATE).expect("tables");
+        writer.turn(Vec::new());
+        assert!(writer.untaken.lock().expect("not poisoned").is_empty());
+    }
 }

@@ -7,6 +7,7 @@
 //! Invariants: what was accepted is on the disk; an event leaves its queue only after it was run to its end and its
 //! destination has been told, so a crash in between runs or tells it once more and never less.
 
+mod pace;
 mod record;
 mod run;
 mod stored;
@@ -22,7 +23,7 @@ use model::id::{AccountId, Region, RequestId};
 use model::name::FunctionName;
 use model::port::{Clock, Entropy, Invoke, Pending};
 use model::queue::{Hold, NewMessage, Queue, QueueError, QueueName, Receive, Trace};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use self::run::Runner;
 use self::stored::{End, decode_attempts, encode};
@@ -110,12 +111,11 @@ impl Asynchronous {
     /// Runs the events of one function until there are none.
     async fn run_events_of(self, function: FunctionId) {
         let queue = queue_of(&function);
-        let places = Arc::new(Semaphore::new(self.0.settings.share));
         let runner = Arc::new(Runner::new(self.clone(), queue.clone()));
         let mut stopping = self.0.stopping.subscribe();
         loop {
             let next = tokio::select! {
-                next = self.next(&queue, &places, &runner) => next,
+                next = self.next(&queue, &runner) => next,
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             };
             match next {
@@ -130,18 +130,10 @@ impl Asynchronous {
     }
 
     /// Receives events as there is place for them, and lets them run; how many.
-    async fn next(
-        &self,
-        queue: &QueueName,
-        places: &Arc<Semaphore>,
-        runner: &Arc<Runner>,
-    ) -> Result<usize, QueueError> {
-        runner.rest().await;
-        // The semaphore is never closed.
-        let Ok(first) = Arc::clone(places).acquire_owned().await else { return Ok(0) };
-        let more = places.available_permits();
+    async fn next(&self, queue: &QueueName, runner: &Arc<Runner>) -> Result<usize, QueueError> {
+        let mut places = runner.pace.places().await;
         let wanted = Receive {
-            count_max: 1 + more,
+            count_max: places.num_permits(),
             wait_max: PATIENCE,
             hold: Hold::WhileServing,
             dead_letter: None,
@@ -150,20 +142,11 @@ impl Asynchronous {
         };
         let received = self.0.parts.queue.receive(queue, wanted).await?;
         let count = received.len();
-        let mut place = Some(first);
+        // There are no more messages than places; those that are left are given back.
         for message in received {
-            let held = match place.take() {
-                Some(held) => held,
-                None => match Arc::clone(places).acquire_owned().await {
-                    Ok(held) => held,
-                    Err(_) => return Ok(count),
-                },
-            };
+            let Some(place) = places.split(1) else { break };
             let runner = Arc::clone(runner);
-            tokio::spawn(async move {
-                runner.run(message).await;
-                drop(held);
-            });
+            tokio::spawn(async move { runner.run(message, place).await });
         }
         Ok(count)
     }
@@ -219,7 +202,18 @@ impl Asynchronous {
 
 impl Events for Asynchronous {
     fn accept(&self, event: Event) -> Pending<'_, Result<(), ServiceError>> {
-        Box::pin(async move { self.keep(event).await.map_err(|error| unavailable(&error)) })
+        // In a task of its own: a caller who hangs up must not leave an event on the disk that nobody looks for.
+        let (owner, request) = (self.clone(), event.request);
+        let kept = tokio::spawn(async move { owner.keep(event).await });
+        Box::pin(async move {
+            match kept.await {
+                Ok(kept) => kept.map_err(|error| unavailable(&error)),
+                Err(error) => {
+                    tracing::error!(%request, %error, "an event could not be kept");
+                    Err(ServiceError::Internal("The event could not be kept.".to_owned()))
+                }
+            }
+        })
     }
 
     fn fate(&self, request: RequestId) -> Pending<'_, Result<Option<Fate>, ServiceError>> {

@@ -3,7 +3,6 @@
 //! The order at the end of an event: its destination is told, then it is settled. What cannot be told yet keeps the
 //! event where it is.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::arn::{FunctionId, Scope};
@@ -15,143 +14,143 @@ use model::lineage;
 use model::name::{FunctionReference, Qualifier};
 use model::port::{Invocation, Outcome, Response};
 use model::queue::{QueueError, QueueName, Received, Settle};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::record::{Answer, record};
 use super::stored::{End, decode, decode_attempts, encode_attempts};
 use super::{AFTER_FAILURE, Asynchronous};
 
-/// How long a function's events rest after one of them found no concurrency.
-const REST: Duration = Duration::from_millis(200);
 /// How long an event in a form that this version cannot read stays away.
 const UNREADABLE_AFTER: Duration = Duration::from_secs(3_600);
+
+/// An event that is being tried.
+struct Tried {
+    event: Event,
+    settings: EventSettings,
+    /// What became of it before.
+    attempts: Attempts,
+    /// How old it was when it was received.
+    age: Duration,
+    since: Instant,
+}
+
+impl Tried {
+    fn age(&self) -> Duration {
+        self.age + self.since.elapsed()
+    }
+}
 
 /// Runs the events of one function.
 pub(super) struct Runner {
     owner: Asynchronous,
     queue: QueueName,
-    /// Until when the function's events rest.
-    rests_until: Mutex<Option<Instant>>,
+    /// How many of them run at once.
+    pub(super) pace: Pace,
 }
 
 impl Runner {
     pub(super) fn new(owner: Asynchronous, queue: QueueName) -> Self {
-        Self { owner, queue, rests_until: Mutex::default() }
+        let pace = Pace::new(owner.0.settings.share);
+        Self { owner, queue, pace }
     }
 
-    /// Waits while the function's events rest.
-    pub(super) async fn rest(&self) {
-        let until = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(until) = until {
-            tokio::time::sleep_until(until).await;
-        }
-    }
-
-    /// Makes one attempt and settles the event accordingly.
-    pub(super) async fn run(&self, message: Received) {
-        let settle = match decode(&message.content) {
-            Some(event) => self.attempt(event, &message).await,
+    /// Makes one attempt in a place of the pace, and settles the event accordingly.
+    pub(super) async fn run(&self, message: Received, place: OwnedSemaphorePermit) {
+        let (settle, is_held_back) = match decode(&message.content) {
+            Some(event) => self.attempt(self.tried(event, &message)).await,
             None => {
                 tracing::error!(queue = %self.queue, id = %message.id, "an event has a form that is not known here");
-                Settle::Return { after: UNREADABLE_AFTER, note: None }
+                (Settle::Return { after: UNREADABLE_AFTER, note: None }, false)
             }
         };
         loop {
             let settled =
                 self.owner.0.parts.queue.settle(&self.queue, vec![(message.receipt, settle.clone())]);
             match settled.await {
-                Ok(_) | Err(QueueError::Closed) => return,
+                Ok(_) | Err(QueueError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(queue = %self.queue, %error, "an event cannot be settled; trying again");
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
         }
+        match is_held_back {
+            true => self.pace.held_back(place),
+            false => self.pace.ran(),
+        }
     }
 
-    async fn attempt(&self, event: Event, message: &Received) -> Settle {
+    fn tried(&self, event: Event, message: &Received) -> Tried {
+        let directory = &self.owner.0.parts.directory;
+        Tried {
+            settings: directory.event_settings(&event.function, event.qualifier.as_ref()),
+            event,
+            attempts: decode_attempts(message.note.as_ref()),
+            age: message.age,
+            since: Instant::now(),
+        }
+    }
+
+    /// What is to become of an event, and whether it could not run.
+    async fn attempt(&self, tried: Tried) -> (Settle, bool) {
+        let Tried { event, settings, .. } = &tried;
         let parts = &self.owner.0.parts;
-        let attempts = decode_attempts(message.note.as_ref());
-        let settings = parts.directory.event_settings(&event.function, event.qualifier.as_ref());
-        if settings.is_over(message.sent, parts.clock.now()) {
-            return self.end(&event, &settings, Condition::EventAgeExceeded, attempts, None).await;
+        if settings.is_over(tried.age()) {
+            return (self.end(&tried, Condition::EventAgeExceeded, tried.attempts, None).await, false);
         }
         let function = match parts.directory.resolve(&event.function, event.qualifier.as_ref()) {
             Ok(function) => function,
             Err(ServiceError::ResourceNotFound(_)) => {
-                return self.end(&event, &settings, Condition::FunctionGone, attempts, None).await;
+                return (self.end(&tried, Condition::FunctionGone, tried.attempts, None).await, false);
             }
-            Err(error) => return self.held_back(&event, &settings, message, attempts, &error).await,
+            Err(error) => return (self.held_back(&tried, &error).await, true),
         };
         let (trace, hops) = lineage::step(event.trace.as_deref().unwrap_or_default(), &event.function);
         if hops > lineage::HOPS_MAX && !settings.may_recur {
             tracing::warn!(function = %event.function.arn(), "an event went round in a circle and was stopped");
-            return self.end(&event, &settings, Condition::RecursiveLoop, attempts, None).await;
+            return (self.end(&tried, Condition::RecursiveLoop, tried.attempts, None).await, false);
         }
         let version = function.version.to_string();
-        match parts.invoke.invoke(invocation(&event, function, trace)).await {
-            Ok(outcome) => self.ran(&event, &settings, message, attempts, version, outcome).await,
-            Err(error) => self.held_back(&event, &settings, message, attempts, &error).await,
+        match parts.invoke.invoke(invocation(event, function, trace)).await {
+            Ok(outcome) => (self.ran(&tried, version, outcome).await, false),
+            Err(error) => (self.held_back(&tried, &error).await, true),
         }
     }
 
     /// What follows when the function ran.
-    async fn ran(
-        &self,
-        event: &Event,
-        settings: &EventSettings,
-        message: &Received,
-        attempts: Attempts,
-        version: String,
-        outcome: Outcome,
-    ) -> Settle {
+    async fn ran(&self, tried: &Tried, version: String, outcome: Outcome) -> Settle {
         let (attempt, payload) = match outcome.result {
             Ok(Response::Whole(payload)) => (Attempt::Succeeded, payload),
             // Nobody asked for a stream.
             Ok(Response::Stream { .. }) => (Attempt::Succeeded, bytes::Bytes::new()),
-            Err(failure) => (Attempt::Failed, wire::failure::body(event.request, failure)),
+            Err(failure) => (Attempt::Failed, wire::failure::body(tried.event.request, failure)),
         };
         let answer = Answer { version, payload, has_failed: attempt == Attempt::Failed };
-        self.follow(event, settings, message, attempts, attempt, Some(&answer)).await
+        self.follow(tried, attempt, Some(&answer)).await
     }
 
     /// What follows when it could not run.
-    async fn held_back(
-        &self,
-        event: &Event,
-        settings: &EventSettings,
-        message: &Received,
-        attempts: Attempts,
-        error: &ServiceError,
-    ) -> Settle {
-        tracing::debug!(function = %event.function.arn(), %error, "an event is held back");
-        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
-        self.follow(event, settings, message, attempts, Attempt::HeldBack, None).await
+    async fn held_back(&self, tried: &Tried, error: &ServiceError) -> Settle {
+        tracing::debug!(function = %tried.event.function.arn(), %error, "an event is held back");
+        self.follow(tried, Attempt::HeldBack, None).await
     }
 
-    async fn follow(
-        &self,
-        event: &Event,
-        settings: &EventSettings,
-        message: &Received,
-        attempts: Attempts,
-        attempt: Attempt,
-        answer: Option<&Answer>,
-    ) -> Settle {
-        let (now, pause) = (self.owner.0.parts.clock.now(), self.owner.0.settings.retry_pause);
-        match settings.next(message.sent, now, attempts, attempt, pause) {
+    async fn follow(&self, tried: &Tried, attempt: Attempt, answer: Option<&Answer>) -> Settle {
+        let pause = self.owner.0.settings.retry_pause;
+        match tried.settings.next(tried.age(), tried.attempts, attempt, pause) {
             Next::Again { after, attempts } => {
                 Settle::Return { after, note: Some(encode_attempts(attempts)) }
             }
-            Next::End(condition, attempts) => self.end(event, settings, condition, attempts, answer).await,
+            Next::End(condition, attempts) => self.end(tried, condition, attempts, answer).await,
         }
     }
 
     /// Tells the destination, and what became of the event to whoever asks.
     async fn end(
         &self,
-        event: &Event,
-        settings: &EventSettings,
+        Tried { event, settings, .. }: &Tried,
         condition: Condition,
         attempts: Attempts,
         answer: Option<&Answer>,

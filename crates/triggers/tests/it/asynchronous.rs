@@ -17,6 +17,7 @@ use triggers::{Asynchronous, Parts, Settings};
 use crate::stand_in::{Counting, StandIn, WallClock, function};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const SHARE: usize = 6;
 
 struct World {
     dir: TempDir,
@@ -37,7 +38,7 @@ fn settings() -> EventSettings {
 }
 
 impl World {
-    async fn open(dir: TempDir, functions: Arc<StandIn>, ids: Arc<Counting>) -> Self {
+    async fn open(dir: TempDir, functions: Arc<StandIn>, ids: Arc<Counting>, share: usize) -> Self {
         let store = Store::open(dir.path()).unwrap();
         let parts = Parts {
             queue: store.queue(),
@@ -46,21 +47,25 @@ impl World {
             clock: Arc::new(WallClock),
             entropy: Arc::clone(&ids) as _,
         };
-        let settings = Settings { share: 4, retry_pause: Duration::from_millis(20) };
+        let settings = Settings { share, retry_pause: Duration::from_millis(20) };
         let events = Asynchronous::new(parts, settings);
         events.start().await.unwrap();
         Self { dir, store, functions, events, ids }
     }
 
     async fn new(settings: EventSettings) -> Self {
-        Self::open(tempfile::tempdir().unwrap(), StandIn::new(settings), Arc::default()).await
+        Self::open(tempfile::tempdir().unwrap(), StandIn::new(settings), Arc::default(), SHARE).await
+    }
+
+    async fn with_share(share: usize) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), StandIn::new(settings()), Arc::default(), share).await
     }
 
     async fn restarted(self) -> Self {
         let Self { dir, store, functions, events, ids } = self;
         events.stop();
         store.close().await;
-        Self::open(dir, functions, ids).await
+        Self::open(dir, functions, ids, SHARE).await
     }
 
     async fn send(&self, name: &str) -> RequestId {
@@ -163,8 +168,40 @@ async fn a_slow_function_delays_no_other_and_takes_its_share_at_most() {
     for request in slow {
         assert_eq!(world.ended(request).await.0, "Success");
     }
-    // Four of the slow one, and one quick one at a time.
-    assert!(world.functions.at_once_max.load(Ordering::SeqCst) <= 5);
+    // Those of the slow one, and one quick one at a time.
+    assert!(world.functions.at_once_max.load(Ordering::SeqCst) <= SHARE + 1);
+}
+
+#[tokio::test]
+async fn a_function_with_little_concurrency_is_offered_little() {
+    let world = World::with_share(40).await;
+    let mut requests = Vec::new();
+    for _ in 0..60 {
+        requests.push(world.send("narrow-2").await);
+    }
+    for request in requests {
+        assert_eq!(world.ended(request).await, ("Success", 0));
+    }
+    let refused = world.functions.refused.load(Ordering::SeqCst);
+    assert!(refused < 60, "{refused} times for 60 events");
+}
+
+#[tokio::test]
+async fn an_event_whose_caller_hung_up_runs_all_the_same() {
+    let world = World::new(settings()).await;
+    let request = RequestId::from_random([5; 16]);
+    let accepted = world.events.accept(event("hello", request, "{}", None));
+    // Polled once, so that it has begun, and dropped.
+    tokio::select! {
+        biased;
+        _ = accepted => {}
+        () = std::future::ready(()) => {}
+    }
+    let begun = Instant::now();
+    while world.functions.ran_of("hello") != [request] {
+        assert!(begun.elapsed() < PATIENCE, "nobody looks for it");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Functions that do as they are told, and count.
 //!
 //! What a function does is part of its name: `fails-2` fails its first two attempts of each event, `busy-3` finds no
-//! concurrency three times, `slow` takes a second, `gone` does not exist; all others answer `{}`.
+//! concurrency three times, `narrow-2` runs two at once and finds none beyond, `slow` takes a second, `gone` does not exist; all others answer `{}`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,7 @@ pub struct StandIn {
     pub ran: Mutex<Vec<Ran>>,
     tried: Mutex<HashMap<RequestId, u32>>,
     pub settings: Mutex<EventSettings>,
+    pub refused: AtomicUsize,
     pub at_once: AtomicUsize,
     pub at_once_max: AtomicUsize,
 }
@@ -48,6 +49,7 @@ impl StandIn {
             ran: Mutex::default(),
             tried: Mutex::default(),
             settings: Mutex::new(settings),
+            refused: AtomicUsize::default(),
             at_once: AtomicUsize::default(),
             at_once_max: AtomicUsize::default(),
         })
@@ -74,8 +76,12 @@ impl StandIn {
         if what == "slow" {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        if what == "narrow" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        if what == "busy" && tried <= times {
+        if (what == "busy" && tried <= times) || (what == "narrow" && now > times as usize) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
             return Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() });
         }

@@ -141,7 +141,8 @@ impl Tables<'_> {
             .query_one([seq], |row| row.get(0))?;
         let receipt = Receipt { sequence: seq.unsigned_abs(), receives };
         let content = Bytes::from(content);
-        Ok(Some(Received { id, receipt, content, note, group, sent, first_received, source }))
+        let age = self.now.since(sent);
+        Ok(Some(Received { id, receipt, content, note, group, sent, age, first_received, source }))
     }
 
     fn hold_end(&self, hold: Hold) -> i64 {
