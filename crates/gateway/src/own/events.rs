@@ -26,11 +26,11 @@ pub async fn serve(app: &Arc<App>, call: Call, request: &str) -> Result<Response
     let id =
         RequestId::parse(request).map_err(|error| ServiceError::InvalidParameterValue(error.to_string()))?;
     let Fate { function, status, failed, at } = app.parts.events.fate(id).await?.ok_or_else(unknown)?;
-    who.caller.authorize("lambda:GetFunction", function.clone())?;
-    // Whoever may read every function of one account may not know of those of another.
+    // Those of another account are not even said to be there.
     if function.split(':').nth(4) != Some(who.scope.account.as_str()) {
         return Err(unknown().into());
     }
+    who.caller.authorize("lambda:GetFunction", function.clone())?;
     let told = json!({
         "requestId": id.to_string(),
         "functionArn": function,

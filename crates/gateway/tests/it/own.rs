@@ -14,9 +14,10 @@ use model::id::{AccountId, Region};
 use model::log::{LogEvent, LogGroup};
 use model::port::LogSink as _;
 use serde_json::json;
+use wire::sigv4::Credentials;
 
 use crate::client::Client;
-use crate::world::{World, now};
+use crate::world::{World, now, root_credentials};
 
 fn write_log(world: &World, message: &str) {
     let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
@@ -184,4 +185,37 @@ async fn runtimes_are_changed_by_nobody_else_and_in_no_other_way() {
         assert_eq!(answer.error().1, "InvalidParameterValueException", "{name}");
     }
     assert!(world.outside.added.lock().expect("not poisoned").is_empty());
+}
+
+#[tokio::test]
+async fn the_fate_of_an_event_is_told_to_its_account_alone() {
+    let world = World::open(Access::Open).await;
+    world.create("hello").await;
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-invocation-type", "Event".parse().expect("a value"));
+    let target = "/2015-03-31/functions/hello/invocations";
+    let accepted = world.client().send("POST", target, headers, "{}".into()).await;
+    assert_eq!((accepted.status, accepted.body.len()), (202, 0));
+    let page = format!("/_dormouse/events/{}", accepted.header("x-amzn-requestid"));
+    let begun = std::time::Instant::now();
+    let told = loop {
+        let told = world.client().get(&page).await.json();
+        if told["status"] == "Success" {
+            break told;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{told}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(told["functionArn"], "arn:aws:lambda:us-east-1:000000000000:function:hello");
+    assert_eq!(told["failedAttempts"], 0);
+    let stranger = Credentials { access_key_id: "111122223333".to_owned(), ..root_credentials() };
+    let stranger = Client::new(world.address, Some(stranger));
+    let (status, code, message) = stranger.get(&page).await.error();
+    assert_eq!((status, code.as_str()), (404, "ResourceNotFoundException"));
+    assert!(!message.contains("hello"), "{message}");
+    assert_eq!(world.client().get("/_dormouse/events/nonsense").await.status, 400);
+    // Under `serve` nobody is told without a signature.
+    let verified = World::open(Access::Verified).await;
+    assert_eq!(Client::new(verified.address, None).get(&page).await.status, 403);
+    assert_eq!(verified.client().get(&page).await.status, 404);
 }
