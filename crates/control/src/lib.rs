@@ -19,6 +19,6 @@ pub mod logs;
 mod marker;
 pub mod package;
 pub mod permission;
-pub mod policy;
+pub use ::policy;
 pub(crate) mod table;
 pub mod tags;

@@ -4,11 +4,11 @@
 
 use std::net::SocketAddr;
 
-use control::policy::Context;
 use http::header::{REFERER, USER_AGENT};
 use http::request::Parts;
 use model::id::Region;
 use model::time::Timestamp;
+use policy::Context;
 
 /// What is known of a call that came at this time, from there, to this region.
 pub(crate) fn of_call(now: Timestamp, peer: Option<SocketAddr>, head: &Parts, region: &Region) -> Context {

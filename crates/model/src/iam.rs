@@ -1,6 +1,6 @@
 //! Users, groups, roles and managed policies: what an account's owner wrote down about who may do what.
 //!
-//! Texts of policies are kept as they were given; what they say is read in `control::policy`. A user's record holds its
+//! Texts of policies are kept as they were given; what they say is read in the crate `policy`. A user's record holds its
 //! keys, its memberships and its grants, so that every change is one write.
 //!
 //! Source: IAM User Guide, "IAM identities"; IAM API reference.

@@ -9,6 +9,7 @@ pub mod arn;
 pub mod capacity;
 pub mod code_signing;
 pub mod concurrency;
+pub mod delivery;
 pub mod error;
 pub mod event;
 pub mod event_invoke;

@@ -8,6 +8,7 @@
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
+//! | [`Need`] | what an operation needs the caller's leave for |
 //! | [`oci`] | digests, names, manifests, configurations: pure |
 //!
 //! Who may do what is decided by the callers of this crate. It knows no sockets that listen, and no engine. Nothing
@@ -18,6 +19,9 @@ pub mod ecr;
 mod https;
 pub mod image;
 pub mod layout;
+mod need;
 pub mod objects;
 pub mod oci;
 pub mod registry;
+
+pub use need::Need;

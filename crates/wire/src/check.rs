@@ -291,6 +291,34 @@ impl Violations {
         }
     }
 
+    /// A list of which only the size is bounded.
+    pub fn sized<T>(
+        &mut self,
+        name: &'static str,
+        value: Option<&Vec<T>>,
+        min: Option<usize>,
+        max: Option<usize>,
+    ) {
+        let failure = value.and_then(|list| size_failure(min, max, || list.len()));
+        if let Some(failure) = failure {
+            self.add(name, "Value", &failure);
+        }
+    }
+
+    /// A map of structures: its size, its keys, and the members of each.
+    pub fn structure_map<T: Check>(
+        &mut self,
+        name: &'static str,
+        value: Option<&BTreeMap<String, T>>,
+        rule: &Map,
+    ) {
+        let Some(map) = value else { return };
+        self.entries(name, map, (rule.min, rule.max, rule.key), || "Value".to_owned());
+        for (key, element) in map {
+            self.within(format!("{name}.{key}.member"), |found| element.check(found));
+        }
+    }
+
     /// A map of strings.
     pub fn map(&mut self, name: &'static str, value: Option<&BTreeMap<String, String>>, rule: &Map) {
         let Some(map) = value else { return };

@@ -108,7 +108,12 @@ impl Rules<'_> {
         let call = match self.source.model.shape(element_name)?.kind {
             Kind::Structure => "structures",
             Kind::String => "list",
-            other => bail!("{target} is a list of {other:?}, for which no check is known"),
+            // What such a list may hold, the operation itself says.
+            _ if shape.min.is_none() && shape.max.is_none() => return Ok(None),
+            _ => {
+                let (min, max) = (size(shape.min), size(shape.max));
+                return Ok(Some(format!("found.sized({shown:?}, {field}.as_ref(), {min}, {max});\n")));
+            }
         };
         let rule = if call == "list" { self.text(element_name, false)? } else { None };
         if call == "list" && rule.is_none() && shape.min.is_none() && shape.max.is_none() {
@@ -148,6 +153,12 @@ impl Rules<'_> {
                 let body = format!("{}, key: {}, value: List {{ {list} }}", sizes(shape), reference(key));
                 let rule = self.add(target, "ListMap", body);
                 return Ok(Some(format!("found.lists({shown:?}, {field}.as_ref(), &{rule});\n")));
+            }
+            Kind::Structure => {
+                let body =
+                    format!("{}, key: {}, value: None, sensitive: {sensitive}", sizes(shape), reference(key));
+                let rule = self.add(target, "Map", body);
+                return Ok(Some(format!("found.structure_map({shown:?}, {field}.as_ref(), &{rule});\n")));
             }
             _ => bail!("{target} is a map of {name}, for which no check is known"),
         }

@@ -12,7 +12,7 @@ use control::iam::sts::AssumeRole;
 use control::iam::{Iam, IamError, New, NewRole, PageOf};
 use control::identity::{Access, Caller, Identity, KeyError, Principal, RootKey, SigningSecret};
 use control::permission::Permission;
-use control::policy::Context;
+use policy::Context;
 use model::arn::FunctionId;
 use model::iam::{AccessKey, Group, Role, User};
 use model::id::AccountId;

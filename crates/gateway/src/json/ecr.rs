@@ -4,15 +4,24 @@
 
 use model::error::ServiceError;
 use model::port::Pending;
+use services::Need;
 use services::ecr::EcrCaller;
 use wire::json_rpc::{Reply, Service};
 
-use super::JsonService;
-use crate::auth::Authenticated;
+use super::{Asked, JsonService};
 use crate::registry::RegistryDoor;
 
 /// A layer part of 20 MB in Base64, and what stands around it.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What moving one image takes many calls of.
+const WORK: [&str; 5] = [
+    "BatchCheckLayerAvailability",
+    "CompleteLayerUpload",
+    "GetDownloadUrlForLayer",
+    "InitiateLayerUpload",
+    "UploadLayerPart",
+];
 
 /// The service.
 pub struct Ecr(services::ecr::Ecr);
@@ -37,13 +46,16 @@ impl JsonService for Ecr {
         BODY_BYTES_MAX
     }
 
-    fn perform<'a>(
-        &'a self,
-        who: &'a Authenticated,
-        target: &'a str,
-        body: &'a [u8],
-    ) -> Pending<'a, Result<Reply, ServiceError>> {
+    fn is_work(&self, operation: &str) -> bool {
+        WORK.contains(&operation)
+    }
+
+    fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>> {
+        let Asked { who, target, operation, body, .. } = asked;
         let caller = EcrCaller { scope: who.scope.clone(), principal: who.caller.principal.to_string() };
-        Box::pin(async move { self.0.answer(&caller, target, body).await })
+        Box::pin(async move {
+            asked.may(&[Need::of(format!("ecr:{operation}"), "*")])?;
+            self.0.answer(&caller, target, body).await
+        })
     }
 }

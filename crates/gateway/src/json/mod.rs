@@ -1,22 +1,26 @@
 //! The services that speak AWS's JSON protocols: a POST to `/` whose header names the operation.
 //!
-//! What all of them share is here: finding the service, reading within its bound, authenticating, authorizing
-//! `SERVICE:OPERATION`, and writing failures as that protocol writes them. A further service is one more
-//! [`JsonService`] in [`JsonServices::of`].
+//! What all of them share is here: finding the service, reading within its bound, authenticating, the audit log, and
+//! writing failures as that protocol writes them. Each service authorizes for itself ([`Asked::may`]), since what an
+//! operation is done to stands among its members. A further service is one more [`JsonService`] in [`JsonServices::of`].
 
 mod ecr;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use control::access::Asking;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
+use policy::Context;
+use services::Need;
 use wire::json_rpc::{self, Reply, Service, TARGET};
 
 use crate::app::{self, Answered, App, Call};
 use crate::audit;
 use crate::auth::Authenticated;
+use crate::facts;
 use crate::respond::{Failure, whole};
 
 /// Bodies from this size on are hashed off the async threads.
@@ -33,16 +37,47 @@ pub trait JsonService: Send + Sync {
     /// The largest body of a request.
     fn body_bytes_max(&self) -> usize;
 
-    /// Performs the operation that `target` names, for a caller who may.
+    /// Whether calls of this operation are work, not changes of what is set up: they are neither slowed down nor kept in
+    /// the audit log.
+    fn is_work(&self, _operation: &str) -> bool {
+        false
+    }
+
+    /// Performs the operation that is asked for, if the caller may.
     ///
     /// # Errors
-    /// Those of the operation.
-    fn perform<'a>(
-        &'a self,
-        who: &'a Authenticated,
-        target: &'a str,
-        body: &'a [u8],
-    ) -> Pending<'a, Result<Reply, ServiceError>>;
+    /// `AccessDenied`, and those of the operation.
+    fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>>;
+}
+
+/// A request on its way to its operation.
+pub struct Asked<'a> {
+    /// Who asks.
+    pub who: &'a Authenticated,
+    /// The target that names the operation.
+    pub target: &'a str,
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The input, not yet read.
+    pub body: &'a [u8],
+    /// What is known of the call, whatever it asks for.
+    pub known: Context,
+}
+
+impl Asked<'_> {
+    /// Whether the caller has every right that the operation needs.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn may(&self, needs: &[Need]) -> Result<(), ServiceError> {
+        needs.iter().try_for_each(|need| {
+            let mut context = self.known.clone();
+            need.facts.iter().for_each(|(key, value)| context.set(key, value.as_str()));
+            let (action, resource, policy) =
+                (need.action.as_str(), need.resource.as_str(), need.policy.as_deref());
+            self.who.caller.may(Asking { action, resource, owner: None, policy, context })
+        })
+    }
 }
 
 /// All services of this kind.
@@ -94,7 +129,11 @@ async fn perform(
         let message = format!("No operation of {:?} answers to {shown:?}.", service.signing_name());
         return Err(ServiceError::UnknownOperation(message).into());
     };
-    let event = app.parts.audit.is_some().then(|| {
+    let is_work = service.is_work(operation);
+    if !is_work {
+        app.throttle.take(who.scope.account, app.parts.clock.now())?;
+    }
+    let event = (app.parts.audit.is_some() && !is_work).then(|| {
         audit::Event::of(audit::Call {
             service: service.signing_name(),
             operation,
@@ -106,11 +145,9 @@ async fn perform(
             parameters: audit::parameters([], &held.bytes),
         })
     });
-    let allowed = who.caller.authorize(&format!("{}:{operation}", service.signing_name()), "*");
-    let answered = match allowed {
-        Ok(()) => service.perform(&who, target, &held.bytes).await,
-        Err(denied) => Err(denied),
-    };
+    let known = facts::of_call(app.parts.clock.now(), entry.peer, &head, &who.scope.region);
+    let asked = Asked { who: &who, target, operation, body: &held.bytes, known };
+    let answered = service.perform(&asked).await;
     if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
         sink.keep(event.end(answered.as_ref().err()));
     }

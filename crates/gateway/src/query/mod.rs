@@ -10,11 +10,11 @@ mod sts;
 use std::sync::Arc;
 
 use control::identity::Caller;
-use control::policy::Context;
 use http::Response;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
+use policy::Context;
 use wire::query::{self, Parameters, Reply, Service};
 use wire::sigv4::AuthError;
 

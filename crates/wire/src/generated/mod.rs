@@ -6,6 +6,11 @@
 #![expect(clippy::large_enum_variant, reason = "one input lives per request, and boxing would cost each")]
 
 pub mod ecr;
+pub mod events;
 pub mod iam;
 pub mod lambda;
+pub mod logs;
+pub mod scheduler;
+pub mod sns;
+pub mod sqs;
 pub mod sts;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use control::policy::Context;
+use policy::Context;
 use wire::lambda::{self as api, Input};
 
 /// Of what it asks for.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use control::access::Asking;
 use control::event_source::EventSources;
-use control::policy::{Context, Document};
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::layer::{LayerId, LayerReference, LayerVersionId};
 use model::name::FunctionReference;
+use policy::{Context, Document};
 use wire::lambda::Input;
 
 use super::{Asked, layer, request};

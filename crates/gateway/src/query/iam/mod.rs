@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use control::access::Asking;
 use control::iam::{Iam, IamError, PageOf};
 use control::identity::Caller;
-use control::policy::Context;
 use model::error::ServiceError;
 use model::iam::{Group, Policy, Role, User};
 use model::id::AccountId;
 use model::port::Pending;
+use policy::Context;
 use wire::iam::{self as api, Input, Operation};
 use wire::query::{Call, Output as _, Reply, Service};
 

@@ -3,7 +3,7 @@
 //! Complete by the compiler. Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS
 //! Identity and Access Management".
 
-use control::policy::Context;
+use policy::Context;
 use wire::iam::{Input, Tag};
 
 /// The one thing that an operation is about, by its name or ARN; none for lists.

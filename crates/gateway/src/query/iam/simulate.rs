@@ -3,7 +3,7 @@
 //! What cannot be taken into account here (organizations, excluded policies) is refused, so that no answer is wrong.
 
 use control::iam::{IamError, Matched, Page, Simulated, Simulation};
-use control::policy::{Context, Decision, Position};
+use policy::{Context, Decision, Position};
 use wire::iam::{self as api, Input};
 use wire::query::Reply;
 

@@ -43,7 +43,7 @@ pub enum Match {
 
 /// The principals of a statement.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Principals(Vec<Principal>);
+pub(crate) struct Principals(Vec<Principal>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Principal {
@@ -59,7 +59,7 @@ enum Principal {
 }
 
 impl Principals {
-    pub(super) fn parse(json: &Json) -> Result<Self, Malformed> {
+    pub(crate) fn parse(json: &Json) -> Result<Self, Malformed> {
         match json {
             Json::Text(text) if text == "*" => Ok(Self(vec![Principal::Everybody])),
             Json::Object(kinds) if !kinds.is_empty() => {
@@ -76,11 +76,11 @@ impl Principals {
         }
     }
 
-    pub(super) fn has_everybody(&self) -> bool {
+    pub(crate) fn has_everybody(&self) -> bool {
         self.0.contains(&Principal::Everybody)
     }
 
-    pub(super) fn find(&self, actor: Actor<'_>) -> Option<Match> {
+    pub(crate) fn find(&self, actor: Actor<'_>) -> Option<Match> {
         self.0.iter().filter_map(|principal| principal.find(actor)).max()
     }
 }
@@ -151,7 +151,7 @@ impl Principal {
 ///
 /// # Errors
 /// What `rename` refuses.
-pub(crate) fn rename<E>(
+pub fn rename<E>(
     policy: &mut Json,
     mut rename: impl FnMut(&str) -> Result<Option<String>, E>,
 ) -> Result<(), E> {
@@ -170,7 +170,7 @@ pub(crate) fn rename<E>(
 }
 
 /// Whether a text has the form of the unique id of a user or role.
-pub(crate) fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     (text.starts_with("AIDA") || text.starts_with("AROA"))
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }

@@ -10,19 +10,19 @@ use super::principal::{Match, Principals};
 /// A policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    pub(super) statements: Vec<Statement>,
+    pub(crate) statements: Vec<Statement>,
 }
 
 /// One statement of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    pub(super) sid: Option<String>,
-    pub(super) effect: Effect,
-    pub(super) principals: Option<Listed<Principals>>,
-    pub(super) actions: Listed<Vec<Pattern>>,
+    pub(crate) sid: Option<String>,
+    pub(crate) effect: Effect,
+    pub(crate) principals: Option<Listed<Principals>>,
+    pub(crate) actions: Listed<Vec<Pattern>>,
     /// None in trust policies.
-    pub(super) resources: Option<Listed<Vec<ArnPattern>>>,
-    pub(super) conditions: Vec<Condition>,
+    pub(crate) resources: Option<Listed<Vec<ArnPattern>>>,
+    pub(crate) conditions: Vec<Condition>,
 }
 
 /// What a statement does.
@@ -36,7 +36,7 @@ pub enum Effect {
 
 /// `Action` or `NotAction`, and so on.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Listed<T> {
+pub(crate) enum Listed<T> {
     Only(T),
     AllBut(T),
 }
@@ -54,7 +54,7 @@ pub enum Verdict {
 
 impl Document {
     /// Allows everything.
-    pub(super) fn of_everything() -> Self {
+    pub(crate) fn of_everything() -> Self {
         let reading = Reading { wildcards: true, variables: false };
         Self {
             statements: vec![Statement {
@@ -69,7 +69,7 @@ impl Document {
     }
 
     /// Allows nothing.
-    pub(crate) fn of_nothing() -> Self {
+    pub fn of_nothing() -> Self {
         Self { statements: Vec::new() }
     }
 
@@ -80,13 +80,13 @@ impl Document {
     }
 
     /// The numbers of the statements that say of a request what is wanted.
-    pub(crate) fn deciding(&self, request: &Request<'_>, wanted: fn(Verdict) -> bool) -> Vec<usize> {
+    pub fn deciding(&self, request: &Request<'_>, wanted: fn(Verdict) -> bool) -> Vec<usize> {
         let says = self.statements.iter().map(|statement| statement.says(request));
         says.enumerate().filter(|(_, verdict)| wanted(*verdict)).map(|(number, _)| number).collect()
     }
 
     /// The condition keys of which it speaks, and its variables.
-    pub(crate) fn keys(&self) -> Vec<&str> {
+    pub fn keys(&self) -> Vec<&str> {
         let mut keys = Vec::new();
         for statement in &self.statements {
             let resources = match &statement.resources {

@@ -19,9 +19,9 @@ mod statement;
 pub use context::Context;
 pub use decide::{Decision, Held, Request, Source, decide};
 pub use principal::{Actor, Match};
-pub(crate) use principal::{is_id, rename};
+pub use principal::{is_id, rename};
 pub use span::Position;
-pub(crate) use span::statements as statement_spans;
+pub use span::statements as statement_spans;
 pub use statement::{Document, Effect, Statement, Verdict};
 
 /// Where a policy stands, which decides what it has to say.

@@ -29,7 +29,7 @@ struct Reading {
 }
 
 /// Where each statement begins and ends.
-pub(crate) fn statements(text: &str) -> Vec<(Position, Position)> {
+pub fn statements(text: &str) -> Vec<(Position, Position)> {
     let mut reading = Reading::default();
     let mut found = Vec::new();
     let mut after = Position { line: 1, column: 1 };

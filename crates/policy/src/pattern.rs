@@ -22,19 +22,19 @@ enum Piece {
 
 /// How a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// `*` and `?` stand for others.
-    pub(super) wildcards: bool,
+    pub(crate) wildcards: bool,
     /// `${…}` stands for what is known; policies of 2012 only.
-    pub(super) variables: bool,
+    pub(crate) variables: bool,
 }
 
 /// A text of a policy, ready to be compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pattern(Vec<Piece>);
+pub(crate) struct Pattern(Vec<Piece>);
 
 impl Pattern {
-    pub(super) fn parse(text: &str, reading: Reading) -> Self {
+    pub(crate) fn parse(text: &str, reading: Reading) -> Self {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -63,7 +63,7 @@ impl Pattern {
     }
 
     /// The keys of its variables.
-    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Variable { key, .. } => Some(key.as_str()),
             Piece::Text(_) | Piece::Any | Piece::One => None,
@@ -71,7 +71,7 @@ impl Pattern {
     }
 
     /// Whether a text fits. A variable whose key is unknown or has several values fits nothing.
-    pub(super) fn matches(&self, text: &str, context: &Context, ignore_case: bool) -> bool {
+    pub(crate) fn matches(&self, text: &str, context: &Context, ignore_case: bool) -> bool {
         let mut pieces = Vec::with_capacity(self.0.len());
         for piece in &self.0 {
             pieces.push(match piece {
@@ -159,7 +159,7 @@ fn fits(pieces: &[Glob<'_>], text: &str, ignore_case: bool) -> bool {
 /// A pattern of ARNs: a wildcard reaches no further than the part between two colons that it stands in, but for the
 /// last part, which may hold colons itself.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum ArnPattern {
+pub(crate) enum ArnPattern {
     /// Not in six parts: compared as a whole.
     Whole(Pattern),
     /// Part by part.
@@ -169,7 +169,7 @@ pub(super) enum ArnPattern {
 const ARN_PARTS: usize = 6;
 
 impl ArnPattern {
-    pub(super) fn parse(text: &str, variables: bool) -> Self {
+    pub(crate) fn parse(text: &str, variables: bool) -> Self {
         let reading = Reading { wildcards: true, variables };
         let parts = split(text, variables);
         if parts.len() == ARN_PARTS {
@@ -180,7 +180,7 @@ impl ArnPattern {
     }
 
     /// The keys of its variables.
-    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         let patterns = match self {
             Self::Whole(pattern) => std::slice::from_ref(pattern),
             Self::Parts(patterns) => patterns.as_slice(),
@@ -188,7 +188,7 @@ impl ArnPattern {
         patterns.iter().flat_map(Pattern::variables)
     }
 
-    pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
+    pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
         match self {
             Self::Whole(pattern) => pattern.matches(text, context, false),
             Self::Parts(patterns) => {

@@ -15,7 +15,7 @@ use super::{Context, Malformed};
 
 /// `{"StringLike": {"aws:username": ["a*", "b*"]}}`: one key of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     key: String,
     quantifier: Quantifier,
     if_exists: bool,
@@ -86,7 +86,7 @@ impl Order {
 
 impl Condition {
     /// Reads one operator with one key.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         operator: &str,
         key: &str,
         values: &Json,
@@ -108,7 +108,7 @@ impl Condition {
     }
 
     /// Adds the key that it is about, and those of the variables in its values.
-    pub(super) fn keys<'a>(&'a self, keys: &mut Vec<&'a str>) {
+    pub(crate) fn keys<'a>(&'a self, keys: &mut Vec<&'a str>) {
         keys.push(&self.key);
         match &self.test {
             Test::Is { wanted: Wanted::Text { patterns, .. }, .. } => {
@@ -122,7 +122,7 @@ impl Condition {
     }
 
     /// Whether it holds of a request.
-    pub(super) fn holds(&self, context: &Context) -> bool {
+    pub(crate) fn holds(&self, context: &Context) -> bool {
         let values = context.get(&self.key);
         let (negated, wanted) = match &self.test {
             Test::Null(is_missing) => return values.is_none_or(<[_]>::is_empty) == *is_missing,

@@ -3,7 +3,7 @@
 //! Source: IAM User Guide, "Date condition operators", and W3C's note "Date and Time Formats".
 
 /// Milliseconds since the epoch.
-pub(super) fn instant(text: &str) -> Option<i64> {
+pub(crate) fn instant(text: &str) -> Option<i64> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() != 4 {
         return text.parse::<i64>().ok()?.checked_mul(1_000);
     }

@@ -3,6 +3,12 @@
 //!
 //! Serving one more operation is one more line in its service's list; the compiler then asks for its implementation.
 
+mod events;
+mod logs;
+mod scheduler;
+mod sns;
+mod sqs;
+
 /// How much of an operation works; the word in the golden list of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coverage {
@@ -289,4 +295,5 @@ const STS: Service = Service {
 };
 
 /// Every service that code is generated for.
-pub(super) const SERVICES: &[Service] = &[ECR, IAM, LAMBDA, STS];
+pub(super) const SERVICES: &[Service] =
+    &[ECR, events::EVENTS, IAM, LAMBDA, logs::LOGS, scheduler::SCHEDULER, sns::SNS, sqs::SQS, STS];
