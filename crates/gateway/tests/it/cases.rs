@@ -12,13 +12,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::forms;
+use super::forms;
 
 /// One behaviour of one operation.
 #[derive(Debug)]
 pub struct Case {
+    /// What it is about.
+    pub operation: String,
     /// Operation and name, for messages.
     pub title: String,
+    /// The server that it needs; none for a case that every server has to pass.
+    pub world: Option<String>,
     /// Whether a function called `${name}` must exist and be active.
     pub needs_function: bool,
     /// The requests that must succeed first, to be sent in order; see [`Case::preparation`].
@@ -100,16 +104,19 @@ fn cases_of(root: &Path, service: &str, file: &Path) -> Vec<Case> {
     let complete = |request: &Value| forms::complete(request, service, operation);
     let case = |case: &Value| {
         let title = format!("{operation}: {}", case["name"].as_str().expect("a name"));
-        let known = ["name", "given", "before", "request", "expect"];
+        let known = ["name", "world", "given", "before", "request", "expect"];
         let members = case.as_object().expect("an object").keys();
         members.for_each(|member| assert!(known.contains(&member.as_str()), "{title}: what is {member}?"));
+        let before = case["before"].as_array().into_iter().flatten();
         Case {
+            operation: operation.to_owned(),
+            world: case["world"].as_str().map(str::to_owned),
             needs_function: match case["given"].as_str() {
                 None => false,
                 Some("function") => true,
                 Some(other) => panic!("{title}: what is given {other}?"),
             },
-            before: case["before"].as_array().into_iter().flatten().map(complete).collect(),
+            before: before.flat_map(repeated).map(|request| complete(&request)).collect(),
             request: complete(&case["request"]),
             expect: case["expect"].as_object().cloned().unwrap_or_else(|| panic!("{title}: expects nothing")),
             root: root.to_owned(),
@@ -119,7 +126,34 @@ fn cases_of(root: &Path, service: &str, file: &Path) -> Vec<Case> {
     list.iter().map(case).collect()
 }
 
+/// A request as often as it is to be sent, `${n}` in it being its number.
+fn repeated(request: &Value) -> Vec<Value> {
+    let text = request.to_string();
+    let numbered = |n: u64| serde_json::from_str(&text.replace("${n}", &n.to_string())).expect("still JSON");
+    (1..=request["times"].as_u64().unwrap_or(1)).map(numbered).collect()
+}
+
 impl Case {
+    /// The status and the error that are expected.
+    pub fn expected(&self) -> (u64, Option<&str>) {
+        (self.expect["status"].as_u64().expect("a status"), self.expect.get("error").and_then(Value::as_str))
+    }
+
+    /// The same request with another outcome.
+    pub fn expecting(&self, expect: &Value) -> Case {
+        let expect = expect.as_object().expect("what is expected").clone();
+        Case {
+            before: Vec::new(),
+            title: self.title.clone(),
+            operation: self.operation.clone(),
+            world: None,
+            needs_function: false,
+            request: self.request.clone(),
+            expect,
+            root: self.root.clone(),
+        }
+    }
+
     /// One of the requests that must succeed first.
     pub fn preparation(&self, request: &Value, variables: &Variables) -> Ask {
         ask(request, &self.root, variables)
@@ -155,7 +189,8 @@ impl Case {
                 "error" => compare_header(&mut wrong, seen, "x-amzn-errortype", text),
                 "message" => compare(&mut wrong, "message", &json!(message), wanted),
                 "message_has" => {
-                    for words in wanted.as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    let words = wanted.as_array().expect("a list of words");
+                    for words in words.iter().map(|words| words.as_str().expect("words")) {
                         if !message.contains(words) {
                             wrong.push(format!("{words:?} is not in the message {message:?}"));
                         }

@@ -1,10 +1,11 @@
 //! The conformance tables against the front with its stand-in engine. The whole server is held to the same tables
-//! by its own tests.
+//! by its own tests, but for the cases that need a world which only a test can make.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use control::identity::Access;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use model::limits::Quotas;
 use wire::sigv4::{Credentials, Secret};
 
 use crate::cases::{Ask, Case, Seen, Sign, Variables, cases, create_function};
@@ -13,13 +14,17 @@ use crate::world::{World, root_credentials};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lambda_answers_as_the_tables_say() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
-    let world = World::open(Access::Verified).await;
-    let cases = cases(&root, "lambda");
+    let (world, small) = (World::open(Access::Verified).await, small().await);
+    let cases = cases(&root(), "lambda");
     assert!(cases.len() > 150, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        if let Err(why) = run(&world, &root, case, &format!("case-{index}")).await {
+        let stage = match case.world.as_deref() {
+            None => Stage::new(&world, &format!("case-{index}"), "us-east-1"),
+            Some("small") => Stage::new(&small, "small", &region(index)),
+            Some(other) => panic!("{}: what world is {other}?", case.title),
+        };
+        if let Err(why) = stage.play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
@@ -28,86 +33,149 @@ async fn lambda_answers_as_the_tables_say() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn iam_and_sts_answer_as_the_tables_say() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
     let world = World::open(Access::Verified).await;
-    let mut cases = cases(&root, "iam");
-    cases.extend(self::cases(&root, "sts"));
+    let mut cases = cases(&root(), "iam");
+    cases.extend(self::cases(&root(), "sts"));
     assert!(cases.len() > 200, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        if let Err(why) = run(&world, &root, case, &format!("case-{index}")).await {
+        let stage = Stage::new(&world, &format!("case-{index}"), "us-east-1");
+        if let Err(why) = stage.play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
     assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
 }
 
-async fn run(world: &World, root: &Path, case: &Case, name: &str) -> Result<(), String> {
-    let given = [
-        ("name", name.to_owned()),
-        ("account", "000000000000".to_owned()),
-        ("region", "us-east-1".to_owned()),
-        ("runtime", "python3.12".to_owned()),
-        ("role", "arn:aws:iam::000000000000:role/conformance".to_owned()),
-        ("arn", format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")),
-        ("revision", String::new()),
-        // Variables of policies.
-        ("aws:username", "${aws:username}".to_owned()),
-    ];
-    let mut variables = Variables(given.map(|(name, value)| (name.to_owned(), value)).into());
-    if case.needs_function {
-        prepare(world, create_function(root, &variables), name).await?;
-        let settled = world.settled(&world.client(), name).await;
-        let revision = settled.json()["RevisionId"].as_str().unwrap_or_default().to_owned();
-        variables.0.insert("revision".to_owned(), revision);
-    }
-    for request in &case.before {
-        let seen = prepare(world, case.preparation(request, &variables), name).await?;
-        case.keep(request, &seen.body, &mut variables)?;
-    }
-    case.check(&variables, &send(world, case.request(&variables)).await)
+/// A world in which there is little of everything: one alias, one capacity provider, and on it one version of a
+/// function; and code for two functions that echo, but not for a third.
+async fn small() -> World {
+    let echo = std::fs::metadata(root().join("fixtures/echo.zip")).expect("the fixture").len();
+    let quotas = Quotas {
+        code_bytes: 3 * echo - 1,
+        aliases: 1,
+        capacity_providers: 1,
+        provider_versions: 1,
+        ..Quotas::default()
+    };
+    World::open_with(Access::Verified, quotas).await
 }
 
-async fn prepare(world: &World, request: Ask, name: &str) -> Result<Seen, String> {
-    let seen = send(world, request).await;
-    if !(200..300).contains(&seen.status) {
-        return Err(format!("preparing it failed: {} {}", seen.status, String::from_utf8_lossy(&seen.body)));
-    }
-    world.settled(&world.client(), name).await;
-    Ok(seen)
+/// Where the tables are.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance")
 }
 
-async fn send(world: &World, ask: Ask) -> Seen {
-    let with = |credentials: Credentials| Client::new(world.address, Some(credentials));
-    let own = ask.key.map(|[key_id, secret, token]| Credentials {
-        access_key_id: key_id,
-        secret: Secret::new(secret),
-        session_token: (!token.is_empty()).then(|| Secret::new(token)),
-    });
-    let client = match ask.sign {
-        _ if own.is_some() => Client::new(world.address, own),
-        Sign::Root => world.client(),
-        Sign::Not => Client::new(world.address, None),
-        Sign::WrongSecret => with(Credentials { secret: Secret::new("wrong"), ..root_credentials() }),
-        Sign::UnknownKey => {
-            with(Credentials { access_key_id: "AKIAUNKNOWN".to_owned(), ..root_credentials() })
+/// A region that no other case has.
+pub fn region(number: usize) -> String {
+    let letter = |digit| char::from(b'a' + u8::try_from(digit % 26).expect("a letter"));
+    let letters: String = [number / 676, number / 26, number].into_iter().map(letter).collect();
+    format!("xx-{letters}-1")
+}
+
+/// Where a case is played: a world, with a function's name and a region.
+pub struct Stage<'a> {
+    pub world: &'a World,
+    pub variables: Variables,
+    pub name: String,
+    pub region: String,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(world: &'a World, name: &str, region: &str) -> Self {
+        let given = [
+            ("name", name.to_owned()),
+            ("account", "000000000000".to_owned()),
+            ("region", region.to_owned()),
+            ("runtime", "python3.12".to_owned()),
+            ("role", "arn:aws:iam::000000000000:role/conformance".to_owned()),
+            ("arn", format!("arn:aws:lambda:{region}:000000000000:function:{name}")),
+            ("revision", String::new()),
+            // Variables of policies.
+            ("aws:username", "${aws:username}".to_owned()),
+        ];
+        let variables = Variables(given.map(|(name, value)| (name.to_owned(), value)).into());
+        Self { world, variables, name: name.to_owned(), region: region.to_owned() }
+    }
+
+    /// Plays a case from its beginning to its end.
+    pub async fn play(mut self, case: &Case) -> Result<(), String> {
+        self.prepare(case).await?;
+        self.check(case, &self.client()).await
+    }
+
+    /// Makes what a case takes as given.
+    pub async fn prepare(&mut self, case: &Case) -> Result<(), String> {
+        if case.needs_function {
+            self.succeed(create_function(&root(), &self.variables)).await?;
+            let settled = self.world.settled(&self.client(), &self.name).await;
+            let revision = settled.json()["RevisionId"].as_str().unwrap_or_default().to_owned();
+            self.variables.0.insert("revision".to_owned(), revision);
         }
-        Sign::Expired => world.client().with_skew_ms(-6 * 60_000),
-        Sign::OtherService => world.client().with_service("sqs"),
-    };
-    let client = if ask.sign == Sign::OtherService { client } else { client.with_service(&ask.service) };
-    let mut headers = HeaderMap::new();
-    for (name, value) in ask.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
-        headers.insert(name, HeaderValue::from_str(&value).expect("a header's value"));
+        for request in &case.before {
+            let seen = self.succeed(case.preparation(request, &self.variables)).await?;
+            case.keep(request, &seen.body, &mut self.variables)?;
+        }
+        Ok(())
     }
-    let answer = client.send(&ask.method, &ask.target, headers, ask.body.into()).await;
-    let header = |(name, value): (&HeaderName, &HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    Seen {
-        status: answer.status,
-        headers: answer.headers.iter().map(header).collect(),
-        body: answer.body.to_vec(),
+
+    /// Sends the request of a case and compares what comes back.
+    pub async fn check(&self, case: &Case, client: &Client) -> Result<(), String> {
+        case.check(&self.variables, &self.send(case.request(&self.variables), client).await)
+    }
+
+    /// A client in this region.
+    pub fn client(&self) -> Client {
+        self.world.client().with_region(&self.region)
+    }
+
+    async fn succeed(&self, request: Ask) -> Result<Seen, String> {
+        let seen = self.send(request, &self.client()).await;
+        if !(200..300).contains(&seen.status) {
+            return Err(format!(
+                "preparing it failed: {} {}",
+                seen.status,
+                String::from_utf8_lossy(&seen.body)
+            ));
+        }
+        self.world.settled(&self.client(), &self.name).await;
+        Ok(seen)
+    }
+
+    pub async fn send(&self, ask: Ask, client: &Client) -> Seen {
+        let with = |credentials: Credentials| {
+            Client::new(self.world.address, Some(credentials)).with_region(&self.region)
+        };
+        let own = ask.key.map(|[key_id, secret, token]| Credentials {
+            access_key_id: key_id,
+            secret: Secret::new(secret),
+            session_token: (!token.is_empty()).then(|| Secret::new(token)),
+        });
+        let client = match ask.sign {
+            _ if own.is_some() => Client::new(self.world.address, own).with_region(&self.region),
+            Sign::Root => client.clone(),
+            Sign::Not => Client::new(self.world.address, None),
+            Sign::WrongSecret => with(Credentials { secret: Secret::new("wrong"), ..root_credentials() }),
+            Sign::UnknownKey => {
+                with(Credentials { access_key_id: "AKIAUNKNOWN".to_owned(), ..root_credentials() })
+            }
+            Sign::Expired => client.clone().with_skew_ms(-6 * 60_000),
+            Sign::OtherService => client.clone().with_service("sqs"),
+        };
+        let client = if ask.sign == Sign::OtherService { client } else { client.with_service(&ask.service) };
+        let mut headers = HeaderMap::new();
+        for (name, value) in ask.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+            headers.insert(name, HeaderValue::from_str(&value).expect("a header's value"));
+        }
+        let answer = client.send(&ask.method, &ask.target, headers, ask.body.into()).await;
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Seen {
+            status: answer.status,
+            headers: answer.headers.iter().map(header).collect(),
+            body: answer.body.to_vec(),
+        }
     }
 }

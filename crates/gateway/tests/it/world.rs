@@ -3,7 +3,7 @@
 //!
 //! Dropping a world removes its directory; its listener ends with the test's runtime.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,11 +19,11 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use gateway::{About, Gateway, Gauge, Parts, RegistryDoor};
 use model::arn::{FunctionId, Scope};
-use model::error::ServiceError;
+use model::error::{ServiceError, ThrottleReason};
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
 use model::lease::{Phases, StartReason};
-use model::limits;
+use model::limits::{self, Quotas};
 use model::name::{FunctionReference, Version};
 use model::port::{
     AuditSink, Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, Provisioned,
@@ -36,10 +36,14 @@ use services::registry::address::{Address, Style};
 use services::registry::token::TokenKey;
 use services::registry::{Options, Registry};
 use store::Store;
+use store::records::layers::LayerRecords;
+use store::records::typed::TypedRecords;
+use store::seal::Sealer;
 use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
+use crate::faults::{Faults, Faulty};
 use crate::outside::Outside;
 
 pub const KEY_ID: &str = "AKIAROOTKEYFORTESTS1";
@@ -83,16 +87,25 @@ pub struct World {
     pub gateway: Arc<Gateway>,
     pub address: SocketAddr,
     pub engine: Arc<Echo>,
+    events: Arc<Asynchronous>,
     pub outside: Arc<Outside>,
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
+    /// What goes wrong with the records of Lambda.
+    pub faults: Arc<Faults>,
+    pub records: Arc<Faulty>,
     pub audited: Arc<Audited>,
     _data: tempfile::TempDir,
 }
 
 impl World {
     pub async fn open(access: Access) -> Self {
+        Self::open_with(access, Quotas::default()).await
+    }
+
+    /// The same for accounts that may have less, or more.
+    pub async fn open_with(access: Access, quotas: Quotas) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let store = Store::open(data.path()).expect("a store");
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
@@ -103,10 +116,13 @@ impl World {
             Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
         let iam = Iam::open(store.typed_records(), Arc::clone(&clock), Arc::clone(&entropy));
         let iam = iam.await.expect("roles");
+        let faults = Arc::new(Faults::default());
+        let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
+        let sealer = Sealer::open(&store.secrets()).expect("a sealer");
         let functions = Functions::open(FunctionParts {
             iam: iam.clone(),
-            records: store.typed_records(),
-            layer_records: store.layers(),
+            records: TypedRecords::new(Arc::clone(&records) as _, Arc::new(sealer)),
+            layer_records: Arc::new(LayerRecords::new(Arc::clone(&records) as _)),
             packages: Arc::new(packages.expect("packages")),
             runtimes: Arc::clone(&engine) as _,
             invoke: Arc::clone(&engine) as _,
@@ -116,7 +132,7 @@ impl World {
             objects: Some(Arc::clone(&outside) as _),
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.path().to_owned())]),
             concurrency: 1_000,
-            quotas: limits::Quotas::default(),
+            quotas,
         });
         let functions = functions.await.expect("functions");
         let root = RootKey {
@@ -125,37 +141,53 @@ impl World {
             account: AccountId::DEFAULT,
         };
         let audited = Arc::new(Audited::default());
-        let secrets = store.secrets();
-        let identity = Identity::open(access, root, &secrets, iam, Arc::clone(&clock), Arc::clone(&entropy));
+        let identity =
+            Identity::open(access, root, &store.secrets(), iam, Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Arc::new(identity.expect("identities"));
-        let events = asynchronous(&store, &functions, &engine, &clock, &entropy);
-        let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
+        let events = Arc::new(asynchronous(&store, &functions, &engine, &clock, &entropy));
+        let behind = Behind {
+            functions: &functions,
+            identity: &identity,
+            engine: &engine,
+            events: &events,
+            outside: &outside,
+        };
         let gateway = Gateway::new(Parts {
-            logs: FunctionLogs::new(functions.clone(), store.logs()),
-            layers: Layers::new(functions.clone()),
-            functions: functions.clone(),
-            identity: Arc::clone(&identity),
-            links: CodeLinks::open(&secrets, entropy.as_ref()).expect("links"),
-            invoke: Arc::clone(&engine) as _,
-            events: Arc::new(events),
-            runtimes: Arc::clone(&engine) as _,
-            runtime_admin: Arc::clone(&outside) as _,
             audit: Some(Arc::clone(&audited) as _),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
-            payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
-            control_rate: 0,
-            clock,
-            entropy,
-            about: About {
-                version: "0.0.0-test",
-                weaknesses: vec!["nothing is enforced in tests".to_owned()],
-                gauges: Box::new(move || vec![gauge()]),
-            },
+            ..parts(&behind, &store, clock)
         });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        tokio::spawn(gateway.serve_listener(listener).expect("a usable listener"));
-        Self { gateway, address, engine, outside, identity, functions, store, audited, _data: data }
+        let address = serve(&gateway);
+        Self {
+            gateway,
+            address,
+            engine,
+            events,
+            outside,
+            identity,
+            functions,
+            store,
+            faults,
+            records,
+            audited,
+            _data: data,
+        }
+    }
+
+    /// A client of another front with the same things behind it, at which the account has used up its rate of control
+    /// calls, for as long as a signature is valid.
+    pub async fn throttled(&self) -> Client {
+        let Self { functions, identity, engine, events, outside, .. } = self;
+        let clock = Arc::new(StoppedClock(now()));
+        let behind = Behind { functions, identity, engine, events, outside };
+        let gateway = Gateway::new(Parts { control_rate: 1, ..parts(&behind, &self.store, clock) });
+        let client = Client::new(serve(&gateway), Some(root_credentials()));
+        for _ in 0..5 {
+            if client.get("/2016-08-19/account-settings").await.status == 429 {
+                return client;
+            }
+        }
+        panic!("the rate is not used up");
     }
 
     /// A client that signs with the root key.
@@ -196,6 +228,51 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "{name} does not settle: {answer:?}");
         }
     }
+}
+
+/// What lies behind a front.
+struct Behind<'a> {
+    functions: &'a Functions,
+    identity: &'a Arc<Identity>,
+    engine: &'a Arc<Echo>,
+    events: &'a Arc<Asynchronous>,
+    outside: &'a Arc<Outside>,
+}
+
+/// The parts of a front without a registry and an audit log.
+fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
+    let Behind { functions, identity, engine, events, outside } = *behind;
+    let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(1 << 32)));
+    let gauge = || Gauge { name: "dormouse_environments", help: "All.", label: None, value: 3.0 };
+    Parts {
+        logs: FunctionLogs::new(functions.clone(), store.logs()),
+        layers: Layers::new(functions.clone()),
+        functions: functions.clone(),
+        identity: Arc::clone(identity),
+        links: CodeLinks::open(&store.secrets(), entropy.as_ref()).expect("links"),
+        invoke: Arc::clone(engine) as _,
+        events: Arc::clone(events) as _,
+        runtimes: Arc::clone(engine) as _,
+        runtime_admin: Arc::clone(outside) as _,
+        audit: None,
+        registry: None,
+        payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
+        control_rate: 0,
+        clock,
+        entropy,
+        about: About {
+            version: "0.0.0-test",
+            weaknesses: vec!["nothing is enforced in tests".to_owned()],
+            gauges: Box::new(move || vec![gauge()]),
+        },
+    }
+}
+
+fn serve(gateway: &Arc<Gateway>) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(gateway.serve_listener(listener).expect("a usable listener"));
+    address
 }
 
 async fn registry(
@@ -242,6 +319,14 @@ impl Clock for WallClock {
     }
 }
 
+struct StoppedClock(Timestamp);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     Timestamp::from_millis(i64::try_from(since.as_millis()).expect("a near time"))
@@ -277,6 +362,8 @@ pub struct Echo {
     pub gate: tokio::sync::RwLock<()>,
     /// By function name: what it streams to callers who take streams.
     pub streams: Mutex<HashMap<String, tokio::sync::mpsc::Receiver<StreamPart>>>,
+    /// Functions that may not run at all.
+    pub stopped: Mutex<HashSet<FunctionId>>,
 }
 
 impl Invoke for Echo {
@@ -284,6 +371,10 @@ impl Invoke for Echo {
         Box::pin(async move {
             *self.seen.lock().expect("not poisoned") = Some(invocation.clone());
             let _open = self.gate.read().await;
+            if self.stopped.lock().expect("not poisoned").contains(&invocation.function.id) {
+                let reason = ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded;
+                return Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() });
+            }
             let name = invocation.function.id.name.as_str();
             let stream = self.streams.lock().expect("not poisoned").remove(name);
             let told = self.told.lock().expect("not poisoned").get(name).cloned();
@@ -307,7 +398,13 @@ impl Invoke for Echo {
 
     fn retire(&self, _: &FunctionId, _: Option<Version>) {}
 
-    fn reserve(&self, _: &FunctionId, _: Option<u32>) {}
+    fn reserve(&self, function: &FunctionId, executions: Option<u32>) {
+        let mut stopped = self.stopped.lock().expect("not poisoned");
+        match executions {
+            Some(0) => drop(stopped.insert(function.clone())),
+            _ => drop(stopped.remove(function)),
+        }
+    }
 
     fn provision(&self, _: &FunctionId, _: &[(Arc<Function>, u32)]) {}
 

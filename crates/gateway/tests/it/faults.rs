@@ -1,0 +1,117 @@
+//! Records that go wrong when a test says so: a write fails.
+//!
+//! A write that fails changes nothing, as the port promises. Counts writes, and knows what is stored.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use model::port::Pending;
+use store::records::{Key, Record, RecordError, Records, Revision, Write};
+use tokio::sync::Notify;
+
+/// What is to go wrong.
+#[derive(Default)]
+pub struct Faults {
+    plan: Mutex<Plan>,
+    struck: Notify,
+}
+
+#[derive(Default)]
+struct Plan {
+    /// How many writes go well before one fails, if one is to fail.
+    good: Option<usize>,
+    writes: usize,
+    kinds: BTreeSet<&'static str>,
+}
+
+impl Faults {
+    /// After so many more good writes, one fails.
+    pub fn arm(&self, good: usize) {
+        self.plan().good = Some(good);
+    }
+
+    /// Lets everything go well again; says whether a write has failed.
+    pub fn disarm(&self) -> bool {
+        self.plan().good.take().is_none()
+    }
+
+    /// Waits until a write has failed.
+    pub async fn struck(&self) {
+        loop {
+            let next = self.struck.notified();
+            if self.plan().good.is_none() {
+                return;
+            }
+            next.await;
+        }
+    }
+
+    /// How many writes there have been.
+    pub fn writes(&self) -> usize {
+        self.plan().writes
+    }
+
+    /// Whether this write is to fail.
+    fn strikes(&self, writes: &[Write]) -> bool {
+        let mut plan = self.plan();
+        plan.writes += 1;
+        plan.kinds.extend(writes.iter().map(|write| write.key.kind));
+        let Some(good) = plan.good else { return false };
+        plan.good = good.checked_sub(1);
+        if plan.good.is_none() {
+            self.struck.notify_waiters();
+        }
+        plan.good.is_none()
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().expect("not poisoned")
+    }
+}
+
+/// See the module's description.
+pub struct Faulty {
+    pub records: Arc<dyn Records>,
+    pub faults: Arc<Faults>,
+}
+
+impl Faulty {
+    /// All records of the kinds that were written so far.
+    pub async fn stored(&self) -> Vec<Record> {
+        let kinds = self.faults.plan().kinds.clone();
+        let mut stored = Vec::new();
+        for kind in kinds {
+            stored.extend(self.records.list(kind).await.expect("readable records"));
+        }
+        stored
+    }
+}
+
+impl Records for Faulty {
+    fn list(&self, kind: &'static str) -> Pending<'_, Result<Vec<Record>, RecordError>> {
+        self.records.list(kind)
+    }
+
+    fn page<'a>(
+        &'a self,
+        kind: &'static str,
+        after: Option<&'a Key>,
+        count_max: usize,
+    ) -> Pending<'a, Result<Vec<Record>, RecordError>> {
+        self.records.page(kind, after, count_max)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>> {
+        Box::pin(async move {
+            if self.faults.strikes(&writes) {
+                let source = Arc::new(std::io::Error::other("the disk fails"));
+                return Err(RecordError::Io { operation: "write", path: "records".into(), source });
+            }
+            self.records.commit(writes).await
+        })
+    }
+
+    fn by_hand(&self, key: &Key) -> String {
+        self.records.by_hand(key)
+    }
+}

@@ -1,0 +1,323 @@
+//! Errors that every operation can have for the same reason: a rate that is used up, a disk that fails, an engine that
+//! fails, a change that is under way. `conformance/sweeps/lambda.json` names each with its operations; here they are
+//! brought about for every case of the tables that succeeds.
+//!
+//! Beside the error it is checked that nothing was done, in the store and in what callers see, and that the same request
+//! succeeds once the reason is gone. Of operations that are said to write nothing, that they write nothing.
+
+use std::collections::BTreeSet;
+
+use control::identity::Access;
+use model::error::ServiceError;
+use serde_json::Value;
+
+use crate::cases::{Case, cases, create_function};
+use crate::client::Client;
+use crate::conformance::{Stage, region, root};
+use crate::world::World;
+
+/// What callers can see of an account with a function `NAME`.
+const STATE: &[&str] = &[
+    "/2015-03-31/functions",
+    "/2015-03-31/functions/NAME",
+    "/2015-03-31/functions/NAME/versions",
+    "/2015-03-31/functions/NAME/aliases",
+    "/2015-03-31/functions/NAME/policy",
+    "/2015-03-31/functions/NAME/policy?Qualifier=1",
+    "/2019-09-30/functions/NAME/concurrency",
+    "/2019-09-25/functions/NAME/event-invoke-config/list",
+    "/2021-10-31/functions/NAME/urls",
+    "/2020-06-30/functions/NAME/code-signing-config",
+    "/2021-07-20/functions/NAME/runtime-management-config",
+    "/2024-08-31/functions/NAME/recursion-config",
+    "/2025-11-30/functions/NAME/function-scaling-config",
+    "/2016-08-19/account-settings",
+    "/2018-10-31/layers",
+    "/2018-10-31/layers/NAME/versions",
+    "/2018-10-31/layers/NAME/versions/1",
+    "/2018-10-31/layers/NAME/versions/1/policy",
+    "/2015-03-31/event-source-mappings",
+    "/2020-04-22/code-signing-configs",
+    "/2025-11-30/capacity-providers",
+];
+/// Admission refuses these before anything else is looked at.
+const ADMISSION: &[&str] = &[
+    "ValidationException",
+    "SerializationException",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "RequestTooLargeException",
+    "NotImplementedException",
+];
+
+/// One line of the list, with the cases that it is about.
+struct Sweep {
+    expect: Value,
+    /// Cases of the operations that it is about, and of those that it is said not to be about.
+    meant: Vec<Case>,
+    spared: Vec<Case>,
+    /// Operations that it is about.
+    operations: BTreeSet<String>,
+}
+
+impl Sweep {
+    fn read(name: &str) -> Self {
+        let text = std::fs::read(root().join("sweeps/lambda.json")).expect("the list of sweeps");
+        let list: Value = serde_json::from_slice(&text).expect("a list");
+        let sweep = list.as_array().into_iter().flatten().find(|sweep| sweep["name"] == name);
+        let sweep = sweep.unwrap_or_else(|| panic!("no sweep is called {name}"));
+        let names = |member: &str| -> Option<Vec<&str>> {
+            Some(sweep.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())
+        };
+        let (only, but) = (names("only"), names("but").unwrap_or_default());
+        let error = sweep["error"].as_str().expect("an error");
+        let listing = listing(error);
+        let cases = cases(&root(), "lambda").into_iter().filter(|case| case.world.is_none());
+        let (mut meant, mut spared) = (Vec::new(), Vec::new());
+        for case in cases.filter(|case| listing.contains(&case.operation)) {
+            let operation = case.operation.as_str();
+            match &only {
+                Some(only) if !only.contains(&operation) => {}
+                _ if but.contains(&operation) => spared.push(case),
+                _ => meant.push(case),
+            }
+        }
+        let operations = meant.iter().map(|case| case.operation.clone()).collect();
+        Self { expect: sweep["expect"].clone(), meant, spared, operations }
+    }
+
+    /// Fails unless every operation was swept, and nothing was wrong.
+    fn end(&self, swept: &BTreeSet<String>, failures: &[String]) {
+        let missed: Vec<_> = self.operations.difference(swept).collect();
+        assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+        assert!(missed.is_empty(), "no case was there to sweep {missed:?}");
+    }
+}
+
+/// The operations for which the model lists an error, as the generated list of coverage has it.
+fn listing(error: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join("coverage/lambda.txt")).expect("the list of coverage");
+    let (mut operation, mut found) = ("", BTreeSet::new());
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        match line.strip_prefix("  ") {
+            None => operation = line,
+            Some(rest) if rest.split_whitespace().nth(1) == Some(error) => {
+                drop(found.insert(operation.to_owned()))
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+fn succeeds(case: &Case) -> bool {
+    case.expected().0 < 300
+}
+
+/// Whether a case comes as far as its operation.
+fn is_admitted(case: &Case) -> bool {
+    case.expected().1.is_none_or(|error| !ADMISSION.contains(&error))
+}
+
+/// What callers see, status and body of each page.
+async fn seen(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
+    let client = stage.client();
+    let mut pages = Vec::new();
+    for page in STATE {
+        let target = page.replace("NAME", &stage.name);
+        let answer = client.get(&target).await;
+        let mut body = answer.json();
+        // The address of the code is signed for the moment.
+        if let Some(code) = body.get_mut("Code").and_then(Value::as_object_mut) {
+            code.remove("Location");
+        }
+        pages.push((target, answer.status, body));
+    }
+    pages
+}
+
+async fn same(stage: &Stage<'_>, before: &[(String, u16, Value)]) -> Result<(), String> {
+    let after = seen(stage).await;
+    let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+    if changed.is_empty() { Ok(()) } else { Err(format!("it was half done: {changed:?}")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_that_is_used_up_stops_every_control_call() {
+    let sweep = Sweep::read("throttled");
+    let world = World::open(Access::Verified).await;
+    let throttled = world.throttled().await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    // One case of each operation that succeeds; where none does, one that comes as far as the operation.
+    let chosen = |case: &&Case| succeeds(case) || is_admitted(case);
+    let mut order: Vec<&Case> = sweep.meant.iter().filter(chosen).collect();
+    order.sort_by_key(|case| (case.operation.clone(), !succeeds(case)));
+    for (index, case) in order.into_iter().enumerate() {
+        if swept.contains(&case.operation) {
+            continue;
+        }
+        let mut stage = Stage::new(&world, "swept", &region(index));
+        if let Err(why) = throttle(&mut stage, case, &sweep.expect, &throttled).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+        swept.insert(case.operation.clone());
+    }
+    sweep.end(&swept, &failures);
+}
+
+async fn throttle(
+    stage: &mut Stage<'_>,
+    case: &Case,
+    expect: &Value,
+    throttled: &Client,
+) -> Result<(), String> {
+    stage.prepare(case).await?;
+    let throttled = throttled.clone().with_region(&stage.region);
+    stage.check(&case.expecting(expect), &throttled).await?;
+    stage.check(case, &stage.client()).await.map_err(|why| format!("with a rate that is not used up: {why}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_leaves_everything_as_it_was() {
+    let sweep = Sweep::read("the disk fails");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    for (index, case) in sweep.meant.iter().filter(|case| succeeds(case)).enumerate() {
+        match fail(&world, case, index, &sweep.expect).await {
+            Ok(true) => drop(swept.insert(case.operation.clone())),
+            // This case is one in which there is nothing to write.
+            Ok(false) => {}
+            Err(why) => failures.push(format!("{}\n    {why}", case.title)),
+        }
+    }
+    for (index, case) in sweep.spared.iter().filter(|case| is_admitted(case)).enumerate() {
+        let mut stage = Stage::new(&world, "spared", &region(2_000 + index));
+        if let Err(why) = spare(&mut stage, case).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+    }
+    sweep.end(&swept, &failures);
+}
+
+/// Lets each write of a request fail in turn; says whether there was any.
+async fn fail(world: &World, case: &Case, index: usize, expect: &Value) -> Result<bool, String> {
+    let mut stage = Stage::new(world, "swept", &region(index));
+    stage.prepare(case).await?;
+    let (before, stored) = (seen(&stage).await, world.records.stored().await);
+    world.faults.arm(0);
+    let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
+    if !world.faults.disarm() {
+        return Ok(false);
+    }
+    case.expecting(expect).check(&stage.variables, &answer)?;
+    same(&stage, &before).await?;
+    if stored != world.records.stored().await {
+        return Err("something was stored".to_owned());
+    }
+    let writes = world.faults.writes();
+    stage.check(case, &stage.client()).await.map_err(|why| format!("when the disk works again: {why}"))?;
+    // What goes on after the answer must not meet the next fault.
+    world.settled(&stage.client(), &stage.name).await;
+    for good in 1..(world.faults.writes() - writes) {
+        fail_later(world, case, index, good).await.map_err(|why| format!("after {good} writes: {why}"))?;
+    }
+    Ok(true)
+}
+
+/// The same for a write that others precede. What comes after the answer is not the caller's matter.
+async fn fail_later(world: &World, case: &Case, index: usize, good: usize) -> Result<(), String> {
+    let mut stage = Stage::new(world, &format!("swept-{good}"), &region(4_000 + index));
+    stage.prepare(case).await?;
+    let before = seen(&stage).await;
+    world.faults.arm(good);
+    let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
+    world.faults.disarm();
+    if answer.status >= 500 { same(&stage, &before).await } else { Ok(()) }
+}
+
+/// An operation that writes nothing does not notice a disk that fails.
+async fn spare(stage: &mut Stage<'_>, case: &Case) -> Result<(), String> {
+    stage.prepare(case).await?;
+    stage.world.faults.arm(0);
+    let checked = stage.check(case, &stage.client()).await;
+    if stage.world.faults.disarm() {
+        return Err("it writes".to_owned());
+    }
+    checked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_fails_is_told_to_the_caller() {
+    let sweep = Sweep::read("the engine fails");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    for case in &sweep.meant {
+        // A dry run does not come as far as the engine.
+        if !succeeds(case) || case.expected().0 == 204 || swept.contains(&case.operation) {
+            continue;
+        }
+        let mut stage = Stage::new(&world, &format!("swept-{}", swept.len()), "us-east-1");
+        stage.prepare(case).await.expect("prepared");
+        let lost = "The execution environment was lost; the request can be tried again.";
+        let told = Err(ServiceError::Internal(lost.to_owned()));
+        world.engine.told.lock().expect("not poisoned").insert(stage.name.clone(), told);
+        if let Err(why) = stage.check(&case.expecting(&sweep.expect), &stage.client()).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+        swept.insert(case.operation.clone());
+    }
+    sweep.end(&swept, &failures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_under_way_holds_off_the_next() {
+    let sweep = Sweep::read("a change is under way");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    let given = |case: &&Case| succeeds(case) && case.needs_function && case.before.is_empty();
+    for (index, case) in sweep.meant.iter().filter(given).enumerate() {
+        let mut stage = Stage::new(&world, "swept", &region(index));
+        if let Err(why) = hold_off(&mut stage, case, &sweep.expect).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+        swept.insert(case.operation.clone());
+    }
+    sweep.end(&swept, &failures);
+}
+
+async fn hold_off(stage: &mut Stage<'_>, case: &Case, expect: &Value) -> Result<(), String> {
+    stage.prepare(case).await?;
+    // The change becomes durable, and that it has settled does not: so it is under way for ever.
+    stage.world.faults.arm(1);
+    let target = format!("/2015-03-31/functions/{}/configuration", stage.name);
+    let changed = serde_json::json!({ "Description": "under way" }).to_string();
+    let answer = stage.client().send("PUT", &target, http::HeaderMap::new(), changed.into()).await;
+    if answer.status != 200 {
+        return Err(format!("the change was refused: {answer:?}"));
+    }
+    stage.world.faults.struck().await;
+    stage.check(&case.expecting(expect), &stage.client()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_is_not_ready_is_not_invoked() {
+    let sweep = Sweep::read("a function is not ready");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    let given = |case: &&Case| succeeds(case) && case.needs_function && case.before.is_empty();
+    for (index, case) in sweep.meant.iter().filter(given).enumerate() {
+        let stage = Stage::new(&world, "swept", &region(index));
+        // As above, for the function's creation.
+        world.faults.arm(1);
+        let created = stage.send(create_function(&root(), &stage.variables), &stage.client()).await;
+        assert_eq!(created.status, 201);
+        world.faults.struck().await;
+        if let Err(why) = stage.check(&case.expecting(&sweep.expect), &stage.client()).await {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+        swept.insert(case.operation.clone());
+    }
+    sweep.end(&swept, &failures);
+}
