@@ -108,10 +108,7 @@ impl Functions {
         count_max: usize,
     ) -> Result<Page, ServiceError> {
         let arn = provider.to_string();
-        let uses = |function: &Function| {
-            function.settings.capacity.as_ref().is_some_and(|provider| provider.arn == arn)
-        };
-        self.page(&provider.scope, marker, count_max, uses)
+        self.page(&provider.scope, marker, count_max, |function| is_on(function, &arn))
     }
 
     /// Room for more versions on the capacity provider of these settings, if they name one; nobody else takes it while
@@ -127,11 +124,9 @@ impl Functions {
     ) -> Result<Option<MutexGuard<'_, ()>>, ServiceError> {
         let Some(provider) = settings.capacity.as_ref().filter(|_| more > 0) else { return Ok(None) };
         let turn = self.0.capacity.turn.lock().await;
-        let uses = |function: &Function| {
-            function.settings.capacity.as_ref().is_some_and(|used| used.arn == provider.arn)
-        };
         let most = self.0.parts.quotas.provider_versions;
-        let (versions, _) = self.0.registry.page(scope, None, most, uses);
+        let (versions, _) =
+            self.0.registry.page(scope, None, most, |function| is_on(function, &provider.arn));
         if versions.len() + more > most {
             return Err(ServiceError::ProviderVersionsLimitExceeded(format!(
                 "The maximum number of function versions ({most}) on the capacity provider {} is exceeded.",
@@ -145,6 +140,10 @@ impl Functions {
     pub(crate) fn capacity(&self) -> &Providers {
         &self.0.capacity
     }
+}
+
+fn is_on(function: &Function, provider_arn: &str) -> bool {
+    function.settings.capacity.as_ref().is_some_and(|provider| provider.arn == provider_arn)
 }
 
 /// The version that is meant, if it is on a capacity provider.

@@ -136,9 +136,13 @@ impl Layers {
         let id = LayerVersionId { number: number_of(number)?, layer: own(caller, layer)? };
         let layers = self.clone();
         to_the_end(async move {
-            layers.drop_policy(&id).await?;
-            let removed = layers.shelves().remove(&layers.functions.parts().layer_records, &id).await;
-            removed.map(drop).map_err(|error| not_written(id, &error))
+            let policy = layers.policies().leaving(&id).await;
+            let records = &layers.functions.parts().layer_records;
+            let was_there = layers.shelves().remove(records, &id, policy.removal()).await;
+            if was_there.map_err(|error| not_written(&id, &error))? {
+                policy.forget();
+            }
+            Ok(())
         })
         .await
     }

@@ -1,7 +1,6 @@
 //! The policies of layer versions: which other accounts may use one.
 //!
-//! Writers take turns, and a version that is deleted takes its policy along: first the policy, so that what is left of
-//! a deletion that broke off grants nothing.
+//! Writers take turns, and a version that is deleted takes its policy along, in one commit.
 //!
 //! Source: Lambda API reference, `AddLayerVersionPermission` and its kin.
 
@@ -12,8 +11,8 @@ use model::error::ServiceError;
 use model::id::RevisionId;
 use model::layer::{LayerReference, LayerVersionId};
 use model::resource_policy::LayerPolicy;
-use store::records::RecordError;
 use store::records::typed::TypedRecords;
+use store::records::{RecordError, Write};
 
 use super::{Layers, missing, named, number_of};
 use crate::durable::{not_written, to_the_end};
@@ -26,6 +25,26 @@ pub(crate) struct LayerPolicies {
     table: Table<LayerPolicy>,
     documents: Documents,
     writing: tokio::sync::Mutex<()>,
+}
+
+/// See [`LayerPolicies::leaving`].
+pub(super) struct Leaving<'a> {
+    policies: &'a LayerPolicies,
+    id: &'a LayerVersionId,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Leaving<'_> {
+    /// The write that removes it, if there is one.
+    pub(super) fn removal(&self) -> Option<Write> {
+        let (table, scope, name) = (&self.policies.table, &self.id.layer.scope, name(self.id));
+        table.get(scope, &name).map(|entry| table.removal(scope, &name, entry.stored))
+    }
+
+    /// Forgets it, once it is removed.
+    pub(super) fn forget(self) {
+        self.policies.table.forget_one(&self.id.layer.scope, &name(self.id));
+    }
 }
 
 impl LayerPolicies {
@@ -45,6 +64,12 @@ impl LayerPolicies {
     /// What the policy of a version says, read.
     pub(crate) fn document(&self, id: &LayerVersionId) -> Option<Arc<Document>> {
         self.get(id).map(|policy| self.documents.read(policy.revision, &policy.text))
+    }
+
+    /// The policy of a version that is about to be deleted. Nobody changes it before this is dropped.
+    pub(super) async fn leaving<'a>(&'a self, id: &'a LayerVersionId) -> Leaving<'a> {
+        let _turn = self.writing.lock().await;
+        Leaving { policies: self, id, _turn }
     }
 
     /// Changes a policy; gives its revision afterwards, if it is still there.
@@ -133,11 +158,6 @@ impl Layers {
         self.functions.layer_policies()
     }
 
-    /// Forgets the policy of a version that is about to be deleted.
-    pub(super) async fn drop_policy(&self, id: &LayerVersionId) -> Result<(), ServiceError> {
-        self.policies().change(id, None, self.functions.new_revision(), |_| Ok(None)).await.map(drop)
-    }
-
     async fn change_policy(
         &self,
         id: LayerVersionId,
@@ -147,6 +167,9 @@ impl Layers {
         let layers = self.clone();
         to_the_end(async move {
             let revision = layers.functions.new_revision();
+            // It may have gone while others had their turn.
+            let is_there = || layers.shelves().get(&id).is_some();
+            let change = |text: Option<&str>| if is_there() { change(text) } else { Err(missing()) };
             layers.policies().change(&id, asked.as_deref(), revision, change).await
         })
         .await

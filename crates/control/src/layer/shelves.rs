@@ -11,7 +11,7 @@ use model::arn::Scope;
 use model::id::Digest;
 use model::layer::{LayerId, LayerName, LayerVersion, LayerVersionId};
 use store::records::layers::LayerRecords;
-use store::records::{RecordError, Revision};
+use store::records::{RecordError, Revision, Write};
 
 /// The versions of one layer, and what was given out.
 #[derive(Default)]
@@ -88,14 +88,15 @@ impl Shelves {
         Ok(version)
     }
 
-    /// Removes a version; whether there was one.
+    /// Removes a version, and with it what belongs to it; whether there was one.
     ///
     /// # Errors
-    /// [`RecordError`]; the version is then still there.
+    /// [`RecordError`]; all is then still there.
     pub(super) async fn remove(
         &self,
         records: &LayerRecords,
         id: &LayerVersionId,
+        belongings: Option<Write>,
     ) -> Result<bool, RecordError> {
         let _turn = self.writing.lock().await;
         let stored = {
@@ -104,7 +105,7 @@ impl Shelves {
             shelf.and_then(|shelf| shelf.versions.get(&id.number)).map(|(_, revision)| *revision)
         };
         let Some(stored) = stored else { return Ok(false) };
-        records.remove(id, stored).await?;
+        records.remove(id, stored, belongings).await?;
         let mut scopes = self.write();
         // The shelf stays, with the last number on it.
         shelf_of(&mut scopes, &id.layer).versions.remove(&id.number);

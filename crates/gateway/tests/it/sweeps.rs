@@ -104,7 +104,7 @@ fn listing(error: &str) -> BTreeSet<String> {
         match line.strip_prefix("  ") {
             None => operation = line,
             Some(rest) if rest.split_whitespace().nth(1) == Some(error) => {
-                drop(found.insert(operation.to_owned()))
+                found.insert(operation.to_owned());
             }
             Some(_) => {}
         }
@@ -129,9 +129,9 @@ async fn seen(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
         let target = page.replace("NAME", &stage.name);
         let answer = client.get(&target).await;
         let mut body = answer.json();
-        // The address of the code is signed for the moment.
-        if let Some(code) = body.get_mut("Code").and_then(Value::as_object_mut) {
-            code.remove("Location");
+        // Where code can be had is signed for the moment.
+        for place in ["/Code/Location", "/Content/Location"] {
+            body.pointer_mut(place).map(Value::take);
         }
         pages.push((target, answer.status, body));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::arn::Scope;
 use model::layer::{LayerId, LayerVersion, LayerVersionId};
 
-use super::{Key, Record, RecordError, Records, Revision};
+use super::{Change, Key, Record, RecordError, Records, Revision, Write};
 use crate::schema::{self, SchemaError};
 
 const KIND: &str = "layer-version";
@@ -99,12 +99,18 @@ impl LayerRecords {
         self.records.insert(key(&layer.id), schema::encode_layer(layer)).await
     }
 
-    /// Removes a version that is still at `expected`.
+    /// Removes a version that is still at `expected`, and with it what belongs to it: all or nothing.
     ///
     /// # Errors
     /// [`RecordError::Conflict`] or [`RecordError::Missing`] if it is not.
-    pub async fn remove(&self, id: &LayerVersionId, expected: Revision) -> Result<(), RecordError> {
-        self.records.remove(key(id), expected).await
+    pub async fn remove(
+        &self,
+        id: &LayerVersionId,
+        expected: Revision,
+        belongings: Option<Write>,
+    ) -> Result<(), RecordError> {
+        let version = Write { key: key(id), change: Change::Remove(expected) };
+        self.records.commit([version].into_iter().chain(belongings).collect()).await.map(drop)
     }
 
     /// What was decoded, if it lies where it belongs.

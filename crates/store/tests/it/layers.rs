@@ -49,7 +49,7 @@ async fn the_last_number_outlives_every_version() {
     let first = layers.count(&layer("tools"), 1, None).await.unwrap();
     let revision = layers.insert(&version("tools", 1)).await.unwrap();
     layers.count(&layer("tools"), 2, Some(first)).await.unwrap();
-    layers.remove(&version("tools", 1).id, revision).await.unwrap();
+    layers.remove(&version("tools", 1).id, revision, None).await.unwrap();
     layers.insert(&version("other", 1)).await.unwrap();
     store.close().await;
     let (versions, counters) = stored(dir.path()).await;
