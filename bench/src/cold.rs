@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use crate::claim::Claims;
 use crate::client::{header, prepare};
 use crate::floor::bare_start;
 use crate::server::{Function, Server, invoke_path};
@@ -17,19 +18,27 @@ const STARTS: usize = 60;
 const PAUSE: Duration = Duration::from_millis(60);
 
 /// Prints medians and differences for each language.
-pub fn measure(binary: &Path) -> anyhow::Result<()> {
+pub fn measure(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
     println!("cold: hello from nothing, sandbox included");
     let server = Server::start(binary)?;
     let python = ("app.py", "def handler(event, context):\n    return 'hello'\n");
     let node = ("index.js", "exports.handler = async () => 'hello';\n");
-    one(&server, ("python", "python3.11"), python, "app.handler", &["/usr/bin/python3", "-I", "-c", "pass"])?;
+    one(
+        claims,
+        &server,
+        ("python", "python3.11"),
+        python,
+        "app.handler",
+        &["/usr/bin/python3", "-I", "-c", "pass"],
+    )?;
     let node_runtime = format!("nodejs{}.x", node_major()?);
-    one(&server, ("node", &node_runtime), node, "index.handler", &["/usr/bin/node", "-e", "0"])?;
+    one(claims, &server, ("node", &node_runtime), node, "index.handler", &["/usr/bin/node", "-e", "0"])?;
     println!();
     Ok(())
 }
 
 fn one(
+    claims: &mut Claims,
     server: &Server,
     (name, runtime): (&str, &str),
     file: (&str, &str),
@@ -64,7 +73,7 @@ fn one(
         }
     }
     println!("{}\n{}", cold.line(&format!("dormouse, {runtime}")), floor.line("bare interpreter"));
-    println!("  difference of medians: {:.2} ms (claim: at most 8)", cold.p50_ms() - floor.p50_ms());
+    claims.at_most(&format!("{name}, difference of medians in ms"), cold.p50_ms() - floor.p50_ms(), 8.0);
     Ok(())
 }
 

@@ -2,11 +2,15 @@
 //!
 //! The data directory is filled through the store, as the server would have filled it. Measured are the time from
 //! start to ready, memory, a page of a list, one function, and durable writes from 16 clients.
+//!
+//! Claims: ready in half a second, within 80 MB; both reads at most twice what they take on an empty server; 300
+//! durable writes per second of each kind.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, ensure};
 use base64::Engine;
@@ -24,56 +28,77 @@ use model::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 use store::Store;
 
+use crate::claim::Claims;
 use crate::client::{Client, prepare};
+use crate::floor::Table;
 use crate::server::{Server, zip_of};
 use crate::stats::Timings;
 
 const FUNCTIONS: u64 = 10_000;
 const VERSIONS_EACH: u64 = 2;
-const ROUNDS: usize = 5;
+/// Functions on a page of a list, as long as nothing else is asked for.
+const PAGE: u64 = 50;
+const ROUNDS: usize = 9;
 const READS: usize = 400;
 const CLIENTS: usize = 16;
 const WRITES_EACH: usize = 100;
+const WRITES_MIN: f64 = 300.0;
+const MEMORY_MB_MAX: f64 = 80.0;
+/// For a function to become active.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Prints how a full server compares with an empty one.
-pub fn measure(binary: &Path) -> anyhow::Result<()> {
+pub fn measure(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
     println!("control: {FUNCTIONS} functions with {VERSIONS_EACH} versions each, against none");
     let (full, empty) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let began = Instant::now();
-    fill(full.path())?;
+    fill(full.path(), FUNCTIONS)?;
     println!("  filled through the store in {:.1} s", began.elapsed().as_secs_f64());
-    for (name, data) in [("empty", &empty), ("full", &full)] {
-        let mut ready = Timings::default();
-        let mut memory = 0;
-        for _ in 0..ROUNDS {
-            let began = Instant::now();
-            let server = Server::start_in(binary, data.path())?;
-            ready.add(began.elapsed());
-            memory = memory.max(server.memory_bytes()?);
-        }
-        println!("{}   RSS {} MB", ready.line(&format!("{name}: start to ready")), memory / 1_000_000);
-    }
+    start(binary, empty.path(), full.path(), claims)?;
+    // The empty server answers the same questions about functions that are the same.
+    fill(empty.path(), PAGE)?;
     let (full, empty) = (Server::start_in(binary, full.path())?, Server::start_in(binary, empty.path())?);
-    // The empty server answers the same questions about functions of its own.
-    for number in 0..50 {
-        create(&mut empty.client()?, &format!("function-{number:05}"))?;
-    }
-    read("a page of ListFunctions", "/2015-03-31/functions", &empty, &full)?;
-    read("GetFunction", "/2015-03-31/functions/function-00042", &empty, &full)?;
-    write("PutFunctionConcurrency", &full, |client, number| {
-        let path = format!("/2017-10-31/functions/function-{number:05}/concurrency");
-        client.call("PUT", &path, br#"{"ReservedConcurrentExecutions": 0}"#).map(drop)
-    })?;
-    write("CreateAlias", &full, |client, number| {
-        let path = format!("/2015-03-31/functions/function-{number:05}/aliases");
-        client.call("POST", &path, br#"{"Name":"live","FunctionVersion":"1"}"#).map(drop)
-    })?;
-    write("CreateFunction", &full, |client, number| create(client, &format!("new-{number}")))?;
-    println!("  RSS of the full server after all that: {} MB\n", full.memory_bytes()? / 1_000_000);
+    read("ListFunctions, one page", "/2015-03-31/functions", &empty, &full, claims)?;
+    read("GetFunction", "/2015-03-31/functions/function-00042", &empty, &full, claims)?;
+    drop(empty);
+    write_all(&full, claims)?;
+    claims.at_most("RSS in MB after all that", full.memory_mb()?, MEMORY_MB_MAX);
+    println!();
     Ok(())
 }
 
-fn read(name: &str, path: &str, empty: &Server, full: &Server) -> anyhow::Result<()> {
+/// Starts both servers in turns.
+fn start(binary: &Path, empty: &Path, full: &Path, claims: &mut Claims) -> anyhow::Result<()> {
+    let mut starts = [("empty", empty), ("full", full)].map(|(name, data)| (name, data, Starts::default()));
+    for _ in 0..ROUNDS {
+        for (_, data, starts) in &mut starts {
+            let began = Instant::now();
+            let server = Server::start_in(binary, data)?;
+            starts.ready.add(began.elapsed());
+            starts.processor.add(server.processor_time()?);
+            starts.memory_mb = server.memory_mb()?.max(starts.memory_mb);
+        }
+    }
+    for (name, _, starts) in &starts {
+        println!("{}", starts.ready.line(&format!("{name}: start to ready")));
+        println!("{}", starts.processor.line(&format!("{name}: processor time to ready")));
+        println!("  {name}: RSS {:.1} MB", starts.memory_mb);
+    }
+    let [_, (_, _, full)] = starts;
+    claims.at_most("start to ready in ms", full.ready.p50_ms(), 500.0);
+    claims.at_most("RSS in MB", full.memory_mb, MEMORY_MB_MAX);
+    Ok(())
+}
+
+/// What starting one server took.
+#[derive(Default)]
+struct Starts {
+    ready: Timings,
+    processor: Timings,
+    memory_mb: f64,
+}
+
+fn read(name: &str, path: &str, empty: &Server, full: &Server, claims: &mut Claims) -> anyhow::Result<()> {
     let request = prepare("GET", path, b"")?;
     let (mut of_empty, mut of_full) = (Timings::default(), Timings::default());
     let (mut to_empty, mut to_full) = (empty.client()?, full.client()?);
@@ -86,29 +111,55 @@ fn read(name: &str, path: &str, empty: &Server, full: &Server) -> anyhow::Result
         }
     }
     println!("{}", of_empty.line(&format!("{name}, empty")));
-    println!("{}   {:.2} x", of_full.line(&format!("{name}, full")), of_full.p50_ms() / of_empty.p50_ms());
+    println!("{}", of_full.line(&format!("{name}, full")));
+    claims.at_most(&format!("{name}, ratio of medians"), of_full.p50_ms() / of_empty.p50_ms(), 2.0);
     Ok(())
 }
 
-fn write(
-    name: &str,
-    server: &Server,
-    write: impl Fn(&mut Client, usize) -> anyhow::Result<()> + Sync,
-) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let work = |of: usize| {
-        let mut client = server.client()?;
-        (0..WRITES_EACH).try_for_each(|number| write(&mut client, of * WRITES_EACH + number))
+/// Writes of several kinds, beside their floor.
+fn write_all(server: &Server, claims: &mut Claims) -> anyhow::Result<()> {
+    let table = Table::create()?;
+    let floor = per_second(|writes| writes.into_iter().try_for_each(|number| table.commit(number)))?;
+    println!("  floor: commits of one row to SQLite, synced one by one, {CLIENTS} threads: {floor:.0}/s");
+    let mut write = |name: &str, write: &(dyn Fn(&mut Client, usize) -> anyhow::Result<()> + Sync)| {
+        let rate = per_second(|writes| {
+            let mut client = server.client()?;
+            writes.into_iter().try_for_each(|number| write(&mut client, number))
+        })?;
+        claims.at_least(&format!("{name}, durable per second, {CLIENTS} clients"), rate, WRITES_MIN);
+        anyhow::Ok(())
     };
-    let work = &work;
+    let functions = "/2015-03-31/functions";
+    write("PutFunctionConcurrency", &|client, number| {
+        let path = format!("/2017-10-31/functions/function-{number:05}/concurrency");
+        client.call("PUT", &path, br#"{"ReservedConcurrentExecutions": 0}"#).map(drop)
+    })?;
+    write("CreateAlias", &|client, number| {
+        let path = format!("{functions}/function-{number:05}/aliases");
+        client.call("POST", &path, br#"{"Name":"live","FunctionVersion":"1"}"#).map(drop)
+    })?;
+    write("CreateFunction", &|client, number| create(client, &format!("new-{number}")))?;
+    for number in 0..CLIENTS * WRITES_EACH {
+        server.await_active(&format!("new-{number}"), PATIENCE)?;
+    }
+    write("PublishVersion", &|client, number| {
+        client.call("POST", &format!("{functions}/new-{number}/versions"), b"{}").map(drop)
+    })?;
+    write("UpdateFunctionConfiguration", &|client, number| {
+        client.call("PUT", &format!("{functions}/new-{number}/configuration"), br#"{"Timeout":7}"#).map(drop)
+    })
+}
+
+/// How many writes are done in a second by all clients together, each of which is given its numbers.
+fn per_second(client: impl Fn(Range<usize>) -> anyhow::Result<()> + Sync) -> anyhow::Result<f64> {
+    let (client, began) = (&client, Instant::now());
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CLIENTS).map(|of| scope.spawn(move || work(of))).collect();
+        let numbers = (0..CLIENTS).map(|of| of * WRITES_EACH..(of + 1) * WRITES_EACH);
+        let threads: Vec<_> = numbers.map(|numbers| scope.spawn(move || client(numbers))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?)
     })?;
     let count = u32::try_from(CLIENTS * WRITES_EACH)?;
-    let each = began.elapsed() / count;
-    println!("  {name:<34} {:>6.0}/s durable, {CLIENTS} clients", 1.0 / each.as_secs_f64());
-    Ok(())
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
 }
 
 fn create(client: &mut Client, name: &str) -> anyhow::Result<()> {
@@ -122,12 +173,12 @@ fn create(client: &mut Client, name: &str) -> anyhow::Result<()> {
 }
 
 /// Fills a data directory as a server would have.
-fn fill(dir: &Path) -> anyhow::Result<()> {
+fn fill(dir: &Path, functions: u64) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open(dir)?;
         let records = store.typed_records();
-        for number in 0..FUNCTIONS {
+        for number in 0..functions {
             let latest = function(number)?;
             let mut writes = vec![records.keep(&latest, None)];
             for version in 1..=VERSIONS_EACH {

@@ -2,13 +2,14 @@
 //!
 //! For a warm call that is a prototype: HTTP in on the same libraries, the event handed over the Runtime API to the
 //! same bootstrap in a bare interpreter, and the answer handed back. No sandbox, no signature, no API, no checks, no
-//! pools, no time limits, no log, no metering. For a cold start it is the interpreter itself, started and ended.
+//! pools, no time limits, no log, no metering. For a cold start it is the interpreter itself, started and ended. For a
+//! durable write it is a row in SQLite.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -19,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rusqlite::Connection;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -135,4 +137,31 @@ pub fn bare_start(command: &[&str]) -> anyhow::Result<Duration> {
         Command::new(program).args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).status();
     status.with_context(|| format!("start {program}"))?;
     Ok(began.elapsed())
+}
+
+/// A table in a file of its own, whose writers take turns.
+pub struct Table {
+    connection: std::sync::Mutex<Connection>,
+    _dir: tempfile::TempDir,
+}
+
+impl Table {
+    /// Makes an empty one, as durable as the records of the server are.
+    pub fn create() -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let connection = Connection::open(dir.path().join("floor.sqlite3"))?;
+        connection.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             CREATE TABLE record (name INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT;",
+        )?;
+        Ok(Self { connection: std::sync::Mutex::new(connection), _dir: dir })
+    }
+
+    /// Writes one row of 1,000 bytes and syncs.
+    pub fn commit(&self, name: usize) -> anyhow::Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut insert = connection.prepare_cached("INSERT INTO record VALUES (?, zeroblob(1000))")?;
+        insert.execute([i64::try_from(name)?])?;
+        Ok(())
+    }
 }

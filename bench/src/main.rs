@@ -1,8 +1,10 @@
 //! The measurements behind `SPECIFICATION.md`. Each claim is measured beside its floor, in turns in the same run,
 //! against the real server binary; medians are printed, because single timings on a shared machine mean little.
+//! A claim that is missed makes the program fail.
 //!
 //! `./x bench` builds the release binary and runs all of them; `./x bench NAME` runs one.
 
+mod claim;
 mod client;
 mod cold;
 mod control;
@@ -17,6 +19,8 @@ mod warm;
 use std::path::PathBuf;
 
 use clap::Parser;
+
+use claim::Claims;
 
 /// Measure a dormouse binary.
 #[derive(Debug, Parser)]
@@ -33,24 +37,25 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    let mut claims = Claims::default();
     let wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     if wanted("warm") {
-        warm::measure(&options.binary)?;
+        warm::measure(&options.binary, &mut claims)?;
     }
     if wanted("cold") {
-        cold::measure(&options.binary)?;
+        cold::measure(&options.binary, &mut claims)?;
     }
     if wanted("image") {
-        image::measure(&options.binary)?;
+        image::measure(&options.binary, &mut claims)?;
     }
     if wanted("parallel") {
         parallel::measure(&options.binary)?;
     }
     if wanted("control") {
-        control::measure(&options.binary)?;
+        control::measure(&options.binary, &mut claims)?;
     }
     if wanted("soak") {
-        soak::measure(&options.binary, options.soak_seconds)?;
+        soak::measure(&options.binary, options.soak_seconds, &mut claims)?;
     }
-    Ok(())
+    claims.conclude()
 }

@@ -90,6 +90,21 @@ impl Server {
         Client::connect(self.address)
     }
 
+    /// Processor time that the server process has used so far, in the kernel's steps of 10 ms; the keeper's is not in it.
+    pub fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The program's name, in brackets, may hold anything. The 14th and 15th field are user and system time.
+        let (_, fields) = stat.rsplit_once(')').context("a program's name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks: u64 = ticks.sum::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// Its memory in millions of bytes.
+    pub fn memory_mb(&self) -> anyhow::Result<f64> {
+        Ok(f64::from(u32::try_from(self.memory_bytes()? / 1_000)?) / 1_000.0)
+    }
+
     /// Its memory in bytes: the resident set of the server process.
     pub fn memory_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
