@@ -1,7 +1,7 @@
 //! Concurrency as it is counted: what functions have reserved, and the account as a whole.
 //!
-//! What is reserved is durable first, and then told to whoever runs functions. Reservations of one account and region
-//! are made one after the other, so that together they never take more than there is.
+//! What is reserved is durable first, and then told to whoever runs functions. What is being reserved counts for others
+//! already (`taking`), so that all reservations together never take more than there is.
 //!
 //! Source: Lambda API reference, `PutFunctionConcurrency` and its kin, `GetAccountSettings`; Developer Guide,
 //! "Configuring reserved concurrency for a function".
@@ -46,12 +46,14 @@ impl Functions {
     ) -> Result<u32, ServiceError> {
         let id = own_whole(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
-            let _turn = functions.0.reserving.lock().await;
             let table = &functions.0.attachments.reserved;
             let before = table.get(&id, "");
             check_provisioned(functions.provisioned_sum(&id, None), executions)?;
-            let others = functions.taken_in(&id.scope, Some(&id));
-            check_reservation(functions.0.parts.concurrency, others, executions)?;
+            let check = |about_to_be: u32| {
+                let others = functions.taken_in(&id.scope, Some(&id)).saturating_add(about_to_be);
+                check_reservation(functions.0.parts.concurrency, others, executions)
+            };
+            let _taking = functions.0.takings.begin(&id.scope, executions, check).await?;
             let reserved = ReservedConcurrency { function: id.clone(), executions };
             let kept = table.put(reserved, before.map(|entry| entry.stored)).await;
             kept.map_err(|error| not_written(id.arn(), &error))?;

@@ -31,6 +31,7 @@ mod signing;
 mod source;
 mod surroundings;
 mod tags;
+mod taking;
 mod tenant;
 mod update;
 mod url;
@@ -83,6 +84,7 @@ pub use settings::{Change, LoggingChange, PackageKind};
 use signing::{AboutToSign, Signing};
 pub use source::{Source, ZipSource};
 pub use tags::check_tags;
+use taking::Takings;
 pub use tenant::tenant_of;
 pub use update::{UpdateCode, UpdateSettings};
 pub use url::{UrlChange, UrlPage};
@@ -136,8 +138,8 @@ struct Inner {
     mappings: Mappings,
     capacity: Providers,
     images: FunctionImages,
-    /// Held while concurrency is reserved or provisioned.
-    reserving: tokio::sync::Mutex<()>,
+    /// Concurrency that is being reserved or provisioned.
+    takings: Takings,
     /// Held while it is told what is provisioned.
     provisioning: Mutex<()>,
     /// Changes that are being prepared at this moment.
@@ -202,7 +204,7 @@ impl Functions {
             mappings,
             capacity,
             images,
-            reserving: tokio::sync::Mutex::default(),
+            takings: Takings::default(),
             provisioning: Mutex::default(),
             preparing: Mutex::default(),
         }));

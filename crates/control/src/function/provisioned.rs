@@ -7,7 +7,7 @@
 //! Source: Lambda API reference, `PutProvisionedConcurrencyConfig` and its kin; Developer Guide, "Configuring provisioned
 //! concurrency for a function".
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use model::alias::Alias;
@@ -85,9 +85,11 @@ impl Functions {
         let (id, qualifier) = addressed(caller, reference, qualifier, UNPUBLISHED)?;
         self.check_there(&id, &qualifier)?;
         self.in_turn(&id.clone(), async move |functions, live| {
-            let _turn = functions.0.reserving.lock().await;
             functions.check_provisionable(&live, &qualifier)?;
-            functions.check_share(&id, &qualifier, executions)?;
+            // What is reserved is the function's already.
+            let taken = if functions.reserved(&id).is_some() { 0 } else { executions };
+            let check = |about_to_be| functions.check_share(&id, &qualifier, executions, about_to_be);
+            let _taking = functions.0.takings.begin(&id.scope, taken, check).await?;
             let table = &functions.0.attachments.provisioned;
             let name = qualifier.to_string();
             let before = table.get(&id, &name).map(|entry| entry.stored);
@@ -297,12 +299,13 @@ impl Functions {
         Ok(())
     }
 
-    /// Whether there is as much to be had. The turn to reserve is held.
+    /// Whether there is as much to be had while others are `about_to_be` taking some.
     fn check_share(
         &self,
         id: &FunctionId,
         qualifier: &Qualifier,
         executions: u32,
+        about_to_be: u32,
     ) -> Result<(), ServiceError> {
         let own = self.provisioned_sum(id, Some(qualifier));
         match self.reserved(id) {
@@ -312,7 +315,8 @@ impl Functions {
             ),
             Some(_) => Ok(()),
             None => {
-                let taken = self.taken_in(&id.scope, Some(id)).saturating_add(own);
+                let taken =
+                    self.taken_in(&id.scope, Some(id)).saturating_add(own).saturating_add(about_to_be);
                 check_unreserved(self.0.parts.concurrency, taken, executions)
             }
         }
@@ -322,15 +326,11 @@ impl Functions {
     pub(super) fn taken_in(&self, scope: &Scope, without: Option<&FunctionId>) -> u32 {
         let counts = |id: &FunctionId| id.scope == *scope && Some(id) != without;
         let attachments = &self.0.attachments;
-        let reserved = attachments
-            .reserved
-            .gather(|own| counts(&own.function).then(|| (own.function.clone(), own.executions)));
-        let have: BTreeSet<_> = reserved.iter().map(|(id, _)| id.name.clone()).collect();
+        let reserved = attachments.reserved.gather(|own| counts(&own.function).then_some(own.executions));
         let provisioned = attachments.provisioned.gather(|own| {
-            (counts(&own.function) && !have.contains(&own.function.name)).then_some(own.executions)
+            (counts(&own.function) && self.reserved(&own.function).is_none()).then_some(own.executions)
         });
-        let reserved = reserved.into_iter().map(|(_, executions)| executions);
-        reserved.chain(provisioned).fold(0, u32::saturating_add)
+        reserved.into_iter().chain(provisioned).fold(0, u32::saturating_add)
     }
 }
 
