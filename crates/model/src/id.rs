@@ -101,14 +101,18 @@ impl Uuid {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let compact: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
-        let hyphens_right = text.len() == 36 && [8, 13, 18, 23].iter().all(|i| text.as_bytes()[*i] == b'-');
-        if compact.len() != 32 || !hyphens_right {
-            return None;
-        }
+        let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
         let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(compact.chunks_exact(2)) {
-            *byte = (hex_value(pair[0])? << 4) | hex_value(pair[1])?;
+        let mut at = 0;
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                if text[at] != b'-' {
+                    return None;
+                }
+                at += 1;
+            }
+            *byte = (hex_value(text[at])? << 4) | hex_value(text[at + 1])?;
+            at += 2;
         }
         Some(Self(bytes))
     }
@@ -116,7 +120,6 @@ impl Uuid {
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
         let mut at = 0;
         for (index, byte) in self.0.iter().enumerate() {
@@ -130,6 +133,8 @@ impl fmt::Display for Uuid {
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn hex_value(digit: u8) -> Option<u8> {
     match digit {
@@ -270,7 +275,11 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

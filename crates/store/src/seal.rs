@@ -87,7 +87,10 @@ impl Sealer {
         let (nonce, bytes) = whole.split_at_mut_checked(NONCE_LEN).ok_or(NotSealedHere)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealedHere)?;
         let opened = self.key.open_in_place(nonce, Aad::from(label), bytes);
-        opened.map(|secret| secret.to_vec()).map_err(|_| NotSealedHere)
+        let length = opened.map_err(|_| NotSealedHere)?.len();
+        whole.truncate(NONCE_LEN + length);
+        whole.drain(..NONCE_LEN);
+        Ok(whole)
     }
 }
 

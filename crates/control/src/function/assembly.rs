@@ -1,7 +1,8 @@
 //! Makes functions of the snapshots that were stored, when the server starts.
 //!
-//! What thousands of snapshots say alike is kept once: a function's versions share its name, and all functions of equal
-//! tags, environment, region or runtime share these. What is created later shares with the snapshot that it came from.
+//! What thousands of snapshots say alike is kept once in each batch: a function's versions share its name, and all
+//! snapshots of equal tags, environment, region or runtime share these. What is created later shares with the snapshot
+//! that it came from. Batches are made by several threads at once; what is left to do in turn is little.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
@@ -22,10 +23,10 @@ use super::live::{Live, Published};
 #[derive(Default)]
 pub struct Assembly {
     functions: BTreeMap<FunctionId, Parts>,
-    regions: Pool<Region>,
-    runtimes: Pool<RuntimeName>,
-    pairs: Pool<Pairs>,
 }
+
+/// Snapshots that were stored next to each other, function by function.
+pub struct Batch(Vec<(FunctionId, Parts)>);
 
 #[derive(Default)]
 struct Parts {
@@ -36,24 +37,56 @@ struct Parts {
 /// One of each value.
 struct Pool<T>(HashSet<T>);
 
-impl Assembly {
-    /// Takes one snapshot.
-    pub fn add(&mut self, mut function: Function, stored: Revision) {
-        self.regions.share(&mut function.id.scope.region);
-        self.pairs.share(&mut function.tags);
-        let Settings { start, environment: Environment(variables), .. } =
-            Arc::make_mut(&mut function.settings);
-        self.pairs.share(variables);
-        if let Start::Handler { runtime, .. } = start {
-            self.runtimes.share(runtime);
+#[derive(Default)]
+struct Pools {
+    regions: Pool<Region>,
+    runtimes: Pool<RuntimeName>,
+    pairs: Pool<Pairs>,
+}
+
+impl Batch {
+    /// Makes a batch of snapshots. It may be made on any thread, beside others.
+    pub fn of(snapshots: Vec<(Function, Revision)>) -> Self {
+        let mut pools = Pools::default();
+        let mut functions: Vec<(FunctionId, Parts)> = Vec::new();
+        for (mut function, stored) in snapshots {
+            pools.share(&mut function);
+            match functions.last_mut().filter(|(id, _)| *id == function.id) {
+                Some((id, parts)) => {
+                    function.id = id.clone();
+                    parts.add(function, stored);
+                }
+                None => {
+                    let mut parts = Parts::default();
+                    let id = function.id.clone();
+                    parts.add(function, stored);
+                    functions.push((id, parts));
+                }
+            }
         }
-        let parts = self.functions.entry(function.id.clone()).or_default();
+        Self(functions)
+    }
+}
+
+impl Parts {
+    fn add(&mut self, function: Function, stored: Revision) {
         let is_latest = function.version == Version::Latest;
         let snapshot = Published { function: Arc::new(function), stored };
         if is_latest {
-            parts.latest = Some(snapshot);
+            self.latest = Some(snapshot);
         } else {
-            parts.published.push(snapshot);
+            self.published.push(snapshot);
+        }
+    }
+}
+
+impl Assembly {
+    /// Takes a batch.
+    pub fn add(&mut self, Batch(functions): Batch) {
+        for (id, Parts { latest, published }) in functions {
+            let parts = self.functions.entry(id).or_default();
+            parts.latest = latest.or(parts.latest.take());
+            parts.published.extend(published);
         }
     }
 
@@ -69,6 +102,19 @@ impl Assembly {
             let serving = runs.then(|| Arc::clone(&current));
             Some(Live::new(current, serving, stored).with_versions(published))
         })
+    }
+}
+
+impl Pools {
+    fn share(&mut self, function: &mut Function) {
+        self.regions.share(&mut function.id.scope.region);
+        self.pairs.share(&mut function.tags);
+        let settings = Arc::make_mut(&mut function.settings);
+        let Settings { start, environment: Environment(variables), .. } = settings;
+        self.pairs.share(variables);
+        if let Start::Handler { runtime, .. } = start {
+            self.runtimes.share(runtime);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ use crate::marker;
 use crate::package::Packages;
 use crate::permission::Documents;
 pub use alias::{AliasPage, CreateAlias, Routing, UpdateAlias};
-use assembly::Assembly;
+use assembly::{Assembly, Batch};
 use attachments::Attachments;
 use capacity::Providers;
 pub use concurrency::AccountSettings;
@@ -181,7 +181,7 @@ impl Functions {
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn open(parts: Parts) -> Result<Self, RecordError> {
         let mut assembly = Assembly::default();
-        parts.records.each(|function, stored| assembly.add(function, stored)).await?;
+        parts.records.pages(Batch::of, |batch| assembly.add(batch)).await?;
         let live = assembly.finish(|version| {
             tracing::error!(function = %version.id.arn(), version = %version.version, "a version has no function");
         });

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use model::port::Pending;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
@@ -221,11 +222,19 @@ impl Writer {
             "SELECT scope, name, revision, value FROM record
              WHERE kind = ? AND (scope, name) > (?, ?) ORDER BY scope, name LIMIT ?",
         )?;
-        let rows = statement.query_map(params![kind, scope, name, count_max], |row| {
+        let mut rows = statement.query(params![kind, scope, name, count_max])?;
+        // All values stand in one block: they are read and dropped by other threads, and thousands of small ones would
+        // make these wait for each other.
+        let (mut found, mut values) = (Vec::new(), Vec::new());
+        while let Some(row) = rows.next()? {
             let key = Key { kind, scope: row.get(0)?, name: row.get(1)? };
-            Ok(Record { key, revision: Revision(row.get(2)?), value: row.get(3)? })
-        })?;
-        rows.collect()
+            let begin = values.len();
+            values.extend_from_slice(row.get_ref(3)?.as_blob()?);
+            found.push((key, Revision(row.get(2)?), begin..values.len()));
+        }
+        let values = Bytes::from(values);
+        let record = |(key, revision, place)| Record { key, revision, value: values.slice(place) };
+        Ok(found.into_iter().map(record).collect())
     }
 }
 

@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::port::Pending;
 
 pub(crate) use embedded::EmbeddedRecords;
@@ -51,8 +52,8 @@ pub struct Record {
     pub key: Key,
     /// To be named by the next write.
     pub revision: Revision,
-    /// What was stored.
-    pub value: Vec<u8>,
+    /// What was stored; records that were read together share the memory.
+    pub value: Bytes,
 }
 
 /// One write to one record.

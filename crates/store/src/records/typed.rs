@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
 use model::id::AccountId;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Change, Key, Record, RecordError, Records, Revision, Write};
 use crate::schema::SchemaError;
@@ -82,9 +82,10 @@ pub trait Stored: Sized + Send + Sync + 'static {
     fn decode(bytes: &[u8], sealer: &Sealer) -> Result<Self, SchemaError>;
 }
 
-/// The values of a page.
-struct Read<T> {
-    newest: Vec<(T, Revision)>,
+/// What a page of records holds.
+struct Read<T, P> {
+    /// What was made of the values.
+    newest: P,
     /// Those that were stored in an older form.
     outdated: Vec<(T, Revision)>,
 }
@@ -125,36 +126,72 @@ impl TypedRecords {
     /// # Errors
     /// [`RecordError::Unreadable`] if one cannot be understood: the server must not start as if it were not there.
     pub async fn each<T: Stored>(&self, mut take: impl FnMut(T, Revision)) -> Result<(), RecordError> {
+        let take_each = |page: Vec<(T, Revision)>| {
+            page.into_iter().for_each(|(value, stored)| take(value, stored));
+        };
+        self.pages(|page| page, take_each).await
+    }
+
+    /// As [`TypedRecords::each`], for kinds of which there are many: `gather` makes something of a page of values on
+    /// another thread, and `take` is given that. Pages come in order, but for what was of an older form.
+    ///
+    /// # Errors
+    /// As [`TypedRecords::each`].
+    pub async fn pages<T: Stored, P: Send + 'static>(
+        &self,
+        gather: fn(Vec<(T, Revision)>) -> P,
+        mut take: impl FnMut(P),
+    ) -> Result<(), RecordError> {
         let mut reading = VecDeque::new();
         let mut after = None;
         loop {
-            let page = self.records.page(T::KIND, after.as_ref(), PAGE_MAX).await?;
+            // While this one is fetched, earlier ones are read by other threads and given away. Only a few are held:
+            // what only the start needs should not show in the memory of the server for ever.
+            let fetch = self.records.page(T::KIND, after.as_ref(), PAGE_MAX);
+            let give = self.give(&mut reading, PAGES_HELD_MAX, gather, &mut take);
+            let (page, given) = tokio::join!(fetch, give);
+            given?;
+            let page = page?;
             after = page.last().filter(|_| page.len() == PAGE_MAX).map(|record| record.key.clone());
             let reader = self.clone();
-            reading.push_back(spawn_blocking(move || reader.read_page::<T>(page)));
-            // Pages are read by other threads while the next one is fetched, but only a few are held: what only the
-            // start needs should not show in the memory of the server for ever.
-            let held_max = if after.is_some() { PAGES_HELD_MAX } else { 0 };
-            while reading.len() > held_max
-                && let Some(page) = reading.pop_front()
-            {
-                let Read { newest, outdated } = page.await.unwrap_or(Err(RecordError::Closed))?;
-                let upgraded = self.upgrade(outdated).await?;
-                newest.into_iter().chain(upgraded).for_each(|(value, revision)| take(value, revision));
-            }
+            reading.push_back(spawn_blocking(move || reader.read_page(page, gather)));
             if after.is_none() {
-                return Ok(());
+                return self.give(&mut reading, 0, gather, &mut take).await;
             }
         }
     }
 
-    fn read_page<T: Stored>(&self, page: Vec<Record>) -> Result<Read<T>, RecordError> {
-        let mut read = Read { newest: Vec::with_capacity(page.len()), outdated: Vec::new() };
+    /// Gives pages away until so few are left that are being read.
+    async fn give<T: Stored, P>(
+        &self,
+        reading: &mut VecDeque<JoinHandle<Result<Read<T, P>, RecordError>>>,
+        left_max: usize,
+        gather: fn(Vec<(T, Revision)>) -> P,
+        take: &mut impl FnMut(P),
+    ) -> Result<(), RecordError> {
+        while reading.len() > left_max
+            && let Some(page) = reading.pop_front()
+        {
+            let Read { newest, outdated } = page.await.unwrap_or(Err(RecordError::Closed))?;
+            take(newest);
+            if !outdated.is_empty() {
+                take(gather(self.upgrade(outdated).await?));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_page<T: Stored, P>(
+        &self,
+        page: Vec<Record>,
+        gather: fn(Vec<(T, Revision)>) -> P,
+    ) -> Result<Read<T, P>, RecordError> {
+        let (mut newest, mut outdated) = (Vec::with_capacity(page.len()), Vec::new());
         for record in page {
-            let values = if T::is_newest(&record.value) { &mut read.newest } else { &mut read.outdated };
+            let values = if T::is_newest(&record.value) { &mut newest } else { &mut outdated };
             values.push(self.read::<T>(record)?);
         }
-        Ok(read)
+        Ok(Read { newest: gather(newest), outdated })
     }
 
     /// Stores values of an older form anew.
@@ -162,9 +199,6 @@ impl TypedRecords {
         &self,
         outdated: Vec<(T, Revision)>,
     ) -> Result<Vec<(T, Revision)>, RecordError> {
-        if outdated.is_empty() {
-            return Ok(outdated);
-        }
         let upgrade = |(value, revision): &(T, Revision)| self.keep(value, Some(*revision));
         let revisions = self.commit(outdated.iter().map(upgrade).collect()).await?;
         Ok(outdated.into_iter().map(|(value, _)| value).zip(revisions).collect())

@@ -18,15 +18,15 @@ use super::{SchemaError, noted};
 use crate::seal::Sealer;
 
 /// The form in which a function is stored.
-pub(super) fn store(function: &domain::Function, sealer: &Sealer) -> stored::Function {
+pub(super) fn store<'a>(function: &'a domain::Function, sealer: &Sealer) -> stored::Function<'a> {
     let FunctionId { scope, name } = &function.id;
     stored::Function {
         v: stored::VERSION,
-        account: scope.account.to_string(),
-        region: scope.region.to_string(),
-        name: name.to_string(),
-        version: function.version.to_string(),
-        revision: function.revision.to_string(),
+        account: scope.account.as_str().into(),
+        region: scope.region.as_str().into(),
+        name: name.as_str().into(),
+        version: function.version.to_string().into(),
+        revision: function.revision.to_string().into(),
         last_modified_ms: function.last_modified.as_millis(),
         state: match &function.state {
             domain::State::Pending => stored::State::Pending,
@@ -45,7 +45,7 @@ pub(super) fn store(function: &domain::Function, sealer: &Sealer) -> stored::Fun
             domain::Code::Image(image) => stored::Code::Image(stored::Image {
                 uri: image.uri.clone(),
                 resolved_uri: image.resolved_uri.clone(),
-                digest: image.digest.to_string(),
+                digest: image.digest.to_string().into(),
                 size_bytes: image.size_bytes,
             }),
         },
@@ -60,18 +60,18 @@ fn label(id: &FunctionId, version: name::Version) -> String {
     format!("function {} {version}", id.arn())
 }
 
-fn seal(function: &domain::Function, sealer: &Sealer) -> stored::Variables {
+fn seal(function: &domain::Function, sealer: &Sealer) -> stored::Variables<'static> {
     let domain::Environment(variables) = &function.settings.environment;
     if variables.is_empty() {
         return stored::Variables::None;
     }
     // A map of strings cannot fail to become JSON.
     let json = serde_json::to_vec(&variables.to_map()).unwrap_or_default();
-    stored::Variables::Sealed(sealer.seal(&label(&function.id, function.version), &json))
+    stored::Variables::Sealed(sealer.seal(&label(&function.id, function.version), &json).into())
 }
 
 fn unseal(
-    variables: stored::Variables,
+    variables: stored::Variables<'_>,
     label: &str,
     sealer: &Sealer,
 ) -> Result<domain::Environment, SchemaError> {
@@ -87,9 +87,9 @@ fn unseal(
     Ok(domain::Environment(map.into()))
 }
 
-impl From<domain::Zip> for stored::Zip {
+impl From<domain::Zip> for stored::Zip<'_> {
     fn from(zip: domain::Zip) -> Self {
-        Self { digest: zip.digest.to_string(), size_bytes: zip.size_bytes }
+        Self { digest: zip.digest.to_string().into(), size_bytes: zip.size_bytes }
     }
 }
 
@@ -111,7 +111,10 @@ impl From<stored::Architecture> for domain::Architecture {
     }
 }
 
-fn store_settings(settings: &domain::Settings, environment: stored::Variables) -> stored::Settings {
+fn store_settings<'a>(
+    settings: &'a domain::Settings,
+    environment: stored::Variables<'a>,
+) -> stored::Settings<'a> {
     let layer = |layer: &domain::Layer| stored::Layer { arn: layer.arn.clone(), zip: layer.zip.into() };
     let file_system = |mount: &domain::FileSystem| stored::FileSystem {
         arn: mount.arn.clone(),
@@ -153,11 +156,11 @@ fn store_settings(settings: &domain::Settings, environment: stored::Variables) -
     }
 }
 
-impl From<&domain::Start> for stored::Start {
-    fn from(start: &domain::Start) -> Self {
+impl<'a> From<&'a domain::Start> for stored::Start<'a> {
+    fn from(start: &'a domain::Start) -> Self {
         match start {
             domain::Start::Handler { runtime, handler } => {
-                Self::Handler(stored::Handler { runtime: runtime.to_string(), handler: handler.clone() })
+                Self::Handler(stored::Handler { runtime: runtime.as_str().into(), handler: handler.clone() })
             }
             domain::Start::Image(config) => Self::Image(stored::ImageConfig {
                 entry_point: config.entry_point.clone(),
@@ -173,7 +176,7 @@ fn illegal<E>(field: &'static str) -> impl FnOnce(E) -> SchemaError {
 }
 
 /// The function that was stored.
-pub(super) fn read(function: stored::Function, sealer: &Sealer) -> Result<domain::Function, SchemaError> {
+pub(super) fn read(function: stored::Function<'_>, sealer: &Sealer) -> Result<domain::Function, SchemaError> {
     let scope = Scope {
         account: AccountId::parse(&function.account).map_err(illegal("account"))?,
         region: Region::parse(&function.region).map_err(illegal("region"))?,
@@ -215,10 +218,10 @@ pub(super) fn read(function: stored::Function, sealer: &Sealer) -> Result<domain
 }
 
 fn read_settings(
-    settings: stored::Settings,
+    settings: stored::Settings<'_>,
     environment: domain::Environment,
 ) -> Result<domain::Settings, SchemaError> {
-    let layer = |layer: stored::Layer| {
+    let layer = |layer: stored::Layer<'_>| {
         let zip = read_zip(&layer.zip, "settings.layers.zip.digest")?;
         Ok(domain::Layer { arn: layer.arn, zip })
     };
@@ -261,8 +264,8 @@ fn read_settings(
     })
 }
 
-impl From<stored::Start> for domain::Start {
-    fn from(start: stored::Start) -> Self {
+impl From<stored::Start<'_>> for domain::Start {
+    fn from(start: stored::Start<'_>) -> Self {
         match start {
             stored::Start::Handler(start) => {
                 Self::Handler { runtime: RuntimeName::new(&start.runtime), handler: start.handler }
@@ -276,7 +279,7 @@ impl From<stored::Start> for domain::Start {
     }
 }
 
-fn read_zip(zip: &stored::Zip, field: &'static str) -> Result<domain::Zip, SchemaError> {
+fn read_zip(zip: &stored::Zip<'_>, field: &'static str) -> Result<domain::Zip, SchemaError> {
     let digest = Digest::parse(&zip.digest).map_err(illegal(field))?;
     Ok(domain::Zip { digest, size_bytes: zip.size_bytes })
 }

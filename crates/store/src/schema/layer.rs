@@ -16,13 +16,14 @@ const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Layer {
+struct Layer<'a> {
     v: u32,
     account: String,
     region: String,
     name: String,
     number: u64,
-    zip: Zip,
+    #[serde(borrow)]
+    zip: Zip<'a>,
     description: String,
     license: Option<String>,
     runtimes: Vec<String>,
@@ -62,7 +63,7 @@ pub(crate) fn encode_layer(layer: &LayerVersion) -> Vec<u8> {
 
 /// Reads a layer version in any stored form.
 pub(crate) fn decode_layer(bytes: &[u8]) -> Result<LayerVersion, SchemaError> {
-    let stored: Layer = versioned(VERSION, bytes)?;
+    let stored: Layer<'_> = versioned(VERSION, bytes)?;
     let illegal = |_| SchemaError::IllegalValue { field: "zip.digest" };
     let digest = Digest::parse(&stored.zip.digest).map_err(illegal)?;
     let layer = layer_id(&stored.account, &stored.region, &stored.name)?;

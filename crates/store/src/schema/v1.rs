@@ -1,41 +1,51 @@
 //! Version 1 of the stored form of functions: read, and led to version 2. The field names are the format;
 //! `golden/function-v1.json` is one whole example. No `Debug`: environment variables are secrets.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Function {
+pub(super) struct Function<'a> {
     #[serde(rename = "v")]
     _v: u32,
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) account: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) region: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     /// `$LATEST` or a number.
-    pub(super) version: String,
-    pub(super) revision: String,
+    #[serde(borrow)]
+    pub(super) version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) revision: Cow<'a, str>,
     pub(super) last_modified_ms: i64,
     pub(super) state: State,
     pub(super) last_update: UpdateStatus,
-    pub(super) code: Code,
-    pub(super) settings: Settings,
+    #[serde(borrow)]
+    pub(super) code: Code<'a>,
+    #[serde(borrow)]
+    pub(super) settings: Settings<'a>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Code {
+pub(super) struct Code<'a> {
     /// SHA-256 in hexadecimal; names the blob.
-    pub(super) digest: String,
+    #[serde(borrow)]
+    pub(super) digest: Cow<'a, str>,
     pub(super) size_bytes: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) runtime: String,
+pub(super) struct Settings<'a> {
+    #[serde(borrow)]
+    pub(super) runtime: Cow<'a, str>,
     pub(super) handler: String,
     pub(super) role: String,
     pub(super) description: String,

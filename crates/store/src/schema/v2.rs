@@ -2,6 +2,7 @@
 //! isolation and capacity: read, and led to version 3; and the way from version 1. The field names are the format:
 //! `golden/function-v2*.json` are whole examples. No `Debug`: environment variables are secrets.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,52 +12,64 @@ pub(super) use super::v1::{Architecture, LogFormat, Logging, State, TracingMode,
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Function {
+pub(super) struct Function<'a> {
     #[serde(rename = "v")]
     _v: u32,
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) account: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) region: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     /// `$LATEST` or a number.
-    pub(super) version: String,
-    pub(super) revision: String,
+    #[serde(borrow)]
+    pub(super) version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) revision: Cow<'a, str>,
     pub(super) last_modified_ms: i64,
     pub(super) state: State,
     pub(super) last_update: UpdateStatus,
-    pub(super) code: Code,
-    pub(super) settings: Settings,
+    #[serde(borrow)]
+    pub(super) code: Code<'a>,
+    #[serde(borrow)]
+    pub(super) settings: Settings<'a>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Code {
-    Zip(Zip),
-    Image(Image),
+pub(super) enum Code<'a> {
+    #[serde(borrow)]
+    Zip(Zip<'a>),
+    #[serde(borrow)]
+    Image(Image<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Zip {
+pub(super) struct Zip<'a> {
     /// SHA-256 in hexadecimal; names the blob.
-    pub(super) digest: String,
+    #[serde(borrow)]
+    pub(super) digest: Cow<'a, str>,
     pub(super) size_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Image {
+pub(super) struct Image<'a> {
     pub(super) uri: String,
     pub(super) resolved_uri: String,
     /// SHA-256 of the manifest in hexadecimal.
-    pub(super) digest: String,
+    #[serde(borrow)]
+    pub(super) digest: Cow<'a, str>,
     pub(super) size_bytes: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) start: Start,
+pub(super) struct Settings<'a> {
+    #[serde(borrow)]
+    pub(super) start: Start<'a>,
     pub(super) role: String,
     pub(super) description: String,
     pub(super) timeout_s: u32,
@@ -66,7 +79,8 @@ pub(super) struct Settings {
     pub(super) architecture: Architecture,
     pub(super) tracing: TracingMode,
     pub(super) logging: Logging,
-    pub(super) layers: Vec<Layer>,
+    #[serde(borrow)]
+    pub(super) layers: Vec<Layer<'a>>,
     pub(super) file_systems: Vec<FileSystem>,
     pub(super) tenant_isolation: bool,
     pub(super) capacity: Option<Capacity>,
@@ -74,15 +88,17 @@ pub(super) struct Settings {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Start {
-    Handler(Handler),
+pub(super) enum Start<'a> {
+    #[serde(borrow)]
+    Handler(Handler<'a>),
     Image(ImageConfig),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Handler {
-    pub(super) runtime: String,
+pub(super) struct Handler<'a> {
+    #[serde(borrow)]
+    pub(super) runtime: Cow<'a, str>,
     pub(super) handler: String,
 }
 
@@ -96,9 +112,10 @@ pub(super) struct ImageConfig {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Layer {
+pub(super) struct Layer<'a> {
     pub(super) arn: String,
-    pub(super) zip: Zip,
+    #[serde(borrow)]
+    pub(super) zip: Zip<'a>,
 }
 
 #[derive(Deserialize)]
@@ -116,8 +133,8 @@ pub(super) struct Capacity {
     pub(super) memory_gib_per_vcpu: Option<f64>,
 }
 
-impl From<v1::Function> for Function {
-    fn from(old: v1::Function) -> Self {
+impl<'a> From<v1::Function<'a>> for Function<'a> {
+    fn from(old: v1::Function<'a>) -> Self {
         Self {
             _v: 2,
             account: old.account,
@@ -135,8 +152,8 @@ impl From<v1::Function> for Function {
     }
 }
 
-impl From<v1::Settings> for Settings {
-    fn from(old: v1::Settings) -> Self {
+impl<'a> From<v1::Settings<'a>> for Settings<'a> {
+    fn from(old: v1::Settings<'a>) -> Self {
         Self {
             start: Start::Handler(Handler { runtime: old.runtime, handler: old.handler }),
             role: old.role,

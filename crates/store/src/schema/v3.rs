@@ -2,6 +2,7 @@
 //! beside the code; and the way from version 2. The field names are the format: `golden/function-v3*.json` are whole
 //! examples. No `Debug`: environment variables are secrets.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,20 +17,27 @@ pub(super) const VERSION: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Function {
+pub(super) struct Function<'a> {
     pub(super) v: u32,
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) name: String,
+    #[serde(borrow)]
+    pub(super) account: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) region: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
     /// `$LATEST` or a number.
-    pub(super) version: String,
-    pub(super) revision: String,
+    #[serde(borrow)]
+    pub(super) version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) revision: Cow<'a, str>,
     pub(super) last_modified_ms: i64,
     pub(super) state: State,
     pub(super) last_update: UpdateStatus,
-    pub(super) code: Code,
+    #[serde(borrow)]
+    pub(super) code: Code<'a>,
     pub(super) origin: Option<Origin>,
-    pub(super) settings: Settings,
+    #[serde(borrow)]
+    pub(super) settings: Settings<'a>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
@@ -50,18 +58,21 @@ pub(super) struct Object {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) start: Start,
+pub(super) struct Settings<'a> {
+    #[serde(borrow)]
+    pub(super) start: Start<'a>,
     pub(super) role: String,
     pub(super) description: String,
     pub(super) timeout_s: u32,
     pub(super) memory_mb: u32,
     pub(super) ephemeral_mb: u32,
-    pub(super) environment: Variables,
+    #[serde(borrow)]
+    pub(super) environment: Variables<'a>,
     pub(super) architecture: Architecture,
     pub(super) tracing: TracingMode,
     pub(super) logging: Logging,
-    pub(super) layers: Vec<Layer>,
+    #[serde(borrow)]
+    pub(super) layers: Vec<Layer<'a>>,
     pub(super) file_systems: Vec<FileSystem>,
     pub(super) tenant_isolation: bool,
     pub(super) capacity: Option<Capacity>,
@@ -70,10 +81,11 @@ pub(super) struct Settings {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Variables {
+pub(super) enum Variables<'a> {
     None,
     /// A JSON object, sealed for the function's version.
-    Sealed(String),
+    #[serde(borrow)]
+    Sealed(Cow<'a, str>),
     /// As earlier versions had them; never written.
     #[serde(skip)]
     Clear(BTreeMap<String, String>),
@@ -130,8 +142,8 @@ pub(super) struct CustomRuntime {
     pub(super) alias: String,
 }
 
-impl From<v2::Function> for Function {
-    fn from(old: v2::Function) -> Self {
+impl<'a> From<v2::Function<'a>> for Function<'a> {
+    fn from(old: v2::Function<'a>) -> Self {
         Self {
             v: VERSION,
             account: old.account,
@@ -150,8 +162,8 @@ impl From<v2::Function> for Function {
     }
 }
 
-impl From<v2::Settings> for Settings {
-    fn from(old: v2::Settings) -> Self {
+impl<'a> From<v2::Settings<'a>> for Settings<'a> {
+    fn from(old: v2::Settings<'a>) -> Self {
         let file_system = |mount: v2::FileSystem| FileSystem {
             arn: mount.arn,
             local_path: mount.local_path,

@@ -87,7 +87,7 @@ async fn a_layer_that_cannot_be_read_keeps_the_server_from_starting() {
     // Rightly written, but under another number.
     store.layers().insert(&version("tools", 7)).await.unwrap();
     let records = store.records().list("layer-version").await.unwrap();
-    store.records().insert(key("tools:8"), records[0].value.clone()).await.unwrap();
+    store.records().insert(key("tools:8"), records[0].value.to_vec()).await.unwrap();
     match store.layers().load_versions().await {
         Err(RecordError::Unreadable { key: found, .. }) => assert_eq!(found, key("tools:8")),
         other => panic!("{other:?}"),

@@ -96,7 +96,7 @@ async fn variables_that_do_not_open_are_told_by_their_record() {
     let record = store.records().list("function").await.unwrap().remove(0);
     store.close().await;
     let store = Store::open(other.path()).unwrap();
-    store.records().insert(record.key, record.value).await.unwrap();
+    store.records().insert(record.key, record.value.into()).await.unwrap();
     let error = store.typed_records().load::<Function>().await.unwrap_err().to_string();
     store.close().await;
     assert!(error.contains("one:$LATEST"), "{error}");
@@ -390,7 +390,7 @@ async fn run_against_model(steps: Vec<Step>) {
         let listed = store.records().list("test").await.unwrap();
         let listed: BTreeMap<u8, _> = listed
             .into_iter()
-            .map(|record| (record.key.name.parse().unwrap(), (record.value, record.revision)))
+            .map(|record| (record.key.name.parse().unwrap(), (record.value.into(), record.revision)))
             .collect();
         assert_eq!(listed, model.records);
     }
