@@ -3,8 +3,8 @@
 //! covered by a sweep (`conformance/sweeps`), and what cannot happen is explained (`conformance/unreachable`).
 //!
 //! An operation that is called done has a table. Where its service has a file of explanations, each of its outcomes is
-//! covered or explained, never neither and never both. Nothing else about a table is judged: the tests that run the tables read them whole, and fail when an
-//! operation that a sweep claims is not swept.
+//! covered or explained, never neither and never both. Nothing else about a table is judged: the tests that run the
+//! tables read them whole, and fail when an operation that a sweep claims is not swept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
