@@ -201,13 +201,13 @@ pub trait Events: Send + Sync {
     /// Takes an event; when this returns it is on the disk and will be run.
     ///
     /// # Errors
-    /// `Unavailable` if it cannot be kept.
+    /// `Internal` if it cannot be kept, `Unavailable` if the server stops.
     fn accept(&self, event: Event) -> Pending<'_, Result<(), ServiceError>>;
 
     /// What has become of an event; nothing if none is known by this id, or no more.
     ///
     /// # Errors
-    /// `Unavailable` if it cannot be looked up.
+    /// `Internal` if it cannot be looked up, `Unavailable` if the server stops.
     fn fate(&self, request: RequestId) -> Pending<'_, Result<Option<Fate>, ServiceError>>;
 }
 

@@ -101,7 +101,7 @@ pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocatio
 /// runs.
 ///
 /// # Errors
-/// `RequestTooLarge`; `Unavailable` if it cannot be kept.
+/// `RequestTooLarge`; `Internal` if it cannot be kept, `Unavailable` if the server stops.
 pub(super) async fn accept(asked: &Asked<'_>, invocation: Invocation) -> Result<Response<Body>, Failure> {
     let Invocation { request, function, payload, client_context, trace, tenant, invoked_arn, .. } =
         invocation;

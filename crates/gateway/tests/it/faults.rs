@@ -1,11 +1,19 @@
-//! Records that go wrong when a test says so: a write fails.
+//! Records and a queue that go wrong when a test says so: a write fails.
 //!
-//! A write that fails changes nothing, as the port promises. Counts writes, and knows what is stored.
+//! A write that fails changes nothing, as the ports promise. Of records, writes are counted, and it is known what is
+//! stored; of the queue, only what is put into it fails.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use model::id::MessageId;
 use model::port::Pending;
+use model::queue::{
+    Counts, Enqueued, NewMessage, Queue, QueueError, QueueName, Receipt, Receive, Received, Settle, Settled,
+    Trace,
+};
+use model::time::Timestamp;
 use store::records::{Key, Record, RecordError, Records, Revision, Write};
 use tokio::sync::Notify;
 
@@ -113,5 +121,61 @@ impl Records for Faulty {
 
     fn by_hand(&self, key: &Key) -> String {
         self.records.by_hand(key)
+    }
+}
+
+/// See the module's description.
+pub struct FaultyQueue {
+    pub queue: Arc<dyn Queue>,
+    /// Whether nothing can be put into it.
+    pub fails: AtomicBool,
+}
+
+impl Queue for FaultyQueue {
+    fn enqueue<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        messages: Vec<NewMessage>,
+    ) -> Pending<'a, Result<Vec<Enqueued>, QueueError>> {
+        if self.fails.load(Ordering::Acquire) {
+            return Box::pin(async { Err(QueueError::Disk("the disk fails".to_owned())) });
+        }
+        self.queue.enqueue(queue, messages)
+    }
+
+    fn receive<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        wanted: Receive,
+    ) -> Pending<'a, Result<Vec<Received>, QueueError>> {
+        self.queue.receive(queue, wanted)
+    }
+
+    fn settle<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        messages: Vec<(Receipt, Settle)>,
+    ) -> Pending<'a, Result<Vec<Settled>, QueueError>> {
+        self.queue.settle(queue, messages)
+    }
+
+    fn purge<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        sent_before: Option<Timestamp>,
+    ) -> Pending<'a, Result<u64, QueueError>> {
+        self.queue.purge(queue, sent_before)
+    }
+
+    fn counts<'a>(&'a self, queue: &'a QueueName) -> Pending<'a, Result<Counts, QueueError>> {
+        self.queue.counts(queue)
+    }
+
+    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<QueueName>, QueueError>> {
+        self.queue.queues(prefix)
+    }
+
+    fn trace(&self, id: MessageId) -> Pending<'_, Result<Option<Trace>, QueueError>> {
+        self.queue.trace(id)
     }
 }

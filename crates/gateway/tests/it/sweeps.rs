@@ -1,11 +1,12 @@
 //! Errors that every operation can have for the same reason: a rate that is used up, a disk that fails, an engine that
-//! fails, a change that is under way. `conformance/sweeps/lambda.json` names each with its operations; here they are
-//! brought about for every case of the tables that succeeds.
+//! fails, an event that cannot be kept, a change that is under way. `conformance/sweeps/lambda.json` names each with its
+//! operations; here they are brought about for every case of the tables that succeeds.
 //!
 //! Beside the error it is checked that nothing was done, in the store and in what callers see, and that the same request
 //! succeeds once the reason is gone. Of operations that are said to write nothing, that they write nothing.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use control::identity::Access;
 use model::error::ServiceError;
@@ -265,6 +266,30 @@ async fn an_engine_that_fails_is_told_to_the_caller() {
         world.engine.told.lock().expect("not poisoned").insert(stage.name.clone(), told);
         if let Err(why) = stage.check(&case.expecting(&sweep.expect), &stage.client()).await {
             failures.push(format!("{}\n    {why}", case.title));
+        }
+        swept.insert(case.operation.clone());
+    }
+    sweep.end(&swept, &failures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_cannot_be_kept_is_not_taken() {
+    let sweep = Sweep::read("the event cannot be kept");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    for (index, case) in sweep.meant.iter().filter(|case| succeeds(case)).enumerate() {
+        let mut stage = Stage::new(&world, "swept", &region(index));
+        stage.prepare(case).await.expect("prepared");
+        world.queue.fails.store(true, Ordering::Release);
+        let refused = stage.check(&case.expecting(&sweep.expect), &stage.client()).await;
+        let waiting = world.queue.queue.queues("").await.expect("readable queues");
+        world.queue.fails.store(false, Ordering::Release);
+        let taken = stage.check(case, &stage.client()).await;
+        for why in [refused.err(), taken.err()].into_iter().flatten() {
+            failures.push(format!("{}\n    {why}", case.title));
+        }
+        if waiting.iter().any(|queue| queue.as_str().contains(&stage.region)) {
+            failures.push(format!("{}\n    something was stored", case.title));
         }
         swept.insert(case.operation.clone());
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +44,7 @@ use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as Asynchronou
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
-use crate::faults::{Faults, Faulty};
+use crate::faults::{Faults, Faulty, FaultyQueue};
 use crate::outside::Outside;
 
 pub const KEY_ID: &str = "AKIAROOTKEYFORTESTS1";
@@ -66,14 +67,14 @@ impl AuditSink for Audited {
 }
 
 fn asynchronous(
-    store: &Store,
+    queue: &Arc<FaultyQueue>,
     functions: &Functions,
     engine: &Arc<Echo>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> Asynchronous {
     let parts = AsynchronousParts {
-        queue: store.queue(),
+        queue: Arc::clone(queue) as _,
         directory: Arc::new(functions.clone()),
         invoke: Arc::clone(engine) as _,
         clock: Arc::clone(clock),
@@ -95,6 +96,7 @@ pub struct World {
     /// What goes wrong with the records of Lambda.
     pub faults: Arc<Faults>,
     pub records: Arc<Faulty>,
+    pub queue: Arc<FaultyQueue>,
     pub audited: Arc<Audited>,
     _data: tempfile::TempDir,
 }
@@ -144,7 +146,8 @@ impl World {
         let identity =
             Identity::open(access, root, &store.secrets(), iam, Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Arc::new(identity.expect("identities"));
-        let events = Arc::new(asynchronous(&store, &functions, &engine, &clock, &entropy));
+        let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
+        let events = Arc::new(asynchronous(&queue, &functions, &engine, &clock, &entropy));
         let behind = Behind {
             functions: &functions,
             identity: &identity,
@@ -169,6 +172,7 @@ impl World {
             store,
             faults,
             records,
+            queue,
             audited,
             _data: data,
         }

@@ -207,7 +207,9 @@ impl Events for Asynchronous {
         let kept = tokio::spawn(async move { owner.keep(event).await });
         Box::pin(async move {
             match kept.await {
-                Ok(kept) => kept.map_err(|error| unavailable(&error)),
+                Ok(kept) => {
+                    kept.map_err(|error| told(&error, "The event could not be stored; it will not be run."))
+                }
                 Err(error) => {
                     tracing::error!(%request, %error, "an event could not be kept");
                     Err(ServiceError::Internal("The event could not be kept.".to_owned()))
@@ -217,12 +219,22 @@ impl Events for Asynchronous {
     }
 
     fn fate(&self, request: RequestId) -> Pending<'_, Result<Option<Fate>, ServiceError>> {
-        Box::pin(async move { self.look_up(request).await.map_err(|error| unavailable(&error)) })
+        Box::pin(async move {
+            let found = self.look_up(request).await;
+            found.map_err(|error| told(&error, "What became of the event could not be read."))
+        })
     }
 }
 
-fn unavailable(error: &QueueError) -> ServiceError {
-    ServiceError::Unavailable(format!("The event cannot be kept or found: {error}. Try again."))
+/// What a caller is told when the queue refuses; the log has the cause, which may show something of the disk.
+fn told(error: &QueueError, failed: &str) -> ServiceError {
+    match error {
+        QueueError::Closed => ServiceError::Unavailable("The server is stopping.".to_owned()),
+        error => {
+            tracing::error!(%error, "the queue of events refuses");
+            ServiceError::Internal(failed.to_owned())
+        }
+    }
 }
 
 fn queue_of(function: &FunctionId) -> QueueName {

@@ -85,7 +85,7 @@ const LAMBDA: Service = Service {
         ("GetResourcePolicy", Coverage::Done),
         ("GetRuntimeManagementConfig", Coverage::Done),
         ("Invoke", Coverage::Done),
-        ("InvokeAsync", Coverage::Partial),
+        ("InvokeAsync", Coverage::Done),
         ("InvokeWithResponseStream", Coverage::Done),
         ("ListAliases", Coverage::Done),
         ("ListCapacityProviders", Coverage::Done),
