@@ -10,6 +10,8 @@ use crate::metadata::{DependencyKind, Metadata};
 /// `(crate, what it may depend on among ours)`. A crate of ours that is not listed is a violation.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("dormouse-model", &[]),
+    // A language and its matcher, for whoever filters events.
+    ("dormouse-pattern", &[]),
     // Knows processes and limits, not functions: the address of all privilege and all unsafe code.
     ("dormouse-sandbox", &[]),
     // IAM's language: pure, and nothing of ours.
@@ -17,10 +19,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dormouse-wire", &["dormouse-model"]),
     ("dormouse-store", &["dormouse-model"]),
     ("dormouse-engine", &["dormouse-model", "dormouse-wire", "dormouse-sandbox"]),
-    ("dormouse-control", &["dormouse-model", "dormouse-store", "dormouse-policy"]),
+    ("dormouse-control", &["dormouse-model", "dormouse-store", "dormouse-pattern", "dormouse-policy"]),
     // Reach functions through the `Invoke` port of `model`, never through `engine`.
-    ("dormouse-triggers", &["dormouse-model", "dormouse-wire", "dormouse-store"]),
-    ("dormouse-services", &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-policy"]),
+    ("dormouse-triggers", &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-pattern"]),
+    (
+        "dormouse-services",
+        &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-pattern", "dormouse-policy"],
+    ),
     ("dormouse-cluster", &["dormouse-model", "dormouse-store"]),
     // What operations mean lies in control and in services; the gateway routes to both.
     (
@@ -34,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "dormouse",
         &[
             "dormouse-model",
+            "dormouse-pattern",
             "dormouse-wire",
             "dormouse-policy",
             "dormouse-store",

@@ -7,7 +7,6 @@
 //! Source: Lambda API reference, `CreateEventSourceMapping` and its kin.
 
 mod change;
-mod filter;
 mod rules;
 
 use std::sync::Arc;

@@ -8,9 +8,10 @@ use model::event_source::{EventSource, MappingSettings, Pollers, SourceKind, Sta
 use model::id::Region;
 use model::limits;
 use model::time::Timestamp;
+use pattern::{Dialect, Pattern};
 
+use super::AskedSource;
 use super::change::{KafkaChange, MappingChange};
-use super::{AskedSource, filter};
 
 /// Several consumers share a partition's records.
 pub(super) const QUEUE_MODE: &str = "Queue";
@@ -156,7 +157,7 @@ pub(super) fn whole(kind: SourceKind, settings: &MappingSettings) -> Checked {
             limits::EVENT_FILTERS_MAX
         ));
     }
-    if !settings.filters.iter().all(|pattern| filter::is_pattern(pattern)) {
+    if !settings.filters.iter().all(|text| Pattern::parse(text, Dialect::LambdaFilter).is_ok()) {
         return refuse("Invalid filter pattern definition.");
     }
     if !kind.is_kafka() && settings.metrics.iter().any(|metric| metric != "EventCount") {
