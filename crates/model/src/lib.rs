@@ -33,6 +33,7 @@ pub mod port;
 pub mod queue;
 pub mod resource_policy;
 pub mod runtime;
+pub mod schedule;
 pub mod time;
 pub mod url;
 pub mod version;
