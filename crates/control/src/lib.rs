@@ -20,5 +20,6 @@ mod marker;
 pub mod package;
 pub mod permission;
 pub use ::policy;
-pub(crate) mod table;
 pub mod tags;
+
+pub(crate) use store::records::table;

@@ -7,6 +7,7 @@
 
 mod embedded;
 pub mod layers;
+pub mod table;
 pub mod typed;
 
 use std::error::Error;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::typed::{Stored, TypedRecords};
+use super::{RecordError, Revision, Write};
 use model::arn::FunctionId;
-use store::records::typed::{Stored, TypedRecords};
-use store::records::{RecordError, Revision, Write};
 
 type Owners<T> = HashMap<<T as Stored>::Owner, BTreeMap<String, Entry<T>>>;
 
