@@ -189,6 +189,11 @@ uuid_id!(
     "a message id"
 );
 uuid_id!(
+    /// Names one event on a bus.
+    EventId,
+    "an event id"
+);
+uuid_id!(
     /// Names one request: an API call, and the invocation that it causes.
     RequestId,
     "a request id"

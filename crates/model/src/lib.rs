@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod arn;
+pub mod bus;
 pub mod capacity;
 pub mod code_signing;
 pub mod concurrency;

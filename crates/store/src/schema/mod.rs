@@ -6,6 +6,8 @@
 //! A form that was released is never edited; a change is a new version.
 
 mod alias;
+mod archive;
+mod bus;
 mod capacity;
 mod code_signing;
 mod concurrency;
