@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`registry`] | `Registry::open`, `Registry::handle(Caller, http::Request) -> http::Response` for `/v2/`; `registry::token` for login; `Registry::collect` and `Registry::pin` |
 //! | [`ecr`] | `Ecr::answer(caller, target, body)`: ECR's operations on the same repositories |
+//! | [`events`] | `Events::load`; `input`, `needs`, `perform`: EventBridge; a `delivery::Target`; `scheduled` and `fire` for whoever keeps time |
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
@@ -16,6 +17,7 @@
 //! every hour or so.
 
 pub mod ecr;
+pub mod events;
 mod https;
 pub mod image;
 pub mod layout;

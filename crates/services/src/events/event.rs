@@ -1,0 +1,103 @@
+//! One event: read from an entry of `PutEvents`, or come from another bus, an archive or a schedule; and how it is written.
+//!
+//! The detail is passed on as it was written; everything around it is EventBridge's envelope. Source: EventBridge User
+//! Guide, "Events structure reference"; "Calculating PutEvents event entry size".
+
+use model::arn::Scope;
+use model::bus::BusId;
+use model::id::EventId;
+use model::time::Timestamp;
+use serde_json::Value;
+use wire::events as api;
+
+/// An event on a bus.
+pub(super) struct Event {
+    pub(super) bus: BusId,
+    pub(super) id: String,
+    /// As targets get it.
+    pub(super) text: String,
+    /// The same, read.
+    pub(super) value: Value,
+    /// When it happened, as its sender says.
+    pub(super) time: Timestamp,
+    /// When it came.
+    pub(super) ingested: Timestamp,
+    pub(super) trace: Option<String>,
+    pub(super) origin: Origin,
+}
+
+/// How an event came to its bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Somebody put it there.
+    Put,
+    /// Another bus sent it on. It is not sent on once more, so no circle of buses turns.
+    Bus,
+    /// An archive gave it back. It is not archived again.
+    Replay,
+}
+
+/// What an envelope says.
+pub(super) struct Envelope<'e> {
+    pub(super) id: EventId,
+    pub(super) detail_type: &'e str,
+    pub(super) source: &'e str,
+    /// Whose event it is, and where.
+    pub(super) scope: &'e Scope,
+    pub(super) time: Timestamp,
+    pub(super) resources: &'e [String],
+    /// A JSON object.
+    pub(super) detail: &'e str,
+}
+
+impl Envelope<'_> {
+    /// The event as text, in the order in which AWS writes it.
+    pub(super) fn text(&self) -> String {
+        let json = |text: &str| Value::from(text).to_string();
+        let time = wire::time::rfc3339(self.time);
+        format!(
+            r#"{{"version":"0","id":"{}","detail-type":{},"source":{},"account":"{}","time":"{}Z","region":"{}","resources":{},"detail":{}}}"#,
+            self.id,
+            json(self.detail_type),
+            json(self.source),
+            self.scope.account,
+            time.get(..19).unwrap_or(&time),
+            self.scope.region,
+            self.resources.iter().map(String::as_str).collect::<Value>(),
+            self.detail.trim(),
+        )
+    }
+}
+
+/// Why an entry of `PutEvents` is no event: AWS's code and words.
+pub(super) type Refusal = (&'static str, String);
+
+/// The source, detail type and detail of an entry.
+pub(super) fn checked(entry: &api::PutEventsRequestEntry) -> Result<(&str, &str, &str), Refusal> {
+    let source = required("Source", entry.source.as_deref())?;
+    let detail_type = required("DetailType", entry.detail_type.as_deref())?;
+    let detail = required("Detail", entry.detail.as_deref())?;
+    if source.starts_with("aws.") {
+        return Err(("NotAuthorizedForSourceException", "Not authorized for the source.".to_owned()));
+    }
+    if !serde_json::from_str::<Value>(detail).is_ok_and(|detail| detail.is_object()) {
+        return Err(("MalformedDetail", "Detail is malformed.".to_owned()));
+    }
+    Ok((source, detail_type, detail))
+}
+
+fn required<'e>(member: &str, value: Option<&'e str>) -> Result<&'e str, Refusal> {
+    let missing = || {
+        let message = format!("Parameter {member} is not valid. Reason: {member} is a required argument.");
+        ("InvalidArgument", message)
+    };
+    value.filter(|value| !value.is_empty()).ok_or_else(missing)
+}
+
+/// How much an entry counts.
+pub(super) fn size(entry: &api::PutEventsRequestEntry) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let resources: usize = entry.resources.iter().flatten().map(String::len).sum();
+    let time = if entry.time.is_some() { 14 } else { 0 };
+    time + text(&entry.source) + text(&entry.detail_type) + text(&entry.detail) + resources
+}

@@ -1,0 +1,144 @@
+//! Where an event goes: the rules and archives of each bus, compiled once and forgotten with every change.
+//!
+//! What is compiled is a copy of the tables; whoever changes a table forgets the bus afterwards, so nothing old outlives
+//! the change. Bounded by what buses there are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::arn::ResourceArn;
+use model::bus::{Archive, BusId, Rule, RuleTarget};
+use model::delivery::{Address, Delivery, Extras, Retry, Sender};
+use model::error::ServiceError;
+use pattern::{Dialect, Pattern};
+use policy::{Document, Kind};
+
+use super::event::{Event, Origin};
+use super::input::{self, Source};
+use super::{Events, SERVICE};
+
+/// Routes of buses.
+#[derive(Default)]
+pub(super) struct Routes(RwLock<HashMap<BusId, Arc<Route>>>);
+
+/// What becomes of the events of one bus.
+pub(super) struct Route {
+    rules: Vec<(Arc<Rule>, Pattern)>,
+    archives: Vec<(Arc<Archive>, Option<Pattern>)>,
+    /// Who else may use it.
+    pub(super) policy: Option<Arc<Document>>,
+}
+
+impl Routes {
+    /// What was compiled of a bus is out of date.
+    pub(super) fn forget(&self, bus: &BusId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(bus);
+    }
+
+    fn get(&self, bus: &BusId, compile: impl FnOnce() -> Route) -> Arc<Route> {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(bus) {
+            return Arc::clone(known);
+        }
+        // Compiled under the lock: a change that comes meanwhile forgets it right after.
+        let mut routes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(routes.entry(bus.clone()).or_insert_with(|| Arc::new(compile())))
+    }
+}
+
+impl Events {
+    /// What becomes of the events of a bus that is there.
+    pub(super) fn route(&self, bus: &BusId) -> Option<Arc<Route>> {
+        let known = self.bus(bus).ok()?;
+        Some(self.routes.get(bus, || {
+            let read = |text: &str| Pattern::parse(text, Dialect::EventBridge).ok();
+            let rules = self.rules.all(bus).into_iter().map(|entry| entry.value);
+            let rules = rules.filter(|rule| rule.is_enabled());
+            let archives = self.archives.all(&bus.scope).into_iter().map(|entry| entry.value);
+            let archives = archives.filter(|archive| archive.source == *bus);
+            Route {
+                rules: rules
+                    .filter_map(|rule| Some((Arc::clone(&rule), read(rule.pattern.as_deref()?)?)))
+                    .collect(),
+                archives: archives
+                    .map(|archive| (Arc::clone(&archive), archive.pattern.as_deref().and_then(read)))
+                    .collect(),
+                policy: known.policy.as_deref().map(|text| {
+                    Arc::new(Document::parse(text, Kind::Resource).unwrap_or_else(|_| Document::of_nothing()))
+                }),
+            }
+        }))
+    }
+
+    /// Sends events on, to these rules only if some are named; answered when all that follows is on the disk.
+    pub(super) async fn publish(
+        &self,
+        events: &[Event],
+        only: Option<&[String]>,
+    ) -> Result<(), ServiceError> {
+        let (mut kept, mut deliveries) = (Vec::new(), Vec::new());
+        for event in events {
+            let Some(route) = self.route(&event.bus) else { continue };
+            if event.origin != Origin::Replay {
+                let wanted = route.archives.iter().filter(|(_, pattern)| {
+                    pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value))
+                });
+                wanted.for_each(|(archive, _)| kept.push((Arc::clone(archive), event)));
+            }
+            for (rule, pattern) in &route.rules {
+                let meant = only.is_none_or(|only| only.contains(&rule.arn()));
+                if meant && pattern.matches(&event.value) {
+                    deliveries.extend(to_targets(rule, event));
+                }
+            }
+        }
+        self.kept.add(&kept).await?;
+        self.hand_over(deliveries).await
+    }
+
+    /// Sends an event to the targets of one rule.
+    pub(super) async fn send(&self, rule: &Rule, event: &Event) -> Result<(), ServiceError> {
+        self.hand_over(to_targets(rule, event).collect()).await
+    }
+
+    async fn hand_over(&self, deliveries: Vec<Delivery>) -> Result<(), ServiceError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let taken = self.deliveries.hand_over(deliveries).await;
+        taken.map_err(|error| ServiceError::Unavailable(error.to_string()))
+    }
+}
+
+fn to_targets<'r>(rule: &'r Rule, event: &'r Event) -> impl Iterator<Item = Delivery> + 'r {
+    let arn = rule.arn();
+    rule.targets.iter().filter_map(move |target| to_target(rule, &arn, target, event))
+}
+
+fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) -> Option<Delivery> {
+    let to = ResourceArn::parse(&target.arn).ok()?;
+    if to.service() == SERVICE && event.origin == Origin::Bus {
+        return None;
+    }
+    let ingested = wire::time::rfc3339(event.ingested);
+    let source =
+        Source { event: &event.value, text: &event.text, ingested: &ingested, rule_arn, rule: &rule.name };
+    let retry = Retry {
+        retries_max: target.retries_max.unwrap_or(Retry::BUS.retries_max),
+        age_max: target.age_max_s.map_or(Retry::BUS.age_max, |age| Duration::from_secs(age.into())),
+    };
+    Some(Delivery {
+        to: Address::Resource(to),
+        from: Sender {
+            service: format!("{SERVICE}.amazonaws.com"),
+            source: rule_arn.to_owned(),
+            scope: rule.bus.scope.clone(),
+            role: target.role.clone().or_else(|| rule.role.clone()),
+        },
+        body: input::of(&target.input, &source).into(),
+        extras: Extras { group: target.group.clone(), trace: event.trace.clone(), ..Extras::default() },
+        retry,
+        dead_letter: target.dead_letter.as_deref().and_then(|arn| ResourceArn::parse(arn).ok()),
+        line: format!("rule/{}/{}/{}", rule.bus.name, rule.name, target.id),
+    })
+}
