@@ -20,9 +20,12 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
 use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
+use model::delivery::{Deliveries, Delivery};
 use model::limits;
 use model::port::{AuditSink, Clock, Entropy, LogSink, Pending};
+use model::queue::QueueError;
 use sandbox::Keeper;
+use services::events::{Events as Bus, Parts as BusParts};
 use store::Store;
 use store::audit::AuditFiles;
 use tokio::net::TcpStream;
@@ -124,7 +127,8 @@ pub(crate) async fn compose(
     let engine = ground.engine(config, &platform, log_echo);
     let functions = ground.functions(config, environment, &engine).await?;
     let events = ground.events(config, &engine, &functions);
-    let gateway = ground.gateway(config, &engine, &functions, &events)?;
+    let bus = ground.bus().await?;
+    let gateway = ground.gateway(config, &engine, &functions, &events, &bus)?;
     platform.bring(&gateway);
     // From here on functions run: those whose events have waited need the gateway.
     events.start().await.context("cannot read the queue of events")?;
@@ -133,6 +137,7 @@ pub(crate) async fn compose(
         tokio::spawn(serving),
         tokio::spawn(async move { functions.maintain().await }),
         tokio::spawn(async move { warehouse.maintain().await }),
+        tokio::spawn(async move { maintain(&bus).await }),
     ];
     let Ground { store, identity, keeper, .. } = ground;
     Ok(Composed { address, gateway, engine, events, identity, keeper, store, tasks, _claim: claim })
@@ -232,12 +237,24 @@ impl Ground {
         Asynchronous::new(parts, settings)
     }
 
+    async fn bus(&self) -> anyhow::Result<Bus> {
+        let parts = BusParts {
+            typed: self.store.typed_records(),
+            records: self.store.records(),
+            deliveries: Arc::new(NoDeliveries),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        };
+        Bus::load(parts).await.context("cannot load the event buses")
+    }
+
     fn gateway(
         &self,
         config: &Config,
         engine: &Engine,
         functions: &Functions,
         events: &Asynchronous,
+        bus: &Bus,
     ) -> anyhow::Result<Arc<Gateway>> {
         let counted = engine.clone();
         let about = About {
@@ -263,6 +280,7 @@ impl Ground {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             audit: self.audit.clone(),
+            bus: Some(bus.clone()),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))
@@ -327,6 +345,31 @@ fn gauges(engine: &Engine) -> Vec<Gauge> {
             value: engine.running() as f64,
         },
     ]
+}
+
+/// How often what event archives need not keep any longer is removed.
+const BUS_COLLECTED_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Goes on with what event buses were doing, and removes what they need no more, for ever.
+async fn maintain(bus: &Bus) {
+    if let Err(error) = bus.resume().await {
+        tracing::warn!(%error, "event archives were not counted");
+    }
+    loop {
+        if let Err(error) = bus.collect().await {
+            tracing::warn!(%error, "event archives were not cleared of what is old");
+        }
+        tokio::time::sleep(BUS_COLLECTED_EVERY).await;
+    }
+}
+
+/// Takes no deliveries: events that a rule picks are refused, not lost.
+struct NoDeliveries;
+
+impl Deliveries for NoDeliveries {
+    fn hand_over(&self, _: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
+        Box::pin(std::future::ready(Err(QueueError::Closed)))
+    }
 }
 
 /// Answers AWS calls from inside sandboxes with the gateway, which is made after the engine that asks for it.

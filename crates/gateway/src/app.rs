@@ -60,6 +60,8 @@ pub struct Parts {
     pub audit: Option<Arc<dyn AuditSink>>,
     /// The container registry, served under `/v2/`.
     pub registry: Option<RegistryDoor>,
+    /// Event buses.
+    pub bus: Option<services::events::Events>,
     /// Control calls that one account may make in a second; zero for no limit.
     pub control_rate: u32,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.

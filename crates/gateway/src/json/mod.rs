@@ -5,6 +5,7 @@
 //! operation is done to stands among its members. A further service is one more [`JsonService`] in [`JsonServices::of`].
 
 mod ecr;
+mod events;
 
 use std::sync::Arc;
 
@@ -87,7 +88,8 @@ impl JsonServices {
     /// Those that the parts allow.
     pub fn of(parts: &app::Parts) -> Self {
         let ecr = parts.registry.as_ref().map(|door| Box::new(ecr::Ecr::at(door)) as Box<dyn JsonService>);
-        Self(ecr.into_iter().collect())
+        let bus = parts.bus.clone().map(|bus| Box::new(events::Events(bus)) as Box<dyn JsonService>);
+        Self(ecr.into_iter().chain(bus).collect())
     }
 
     /// The service that a request names: by the name that it is signed for, or by its target.

@@ -33,10 +33,18 @@ async fn lambda_answers_as_the_tables_say() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn iam_and_sts_answer_as_the_tables_say() {
+    answer_as_the_tables_say(&["iam", "sts"], 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn event_buses_answer_as_the_tables_say() {
+    answer_as_the_tables_say(&["events"], 120).await;
+}
+
+async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {
     let world = World::open(Access::Verified).await;
-    let mut cases = cases(&root(), "iam");
-    cases.extend(self::cases(&root(), "sts"));
-    assert!(cases.len() > 200, "only {} cases were found", cases.len());
+    let cases: Vec<Case> = services.iter().flat_map(|service| cases(&root(), service)).collect();
+    assert!(cases.len() > count_min, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let stage = Stage::new(&world, &format!("case-{index}"), "us-east-1");

@@ -1,15 +1,24 @@
-//! Requests and answers of the query protocol for the conformance tables: parameters as JSON, and XML read as JSON.
+//! Requests of the JSON protocols for the conformance tables, and requests and answers of the query protocol: parameters
+//! as JSON, and XML read as JSON.
 //!
 //! Pure, as [`crate::cases`] is. A list is numbered from 1 in a form, and is a row of `member` elements in an answer, of
 //! which the element of the operation's result is taken for the whole.
 
 use serde_json::{Map, Value, json};
 
-/// A request of a table whose members are a form, with all that goes without saying.
+/// A request of a table with all that goes without saying.
 pub fn complete(request: &Value, service: &str, operation: &str) -> Value {
     let mut request = request.clone();
     let Some(members) = request.as_object_mut() else { return request };
     let service = members.entry("service").or_insert_with(|| json!(service)).clone();
+    if let Some((prefix, content)) = service.as_str().and_then(json_protocol) {
+        let operation = members.get("operation").and_then(Value::as_str).unwrap_or(operation);
+        let headers = json!({ "content-type": content, "x-amz-target": format!("{prefix}.{operation}") });
+        for (name, value) in [("method", json!("POST")), ("target", json!("/")), ("headers", headers)] {
+            members.entry(name).or_insert(value);
+        }
+        return request;
+    }
     let Some(form) = members.get_mut("form").and_then(Value::as_object_mut) else { return request };
     form.entry("Action").or_insert_with(|| json!(operation));
     form.entry("Version")
@@ -19,6 +28,15 @@ pub fn complete(request: &Value, service: &str, operation: &str) -> Value {
         members.entry(name).or_insert(value);
     }
     request
+}
+
+/// What names the operations of a service of the JSON protocols, and the content type. A request's member `operation` says
+/// which, if it is not that of the table.
+fn json_protocol(service: &str) -> Option<(&'static str, &'static str)> {
+    match service {
+        "events" => Some(("AWSEvents", "application/x-amz-json-1.1")),
+        _ => None,
+    }
 }
 
 /// `application/x-www-form-urlencoded`.

@@ -6,6 +6,7 @@ extern crate dormouse_gateway as gateway;
 
 mod audit;
 mod auth;
+mod bus;
 mod cases;
 mod client;
 mod conformance;

@@ -20,6 +20,7 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use gateway::{About, Gateway, Gauge, Parts, RegistryDoor};
 use model::arn::{FunctionId, Scope};
+use model::delivery::{Deliveries, Delivery};
 use model::error::{ServiceError, ThrottleReason};
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
@@ -30,6 +31,7 @@ use model::port::{
     AuditSink, Clock, Entropy, FunctionFailure, Invocation, Invoke, Outcome, Pending, Provisioned,
     ReadyRuntime, Response, ResponseStream, Roles as _, Runtimes, StreamPart,
 };
+use model::queue::QueueError;
 use model::runtime::RuntimeName;
 use model::time::Timestamp;
 use services::layout::Bounds;
@@ -98,6 +100,8 @@ pub struct World {
     pub records: Arc<Faulty>,
     pub queue: Arc<FaultyQueue>,
     pub audited: Arc<Audited>,
+    /// What was handed over for delivery.
+    pub delivered: Arc<Delivered>,
     _data: tempfile::TempDir,
 }
 
@@ -137,14 +141,15 @@ impl World {
             quotas,
         });
         let functions = functions.await.expect("functions");
-        let root = RootKey {
-            access_key_id: KEY_ID.to_owned(),
-            secret_access_key: SigningSecret::new(SECRET.to_owned()),
-            account: AccountId::DEFAULT,
-        };
         let audited = Arc::new(Audited::default());
-        let identity =
-            Identity::open(access, root, &store.secrets(), iam, Arc::clone(&clock), Arc::clone(&entropy));
+        let identity = Identity::open(
+            access,
+            root_key(),
+            &store.secrets(),
+            iam,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
         let identity = Arc::new(identity.expect("identities"));
         let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
         let events = Arc::new(asynchronous(&queue, &functions, &engine, &clock, &entropy));
@@ -155,8 +160,10 @@ impl World {
             events: &events,
             outside: &outside,
         };
+        let delivered = Arc::new(Delivered::default());
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
+            bus: Some(bus(&store, &delivered, &clock, &entropy).await),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
@@ -174,6 +181,7 @@ impl World {
             records,
             queue,
             audited,
+            delivered,
             _data: data,
         }
     }
@@ -259,6 +267,7 @@ fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
         runtimes: Arc::clone(engine) as _,
         runtime_admin: Arc::clone(outside) as _,
         audit: None,
+        bus: None,
         registry: None,
         payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
         control_rate: 0,
@@ -279,6 +288,33 @@ fn serve(gateway: &Arc<Gateway>) -> SocketAddr {
     address
 }
 
+/// Stands where deliveries are performed: remembers them.
+#[derive(Default)]
+pub struct Delivered(pub Mutex<Vec<Delivery>>);
+
+impl Deliveries for Delivered {
+    fn hand_over(&self, deliveries: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
+        self.0.lock().expect("nobody panicked").extend(deliveries);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+async fn bus(
+    store: &Store,
+    delivered: &Arc<Delivered>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> services::events::Events {
+    let parts = services::events::Parts {
+        typed: store.typed_records(),
+        records: store.records(),
+        deliveries: Arc::clone(delivered) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    services::events::Events::load(parts).await.expect("buses")
+}
+
 async fn registry(
     store: &Store,
     data: &Path,
@@ -294,6 +330,14 @@ async fn registry(
     let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
     let registry = Registry::open(&data.join("registry"), store.records(), clock, entropy, options).await;
     RegistryDoor { registry: registry.expect("a registry"), tokens: TokenKey::new(b"tokens for tests") }
+}
+
+fn root_key() -> RootKey {
+    RootKey {
+        access_key_id: KEY_ID.to_owned(),
+        secret_access_key: SigningSecret::new(SECRET.to_owned()),
+        account: AccountId::DEFAULT,
+    }
 }
 
 pub fn root_credentials() -> Credentials {

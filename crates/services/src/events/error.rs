@@ -15,8 +15,9 @@ pub(super) fn parameter(name: &str, reason: &str) -> ServiceError {
     invalid(format!("Parameter {name} is not valid. Reason: {reason}"))
 }
 
+/// A member of a served operation that would need what is not there.
 pub(super) fn not_served(what: &str) -> ServiceError {
-    ServiceError::NotServed(format!("{what} is not served by Dormouse."))
+    invalid(format!("{what} is not served by Dormouse."))
 }
 
 pub(super) fn no_bus(name: &str) -> ServiceError {
