@@ -142,14 +142,8 @@ impl World {
         });
         let functions = functions.await.expect("functions");
         let audited = Arc::new(Audited::default());
-        let identity = Identity::open(
-            access,
-            root_key(),
-            &store.secrets(),
-            iam,
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-        );
+        let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
+        let identity = Identity::open(access, root_key(), &store.secrets(), iam, at, dice);
         let identity = Arc::new(identity.expect("identities"));
         let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
         let events = Arc::new(asynchronous(&queue, &functions, &engine, &clock, &entropy));
