@@ -92,10 +92,21 @@ def taken_at_once(server, functions):
     checks.equal("nothing is known of an unknown request", fate(server, uuid.uuid4())["status"], 404)
 
 
+def role_that_may_invoke(server, arn):
+    """A role that Lambda takes on and that may invoke one function."""
+    iam = server.service("iam")
+    statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="telling", AssumeRolePolicyDocument=json.dumps({"Statement": statement}))["Role"]
+    statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+    iam.put_role_policy(RoleName="telling", PolicyName="tell", PolicyDocument=json.dumps({"Statement": statement}))
+    return role["Arn"]
+
+
 def failures_and_destinations(server, functions):
     sorry = functions.make("sorry", CODE, "app.handler", PYTHON)
     name = functions.make("fails", CODE, "app.handler", PYTHON)
     arn = server.client.get_function(FunctionName=sorry)["Configuration"]["FunctionArn"]
+    server.client.update_function_configuration(FunctionName=name, Role=role_that_may_invoke(server, arn))
     server.client.put_function_event_invoke_config(
         FunctionName=name, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": arn}}
     )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 
+import boto3
 from lambda_checks import Signer, lambda_client, wait_until
 
 BINARY = os.environ["DORMOUSE_BINARY"]
@@ -57,6 +58,10 @@ class OwnServer:
         self.port = int(self.endpoint.rpartition(":")[2])
         self.client = lambda_client(endpoint_url=self.endpoint)
         return self
+
+    def service(self, name, **options):
+        """A client of another service, with the root key."""
+        return boto3.client(name, endpoint_url=self.endpoint, region_name="us-east-1", **options)
 
     def _ready(self):
         if self.process.poll() is not None:

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use control::function::{Functions, Parts as FunctionParts};
+use control::function::{FunctionTarget, Functions, Parts as FunctionParts};
 use control::iam::Iam;
 use control::identity::{Access, Identity};
 use control::layer::Layers;
@@ -20,17 +20,16 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
 use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
-use model::delivery::{Deliveries, Delivery};
+use model::delivery::Target;
 use model::limits;
 use model::port::{AuditSink, Clock, Entropy, LogSink, Pending};
-use model::queue::QueueError;
 use sandbox::Keeper;
 use services::events::{Events as Bus, Parts as BusParts};
 use store::Store;
 use store::audit::AuditFiles;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
+use triggers::{Asynchronous, Delivering, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
@@ -47,6 +46,7 @@ pub(crate) struct Composed {
     gateway: Arc<Gateway>,
     engine: Engine,
     events: Asynchronous,
+    delivering: Delivering,
     identity: Arc<Identity>,
     keeper: Keeper,
     store: Store,
@@ -126,11 +126,14 @@ pub(crate) async fn compose(
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
     let functions = ground.functions(config, environment, &engine).await?;
-    let events = ground.events(config, &engine, &functions);
-    let bus = ground.bus().await?;
+    let delivering = Delivering::new(ground.store.queue(), Arc::clone(&ground.entropy));
+    let events = ground.events(config, &engine, &functions, &delivering);
+    let bus = ground.bus(&delivering).await?;
+    let targets = ground.targets(&functions, &events, &bus);
     let gateway = ground.gateway(config, &engine, &functions, &events, &bus)?;
     platform.bring(&gateway);
     // From here on functions run: those whose events have waited need the gateway.
+    delivering.start(targets).await.context("cannot read the queue of deliveries")?;
     events.start().await.context("cannot read the queue of events")?;
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
     let tasks = vec![
@@ -140,7 +143,18 @@ pub(crate) async fn compose(
         tokio::spawn(async move { maintain(&bus).await }),
     ];
     let Ground { store, identity, keeper, .. } = ground;
-    Ok(Composed { address, gateway, engine, events, identity, keeper, store, tasks, _claim: claim })
+    Ok(Composed {
+        address,
+        gateway,
+        engine,
+        events,
+        delivering,
+        identity,
+        keeper,
+        store,
+        tasks,
+        _claim: claim,
+    })
 }
 
 /// Who may call. A root key that was made just now is printed here, and never again.
@@ -221,13 +235,19 @@ impl Ground {
         Functions::open(parts).await.context("cannot load the functions")
     }
 
-    fn events(&self, config: &Config, engine: &Engine, functions: &Functions) -> Asynchronous {
+    fn events(
+        &self,
+        config: &Config,
+        engine: &Engine,
+        functions: &Functions,
+        delivering: &Delivering,
+    ) -> Asynchronous {
         let parts = AsynchronousParts {
             queue: self.store.queue(),
             directory: Arc::new(functions.clone()),
             invoke: Arc::new(engine.clone()),
             clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
+            deliveries: Arc::new(delivering.clone()),
         };
         let settings = AsynchronousSettings {
             // One function leaves half of it to all others.
@@ -237,15 +257,26 @@ impl Ground {
         Asynchronous::new(parts, settings)
     }
 
-    async fn bus(&self) -> anyhow::Result<Bus> {
+    async fn bus(&self, delivering: &Delivering) -> anyhow::Result<Bus> {
         let parts = BusParts {
             typed: self.store.typed_records(),
             records: self.store.records(),
-            deliveries: Arc::new(NoDeliveries),
+            deliveries: Arc::new(delivering.clone()),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         };
         Bus::load(parts).await.context("cannot load the event buses")
+    }
+
+    /// What takes deliveries.
+    fn targets(&self, functions: &Functions, events: &Asynchronous, bus: &Bus) -> Vec<Arc<dyn Target>> {
+        let functions = FunctionTarget {
+            functions: functions.clone(),
+            events: Arc::new(events.clone()),
+            admission: Arc::clone(&self.identity) as _,
+            entropy: Arc::clone(&self.entropy),
+        };
+        vec![Arc::new(functions), Arc::new(bus.clone())]
     }
 
     fn gateway(
@@ -307,6 +338,7 @@ impl Composed {
     /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.events.stop();
+        self.delivering.stop();
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
         if cut > 0 {
             tracing::warn!(connections = cut, "cut connections that were still busy");
@@ -360,15 +392,6 @@ async fn maintain(bus: &Bus) {
             tracing::warn!(%error, "event archives were not cleared of what is old");
         }
         tokio::time::sleep(BUS_COLLECTED_EVERY).await;
-    }
-}
-
-/// Takes no deliveries: events that a rule picks are refused, not lost.
-struct NoDeliveries;
-
-impl Deliveries for NoDeliveries {
-    fn hand_over(&self, _: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
-        Box::pin(std::future::ready(Err(QueueError::Closed)))
     }
 }
 

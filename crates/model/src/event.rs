@@ -66,6 +66,10 @@ pub struct EventSettings {
     pub on_success: Option<String>,
     /// ARN of what is told of failures.
     pub on_failure: Option<String>,
+    /// ARN of the queue or topic that gets events that were given up.
+    pub dead_letter: Option<String>,
+    /// The execution role, which has to be allowed to tell all of these.
+    pub role: Option<String>,
     /// Whether the function may invoke itself in a circle.
     pub may_recur: bool,
 }
@@ -236,6 +240,8 @@ mod tests {
         age_max: Duration::from_secs(3_600),
         on_success: None,
         on_failure: None,
+        dead_letter: None,
+        role: None,
         may_recur: false,
     };
 

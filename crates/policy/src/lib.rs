@@ -5,6 +5,7 @@
 //! form makes the whole document malformed.
 //! Source: IAM User Guide, "IAM JSON policy reference" and "Policy evaluation logic".
 
+mod admission;
 mod condition;
 mod context;
 mod date;
@@ -16,6 +17,7 @@ mod principal;
 mod span;
 mod statement;
 
+pub use admission::Admission;
 pub use context::Context;
 pub use decide::{Decision, Held, Request, Source, decide};
 pub use principal::{Actor, Match};

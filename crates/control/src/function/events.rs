@@ -26,6 +26,9 @@ impl Directory for Functions {
 
     fn event_settings(&self, function: &FunctionId, qualifier: Option<&Qualifier>) -> EventSettings {
         let attachments = &self.0.attachments;
+        let FunctionId { scope, name } = function.clone();
+        let reference = FunctionReference { region: None, account: None, name, qualifier: None };
+        let found = self.get(&scope, &reference, qualifier).ok();
         let qualifier = qualifier.cloned().unwrap_or(Qualifier::Version(Version::Latest));
         let config = attachments.event_invokes.get(function, &qualifier.to_string()).map(|entry| entry.value);
         let config = config.as_deref();
@@ -35,6 +38,8 @@ impl Directory for Functions {
             age_max: age_max.map_or(AGE_MAX_DEFAULT, |seconds| Duration::from_secs(seconds.into())),
             on_success: config.and_then(|config| config.on_success.clone()),
             on_failure: config.and_then(|config| config.on_failure.clone()),
+            dead_letter: found.as_ref().and_then(|found| found.settings.noted.dead_letter.clone()),
+            role: found.map(|found| found.settings.role.to_string()),
             may_recur: attachments.recursion.get(function, "").is_some_and(|entry| entry.value.is_allowed),
         }
     }

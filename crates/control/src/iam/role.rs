@@ -10,7 +10,9 @@ use model::id::AccountId;
 
 use super::grants::{check_bare, size_of};
 use super::meant::Nobody;
+use super::standing::SessionOf;
 use super::{Iam, IamError, Kept, New};
+use crate::identity::Standing;
 use crate::policy::{Actor, Context, Document, Kind, Request, Verdict};
 
 /// AWS's own quota for trust policies.
@@ -122,22 +124,37 @@ impl Iam {
     /// # Errors
     /// `InvalidParameterValue`.
     pub fn check_execution_role(&self, arn: &str) -> Result<(), ServiceError> {
-        let Some(role) = self.role_of_arn(arn) else { return Ok(()) };
-        let context = Context::new();
-        let request = Request {
-            action: "sts:AssumeRole",
-            resource: arn,
-            actor: Some(Actor::Service("lambda.amazonaws.com")),
-            context: &context,
-        };
-        let trust = Document::parse(&role.trust, Kind::Trust).map(|trust| trust.says(&request));
-        match trust {
-            Ok(Verdict::Allowed(_)) => Ok(()),
-            _ => Err(ServiceError::InvalidParameterValue(
-                "The role defined for the function cannot be assumed by Lambda.".to_owned(),
-            )),
+        match self.role_of_arn(arn) {
+            Some(role) if !trusts(&role, "lambda.amazonaws.com", &Context::new()) => {
+                let message = "The role defined for the function cannot be assumed by Lambda.";
+                Err(ServiceError::InvalidParameterValue(message.to_owned()))
+            }
+            _ => Ok(()),
         }
     }
+
+    /// Who a service is that takes on a role of `account`; nobody if there is no such role, or it does not let the
+    /// service take it on.
+    pub(crate) fn service_session(
+        &self,
+        role_arn: &str,
+        account: AccountId,
+        service: &str,
+        context: &Context,
+    ) -> Option<Standing> {
+        let role = self.role_of_arn(role_arn).filter(|role| role.entity.account == account)?;
+        let name = service.split('.').next().unwrap_or_default().to_owned();
+        let session = SessionOf { name, ..SessionOf::default() };
+        trusts(&role, service, context).then(|| self.0.session(&role, &session))
+    }
+}
+
+/// Whether a role lets a service take it on.
+fn trusts(role: &Role, service: &str, context: &Context) -> bool {
+    let (action, resource) = ("sts:AssumeRole", &role.arn());
+    let request = Request { action, resource, actor: Some(Actor::Service(service)), context };
+    let trust = Document::parse(&role.trust, Kind::Trust).map(|trust| trust.says(&request));
+    matches!(trust, Ok(Verdict::Allowed(_)))
 }
 
 fn checked_span(seconds: u32) -> Result<u32, IamError> {

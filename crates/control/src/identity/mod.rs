@@ -5,6 +5,7 @@
 //! protocol, and what a caller may do in [`crate::access`].
 //! Under [`Access::Open`] every caller is believed and may do everything.
 
+mod admission;
 mod standing;
 mod sts;
 mod token;

@@ -12,11 +12,12 @@ use control::iam::sts::AssumeRole;
 use control::iam::{Iam, IamError, New, NewRole, PageOf};
 use control::identity::{Access, Caller, Identity, KeyError, Principal, RootKey, SigningSecret};
 use control::permission::Permission;
-use policy::Context;
-use model::arn::FunctionId;
+use model::arn::{FunctionId, Scope};
+use model::delivery::Sender;
 use model::iam::{AccessKey, Group, Role, User};
-use model::id::AccountId;
+use model::id::{AccountId, Region};
 use model::name::FunctionReference;
+use policy::{Admission as _, Context, Document, Kind};
 
 use crate::world::{World, scope};
 
@@ -120,6 +121,51 @@ async fn identities_outlive_a_restart() {
     let caller = find(&identity(&world), &key).expect("its key");
     assert_eq!(caller.principal.to_string(), "arn:aws:iam::000000000000:user/rob");
     assert!(world.iam.get::<User>(home(), "Bob").is_err());
+}
+
+fn sender(role: Option<&str>) -> Sender {
+    Sender {
+        service: "events.amazonaws.com".to_owned(),
+        source: "arn:aws:events:us-east-1:000000000000:rule/hourly".to_owned(),
+        scope: Scope { account: home(), region: Region::default_region() },
+        role: role.map(|name| format!("arn:aws:iam::000000000000:role/{name}")),
+    }
+}
+
+#[tokio::test]
+async fn a_service_delivers_where_it_is_let_in_or_its_role_may() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let queue = "arn:aws:sqs:us-east-1:000000000000:jobs";
+    let may = |role: Option<&str>, policy: Option<&str>| {
+        let policy = policy.map(|text| Document::parse(text, Kind::Resource).expect("a policy"));
+        identity.admits(&sender(role), "sqs:SendMessage", queue, policy.as_ref())
+    };
+    let lets_in = |source: &str| {
+        format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"events.amazonaws.com"}},"Action":"sqs:SendMessage",
+            "Resource":"{queue}","Condition":{{"ArnEquals":{{"aws:SourceArn":"{source}"}}}}}}}}"#
+        )
+    };
+    assert!(may(None, Some(&lets_in("arn:aws:events:us-east-1:000000000000:rule/hourly"))));
+    assert!(!may(None, Some(&lets_in("arn:aws:events:us-east-1:000000000000:rule/other"))));
+    assert!(!may(None, None), "without a policy nobody is let in");
+    assert!(!may(Some("absent"), None), "nor is a role that is not there");
+    for (role, trusted) in [("trusting", "events.amazonaws.com"), ("wary", "lambda.amazonaws.com")] {
+        iam.create_role(home(), trusting(role, &format!(r#"{{"Service":"{trusted}"}}"#)))
+            .await
+            .expect("a role");
+    }
+    assert!(!may(Some("trusting"), None), "the role may nothing yet");
+    let policy = r#"{"Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}"#;
+    for role in ["trusting", "wary"] {
+        iam.put_inline::<Role>(home(), role, "send", policy.to_owned()).await.expect("a policy");
+    }
+    assert!(may(Some("trusting"), None));
+    assert!(!may(Some("wary"), None), "this one does not let the service take it on");
+    let denies = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}}"#;
+    assert!(!may(Some("trusting"), Some(denies)), "a denial always wins");
 }
 
 fn assume(role: &str) -> AssumeRole {

@@ -42,7 +42,7 @@ use store::Store;
 use store::records::layers::LayerRecords;
 use store::records::typed::TypedRecords;
 use store::seal::Sealer;
-use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
+use triggers::{Asynchronous, Delivering, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
@@ -80,7 +80,8 @@ fn asynchronous(
         directory: Arc::new(functions.clone()),
         invoke: Arc::clone(engine) as _,
         clock: Arc::clone(clock),
-        entropy: Arc::clone(entropy),
+        // Nothing is delivered here; what is handed over waits.
+        deliveries: Arc::new(Delivering::new(Arc::clone(queue) as _, Arc::clone(entropy))),
     };
     Asynchronous::new(parts, AsynchronousSettings { share: 4, retry_pause: Duration::ZERO })
 }

@@ -1,26 +1,25 @@
 //! One attempt at one event, and what follows from it.
 //!
-//! The order at the end of an event: its destination is told, then it is settled. What cannot be told yet keeps the
-//! event where it is.
+//! The order at the end of an event: what its destination is to be told is handed over, then it is settled. What cannot
+//! be handed over yet keeps the event where it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::event::{Attempt, Attempts, Condition, Event, EventSettings, Next};
 use model::function::Function;
-use model::id::RequestId;
 use model::lineage;
-use model::name::{FunctionReference, Qualifier};
-use model::port::{Invocation, Outcome, Response};
+use model::port::{Invocation, Outcome, Pending, Response};
 use model::queue::{QueueError, QueueName, Received, Settle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::Asynchronous;
+use super::ending::{Answer, Ending};
 use super::pace::Pace;
-use super::record::{Answer, record};
 use super::stored::{End, decode, decode_attempts, encode_attempts};
-use super::{AFTER_FAILURE, Asynchronous};
+use crate::lines::{AFTER_FAILURE, Line};
 
 /// How long an event in a form that this version cannot read stays away.
 const UNREADABLE_AFTER: Duration = Duration::from_secs(3_600);
@@ -47,7 +46,7 @@ pub(super) struct Runner {
     owner: Asynchronous,
     queue: QueueName,
     /// How many of them run at once.
-    pub(super) pace: Pace,
+    pace: Pace,
 }
 
 impl Runner {
@@ -57,7 +56,7 @@ impl Runner {
     }
 
     /// Makes one attempt in a place of the pace, and settles the event accordingly.
-    pub(super) async fn run(&self, message: Received, place: OwnedSemaphorePermit) {
+    async fn take(&self, message: Received, place: OwnedSemaphorePermit) {
         let (settle, is_held_back) = match decode(&message.content) {
             Some(event) => self.attempt(self.tried(event, &message)).await,
             None => {
@@ -65,17 +64,7 @@ impl Runner {
                 (Settle::Return { after: UNREADABLE_AFTER, note: None }, false)
             }
         };
-        loop {
-            let settled =
-                self.owner.0.parts.queue.settle(&self.queue, vec![(message.receipt, settle.clone())]);
-            match settled.await {
-                Ok(_) | Err(QueueError::Closed) => break,
-                Err(error) => {
-                    tracing::warn!(queue = %self.queue, %error, "an event cannot be settled; trying again");
-                    tokio::time::sleep(AFTER_FAILURE).await;
-                }
-            }
-        }
+        self.owner.0.lines.settle(&self.queue, &message, settle).await;
         match is_held_back {
             true => self.pace.held_back(place),
             false => self.pace.ran(),
@@ -147,75 +136,48 @@ impl Runner {
         }
     }
 
-    /// Tells the destination, and what became of the event to whoever asks.
+    /// Tells the destination and the dead-letter queue, and what became of the event to whoever asks.
     async fn end(
         &self,
-        Tried { event, settings, .. }: &Tried,
+        tried: &Tried,
         condition: Condition,
         attempts: Attempts,
         answer: Option<&Answer>,
     ) -> Settle {
-        let destination = match condition {
-            Condition::Success => settings.on_success.as_deref(),
-            _ => settings.on_failure.as_deref(),
-        };
-        if let Some(destination) = destination {
-            let arn = match &event.qualifier {
-                Some(qualifier) => event.function.qualified_arn(qualifier).to_string(),
-                None => format!("{}:$LATEST", event.function.arn()),
-            };
-            let now = self.owner.0.parts.clock.now();
-            let told = record(event, &arn, condition, attempts, answer, now);
-            if let Err(error) = self.tell(event, destination, told).await {
-                tracing::warn!(%destination, %error, "a destination cannot be told; trying again");
-                return Settle::Return { after: AFTER_FAILURE, note: None };
+        let Tried { event, settings, .. } = tried;
+        let end = Ending { event, settings, condition, attempts, answer };
+        let deliveries = end.deliveries(self.owner.0.parts.clock.now());
+        if !deliveries.is_empty()
+            && let Err(error) = self.owner.0.parts.deliveries.hand_over(deliveries).await
+        {
+            match error {
+                // It would be so at every further attempt.
+                QueueError::TooLarge(why) => {
+                    tracing::warn!(request = %event.request, why, "a destination cannot be told");
+                }
+                error => {
+                    tracing::warn!(request = %event.request, %error, "a destination cannot be told; trying again");
+                    return Settle::Return { after: AFTER_FAILURE, note: None };
+                }
             }
         }
         let (function, failed) = (event.function.arn().to_string(), attempts.failed);
         let end = End { function, condition: condition.as_str().to_owned(), failed };
         Settle::Done { outcome: Some(end.encode()) }
     }
+}
 
-    /// Hands a record to a destination: a function, as an event of its own. Others are not served yet, which is said in
-    /// the log and does not hold the event up.
-    async fn tell(&self, event: &Event, destination: &str, record: bytes::Bytes) -> Result<(), QueueError> {
-        let Some(function) = function_of(event, destination) else {
-            tracing::warn!(%destination, request = %event.request, "destinations of this kind are not served yet");
-            return Ok(());
-        };
-        let mut random = [0; 16];
-        self.owner.0.parts.entropy.fill(&mut random);
-        let (function, qualifier) = function;
-        let passed_on = Event {
-            request: RequestId::from_random(random),
-            function,
-            qualifier,
-            payload: record,
-            client_context: None,
-            // The chain goes on, so that destinations that lead in a circle are found too.
-            trace: Some(lineage::step(event.trace.as_deref().unwrap_or_default(), &event.function).0),
-            tenant: None,
-        };
-        match self.owner.keep(passed_on).await {
-            // It would be so at every further attempt.
-            Err(QueueError::TooLarge(why)) => {
-                tracing::warn!(%destination, request = %event.request, why, "a record is too large to be told");
-                Ok(())
-            }
-            told => told,
-        }
+impl Line for Runner {
+    fn places(&self) -> Pending<'_, OwnedSemaphorePermit> {
+        Box::pin(self.pace.places())
+    }
+
+    fn run(self: Arc<Self>, message: Received, place: OwnedSemaphorePermit) -> Pending<'static, ()> {
+        Box::pin(async move { self.take(message, place).await })
     }
 }
 
-/// The function that a destination's ARN names, if it is one of the same account.
-fn function_of(event: &Event, destination: &str) -> Option<(FunctionId, Option<Qualifier>)> {
-    let FunctionReference { region, account, name, qualifier } =
-        FunctionReference::parse(destination).ok()?;
-    let scope = Scope { account: account?, region: region? };
-    (scope.account == event.function.scope.account).then_some((FunctionId { scope, name }, qualifier))
-}
-
-fn invocation(event: &Event, function: std::sync::Arc<Function>, trace: String) -> Invocation {
+fn invocation(event: &Event, function: Arc<Function>, trace: String) -> Invocation {
     let id = &function.id;
     let invoked_arn = match &event.qualifier {
         Some(qualifier) => id.qualified_arn(qualifier).to_string(),

@@ -12,9 +12,10 @@ use model::id::RequestId;
 use model::port::Entropy as _;
 use store::Store;
 use tempfile::TempDir;
-use triggers::{Asynchronous, Parts, Settings};
+use triggers::{Asynchronous, Delivering, Parts, Settings};
 
 use crate::stand_in::{Counting, StandIn, WallClock, function};
+use crate::targets::{Forwarding, Taking};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SHARE: usize = 6;
@@ -24,6 +25,8 @@ struct World {
     store: Store,
     functions: Arc<StandIn>,
     events: Asynchronous,
+    delivering: Delivering,
+    queues: Arc<Taking>,
     ids: Arc<Counting>,
 }
 
@@ -33,6 +36,8 @@ fn settings() -> EventSettings {
         age_max: Duration::from_secs(3_600),
         on_success: None,
         on_failure: None,
+        dead_letter: None,
+        role: None,
         may_recur: false,
     }
 }
@@ -40,17 +45,21 @@ fn settings() -> EventSettings {
 impl World {
     async fn open(dir: TempDir, functions: Arc<StandIn>, ids: Arc<Counting>, share: usize) -> Self {
         let store = Store::open(dir.path()).unwrap();
+        let delivering = Delivering::new(store.queue(), Arc::clone(&ids) as _);
         let parts = Parts {
             queue: store.queue(),
             directory: Arc::clone(&functions) as _,
             invoke: Arc::clone(&functions) as _,
             clock: Arc::new(WallClock),
-            entropy: Arc::clone(&ids) as _,
+            deliveries: Arc::new(delivering.clone()),
         };
         let settings = Settings { share, retry_pause: Duration::from_millis(20) };
         let events = Asynchronous::new(parts, settings);
+        let queues = Arc::<Taking>::default();
+        let to_functions = Forwarding { events: Arc::new(events.clone()), ids: Arc::clone(&ids) };
+        delivering.start(vec![Arc::new(to_functions), Arc::clone(&queues) as _]).await.unwrap();
         events.start().await.unwrap();
-        Self { dir, store, functions, events, ids }
+        Self { dir, store, functions, events, delivering, queues, ids }
     }
 
     async fn new(settings: EventSettings) -> Self {
@@ -62,8 +71,9 @@ impl World {
     }
 
     async fn restarted(self) -> Self {
-        let Self { dir, store, functions, events, ids } = self;
+        let Self { dir, store, functions, events, delivering, ids, .. } = self;
         events.stop();
+        delivering.stop();
         store.close().await;
         Self::open(dir, functions, ids, SHARE).await
     }
@@ -230,6 +240,25 @@ async fn destinations_are_functions_that_get_the_record() {
         assert_eq!(record["requestPayload"], serde_json::json!({}));
         world.functions.settings.lock().unwrap().on_failure = arn("sorry");
     }
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_gets_the_event_and_why_it_failed() {
+    let queue = "arn:aws:sqs:us-east-1:000000000000:lost";
+    let role = Some("arn:aws:iam::000000000000:role/r".to_owned());
+    let world =
+        World::new(EventSettings { dead_letter: Some(queue.to_owned()), role: role.clone(), ..settings() })
+            .await;
+    let request = world.send("fails-9").await;
+    assert_eq!(world.ended(request).await, ("RetriesExhausted", 3));
+    let letter = world.queues.wait_for(1, PATIENCE).await.remove(0);
+    assert_eq!((letter.to.to_string().as_str(), &letter.body[..]), (queue, &b"{}"[..]));
+    assert_eq!((letter.from.role, letter.from.source), (role, function("fails-9").arn().to_string()));
+    let attributes: Vec<_> =
+        letter.extras.attributes.iter().map(|it| (it.name.as_str(), &it.value[..])).collect();
+    let id = request.to_string();
+    assert_eq!(attributes, [("RequestID", id.as_bytes()), ("ErrorCode", b"200"), ("ErrorMessage", b"no")]);
+    assert_eq!(world.functions.ran_of("fails-9").len(), 3, "telling does not run it again");
 }
 
 #[tokio::test]

@@ -1,0 +1,13 @@
+//! Who may deliver to a resource: the question that targets of deliveries ask.
+
+use model::delivery::Sender;
+
+use super::Document;
+
+/// Decides about senders of deliveries. Implemented by `control`, which knows roles.
+pub trait Admission: Send + Sync {
+    /// Whether a sender may do `action` to `resource`, an ARN, which has this policy. A sender with a role may what its
+    /// role may, as far as the resource's policy does not deny it; a service without a role has to be let in by the
+    /// resource's policy.
+    fn admits(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool;
+}
