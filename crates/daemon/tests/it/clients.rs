@@ -105,6 +105,11 @@ fn event_sources_of_every_kind_are_mapped_to_functions() {
 }
 
 #[test]
+fn event_buses_take_and_keep_events() {
+    check("eventbridge.py");
+}
+
+#[test]
 fn asynchronous_invocations_are_configured_and_functions_have_addresses() {
     check("event_invoke_and_urls.py");
 }

@@ -137,8 +137,11 @@ impl Events {
         let operation = api::route(target).ok_or_else(|| {
             ServiceError::UnknownOperation("The operation is not known to Amazon EventBridge.".to_owned())
         })?;
-        let not_served =
-            || error::not_served(&format!("Amazon EventBridge's operation {}", operation.name()));
+        let not_served = || {
+            let message =
+                format!("Amazon EventBridge's operation {} is not served by Dormouse.", operation.name());
+            ServiceError::NotServed(message)
+        };
         Ok(Input::accept(operation, body).ok_or_else(not_served)??)
     }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ecr;
+mod events;
 mod hostile;
 mod image_files;
 mod images;

@@ -30,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Real time, which a test can put forward.
+#[derive(Default)]
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
