@@ -11,7 +11,7 @@ import sys
 
 import boto3
 import botocore.config
-from lambda_checks import UUID, Checks, wait_until
+from lambda_checks import UUID, Checks, Functions, lambda_client, logged, package, runtime_of, wait_until
 
 REGION = os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
 ACCOUNT = "000000000000"
@@ -157,6 +157,36 @@ def replays():
     checks.refused("the archive is gone", lambda: client.describe_archive(ArchiveName="orders"), *NOT_FOUND)
 
 
+def delivered():
+    """A function on one bus is woken through another: what arrives is the transformed event, once it may."""
+    functions_client = lambda_client()
+    code = package({"app.py": "def handler(event, context):\n    print('GOT', event)\n"})
+    with Functions(functions_client) as functions:
+        name = functions.make("woken", code, "app.handler", runtime_of("python"))
+        arn = functions_client.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+        forward = client.put_rule(Name="forward", EventPattern='{"source":["far"]}')["RuleArn"]
+        client.put_targets(Rule="forward", Targets=[{"Id": "bus", "Arn": BUS}])
+        wake = client.put_rule(Name="wake", EventBusName="shop", EventPattern='{"detail":{"n":[{"exists":true}]}}')["RuleArn"]
+        template = {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '{"n": <n>, "by": "<aws.events.rule-name>"}'}
+        client.put_targets(Rule="wake", EventBusName="shop", Targets=[{"Id": "f", "Arn": arn, "InputTransformer": template}])
+        checks.holds("two rules", forward != wake, forward, "another ARN")
+        functions_client.add_permission(FunctionName=name, StatementId="bus", Action="lambda:InvokeFunction",
+                                        Principal="events.amazonaws.com", SourceArn=wake)
+        for number in range(3):
+            client.put_events(Entries=[entry({"n": number}, Source="far", EventBusName="default")])
+
+        def arrived():
+            lines = [line.strip() for line in logged(name) if line.startswith("GOT")]
+            return lines if len(lines) >= 3 else None
+
+        expected = [f"GOT {{'n': {number}, 'by': 'wake'}}" for number in range(3)]
+        checks.equal("each event arrives as the template says", sorted(wait_until(arrived, 20) or []), expected)
+        client.remove_targets(Rule="forward", Ids=["bus"])
+        client.delete_rule(Name="forward")
+        client.remove_targets(Rule="wake", EventBusName="shop", Ids=["f"])
+        client.delete_rule(Name="wake", EventBusName="shop")
+
+
 def command_line():
     checks.includes("the CLI makes a rule", aws("put-rule", "--name", "cli", "--event-pattern", '{"source":["cli"]}'),
                     {"RuleArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/cli"})
@@ -182,7 +212,7 @@ def the_end():
     checks.refused("connections", lambda: client.list_connections(), "NotImplementedException", 501, "ListConnections")
 
 
-for part in (buses, rules, patterns, targets, events, replays, command_line, the_end):
+for part in (buses, rules, patterns, targets, events, replays, delivered, command_line, the_end):
     with checks.part(part.__name__):
         part()
 checks.finish()
