@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use control::function::{FunctionTarget, Functions, Parts as FunctionParts};
+use control::function::{Functions, Parts as FunctionParts};
 use control::iam::Iam;
 use control::identity::{Access, Identity};
 use control::layer::Layers;
@@ -20,19 +20,18 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
 use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
-use model::delivery::Target;
 use model::limits;
 use model::port::{AuditSink, Clock, Entropy, LogSink, Pending};
 use sandbox::Keeper;
-use services::events::{Events as Bus, Parts as BusParts};
 use store::Store;
 use store::audit::AuditFiles;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use triggers::{Asynchronous, Delivering, Parts as AsynchronousParts, Settings as AsynchronousSettings};
+use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
+use crate::event_services::EventServices;
 use crate::images::{self, Warehouse};
 use crate::launch::{Claim, Launched};
 use crate::root_key;
@@ -46,7 +45,7 @@ pub(crate) struct Composed {
     gateway: Arc<Gateway>,
     engine: Engine,
     events: Asynchronous,
-    delivering: Delivering,
+    services: EventServices,
     identity: Arc<Identity>,
     keeper: Keeper,
     store: Store,
@@ -56,17 +55,17 @@ pub(crate) struct Composed {
 }
 
 /// The parts that most others need.
-struct Ground {
-    store: Store,
-    identity: Arc<Identity>,
+pub(crate) struct Ground {
+    pub(crate) store: Store,
+    pub(crate) identity: Arc<Identity>,
     packages: Arc<Packages>,
     catalogue: Arc<Catalogue>,
     warehouse: Arc<Warehouse>,
     audit: Option<Arc<dyn AuditSink>>,
     images: Arc<RetainedImages>,
     keeper: Keeper,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }
 
 /// Makes all parts and begins to serve.
@@ -91,8 +90,7 @@ pub(crate) async fn compose(
     // Blocks on the disk, before anything else runs.
     let store = Store::open(&data_dir)?;
     let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy).await?;
-    let audit = config.audit_log.then(|| AuditFiles::open(&data_dir.join("audit"))).transpose()?;
-    let audit = audit.map(|audit| Arc::new(audit) as Arc<dyn AuditSink>);
+    let audit = audit(config, &data_dir)?;
     let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
     let catalogue = Arc::new(catalogue);
     let warehouse = Arc::new(
@@ -126,35 +124,29 @@ pub(crate) async fn compose(
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
     let functions = ground.functions(config, environment, &engine).await?;
-    let delivering = Delivering::new(ground.store.queue(), Arc::clone(&ground.entropy));
-    let events = ground.events(config, &engine, &functions, &delivering);
-    let bus = ground.bus(&delivering).await?;
-    let targets = ground.targets(&functions, &events, &bus);
-    let gateway = ground.gateway(config, &engine, &functions, &events, &bus)?;
+    let services = EventServices::open(&ground).await?;
+    let events = ground.events(config, &engine, &functions, &services);
+    let gateway = ground.gateway(config, &engine, &functions, &events, &services)?;
     platform.bring(&gateway);
     // From here on functions run: those whose events have waited need the gateway.
-    delivering.start(targets).await.context("cannot read the queue of deliveries")?;
+    services.start(&ground, &functions, &events).await?;
     events.start().await.context("cannot read the queue of events")?;
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
+    let kept = services.clone();
     let tasks = vec![
         tokio::spawn(serving),
         tokio::spawn(async move { functions.maintain().await }),
         tokio::spawn(async move { warehouse.maintain().await }),
-        tokio::spawn(async move { maintain(&bus).await }),
+        tokio::spawn(async move { kept.maintain().await }),
     ];
     let Ground { store, identity, keeper, .. } = ground;
-    Ok(Composed {
-        address,
-        gateway,
-        engine,
-        events,
-        delivering,
-        identity,
-        keeper,
-        store,
-        tasks,
-        _claim: claim,
-    })
+    Ok(Composed { address, gateway, engine, events, services, identity, keeper, store, tasks, _claim: claim })
+}
+
+/// Where calls are written down, if they are to be.
+fn audit(config: &Config, data_dir: &Path) -> anyhow::Result<Option<Arc<dyn AuditSink>>> {
+    let files = config.audit_log.then(|| AuditFiles::open(&data_dir.join("audit"))).transpose()?;
+    Ok(files.map(|files| Arc::new(files) as Arc<dyn AuditSink>))
 }
 
 /// Who may call. A root key that was made just now is printed here, and never again.
@@ -240,14 +232,14 @@ impl Ground {
         config: &Config,
         engine: &Engine,
         functions: &Functions,
-        delivering: &Delivering,
+        services: &EventServices,
     ) -> Asynchronous {
         let parts = AsynchronousParts {
             queue: self.store.queue(),
             directory: Arc::new(functions.clone()),
             invoke: Arc::new(engine.clone()),
             clock: Arc::clone(&self.clock),
-            deliveries: Arc::new(delivering.clone()),
+            deliveries: Arc::new(services.delivering.clone()),
         };
         let settings = AsynchronousSettings {
             // One function leaves half of it to all others.
@@ -257,35 +249,13 @@ impl Ground {
         Asynchronous::new(parts, settings)
     }
 
-    async fn bus(&self, delivering: &Delivering) -> anyhow::Result<Bus> {
-        let parts = BusParts {
-            typed: self.store.typed_records(),
-            records: self.store.records(),
-            deliveries: Arc::new(delivering.clone()),
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-        };
-        Bus::load(parts).await.context("cannot load the event buses")
-    }
-
-    /// What takes deliveries.
-    fn targets(&self, functions: &Functions, events: &Asynchronous, bus: &Bus) -> Vec<Arc<dyn Target>> {
-        let functions = FunctionTarget {
-            functions: functions.clone(),
-            events: Arc::new(events.clone()),
-            admission: Arc::clone(&self.identity) as _,
-            entropy: Arc::clone(&self.entropy),
-        };
-        vec![Arc::new(functions), Arc::new(bus.clone())]
-    }
-
     fn gateway(
         &self,
         config: &Config,
         engine: &Engine,
         functions: &Functions,
         events: &Asynchronous,
-        bus: &Bus,
+        services: &EventServices,
     ) -> anyhow::Result<Arc<Gateway>> {
         let counted = engine.clone();
         let about = About {
@@ -311,7 +281,7 @@ impl Ground {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             audit: self.audit.clone(),
-            bus: Some(bus.clone()),
+            bus: Some(services.bus.clone()),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))
@@ -338,7 +308,7 @@ impl Composed {
     /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.events.stop();
-        self.delivering.stop();
+        self.services.stop();
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
         if cut > 0 {
             tracing::warn!(connections = cut, "cut connections that were still busy");
@@ -377,22 +347,6 @@ fn gauges(engine: &Engine) -> Vec<Gauge> {
             value: engine.running() as f64,
         },
     ]
-}
-
-/// How often what event archives need not keep any longer is removed.
-const BUS_COLLECTED_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Goes on with what event buses were doing, and removes what they need no more, for ever.
-async fn maintain(bus: &Bus) {
-    if let Err(error) = bus.resume().await {
-        tracing::warn!(%error, "event archives were not counted");
-    }
-    loop {
-        if let Err(error) = bus.collect().await {
-            tracing::warn!(%error, "event archives were not cleared of what is old");
-        }
-        tokio::time::sleep(BUS_COLLECTED_EVERY).await;
-    }
 }
 
 /// Answers AWS calls from inside sandboxes with the gateway, which is made after the engine that asks for it.

@@ -9,6 +9,7 @@
 mod compose;
 mod config;
 mod dev;
+mod event_services;
 mod images;
 mod launch;
 mod porter;

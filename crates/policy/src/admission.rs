@@ -1,4 +1,6 @@
-//! Who may deliver to a resource: the question that targets of deliveries ask.
+//! Who may deliver to a resource.
+//!
+//! The question that targets of deliveries ask; whoever knows roles answers it.
 
 use model::delivery::Sender;
 

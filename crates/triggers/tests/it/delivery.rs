@@ -1,4 +1,6 @@
 //! Deliveries on their way: taken, tried again, kept in order, given up, found again after a restart.
+//!
+//! On the real durable queue; tests wait for what has to come.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

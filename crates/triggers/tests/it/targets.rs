@@ -1,4 +1,6 @@
-//! Targets of deliveries: one that invokes functions, and one that takes down what it is given.
+//! Targets of deliveries.
+//!
+//! One that invokes functions, and one that takes down what it is given.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,76 @@
+//! The services that events come from and go to, and who brings events from one to another.
+//!
+//! Made in two steps: all services first, which hand over deliveries; then what takes deliveries, which are the services
+//! themselves and the functions. Deliveries are on the disk meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use control::function::{FunctionTarget, Functions};
+use model::delivery::Target;
+use services::events::{Events as Bus, Parts as BusParts};
+use triggers::{Asynchronous, Delivering};
+
+use crate::compose::Ground;
+
+/// How often services remove what they need no more.
+const COLLECTED_EVERY: Duration = Duration::from_secs(3_600);
+
+/// See the module. Cloning gives another handle.
+#[derive(Clone)]
+pub(crate) struct EventServices {
+    pub(crate) delivering: Delivering,
+    pub(crate) bus: Bus,
+}
+
+impl EventServices {
+    /// Loads what was stored.
+    pub(crate) async fn open(ground: &Ground) -> anyhow::Result<Self> {
+        let delivering = Delivering::new(ground.store.queue(), Arc::clone(&ground.entropy));
+        let bus = BusParts {
+            typed: ground.store.typed_records(),
+            records: ground.store.records(),
+            deliveries: Arc::new(delivering.clone()),
+            clock: Arc::clone(&ground.clock),
+            entropy: Arc::clone(&ground.entropy),
+        };
+        let bus = Bus::load(bus).await.context("cannot load the event buses")?;
+        Ok(Self { delivering, bus })
+    }
+
+    /// Begins to deliver.
+    pub(crate) async fn start(
+        &self,
+        ground: &Ground,
+        functions: &Functions,
+        events: &Asynchronous,
+    ) -> anyhow::Result<()> {
+        let functions = FunctionTarget {
+            functions: functions.clone(),
+            events: Arc::new(events.clone()),
+            admission: Arc::clone(&ground.identity) as _,
+            entropy: Arc::clone(&ground.entropy),
+        };
+        let targets: Vec<Arc<dyn Target>> = vec![Arc::new(functions), Arc::new(self.bus.clone())];
+        self.delivering.start(targets).await.context("cannot read the queue of deliveries")
+    }
+
+    /// Takes up nothing more.
+    pub(crate) fn stop(&self) {
+        self.delivering.stop();
+    }
+
+    /// Goes on with what services were doing, and removes what they need no more, for ever.
+    pub(crate) async fn maintain(self) {
+        if let Err(error) = self.bus.resume().await {
+            tracing::warn!(%error, "event archives were not counted");
+        }
+        loop {
+            if let Err(error) = self.bus.collect().await {
+                tracing::warn!(%error, "event archives were not cleared of what is old");
+            }
+            tokio::time::sleep(COLLECTED_EVERY).await;
+        }
+    }
+}
