@@ -3,10 +3,13 @@
 //! The detail is passed on as it was written; everything around it is EventBridge's envelope. Source: EventBridge User
 //! Guide, "Events structure reference"; "Calculating PutEvents event entry size".
 
+use std::collections::BTreeMap;
+
 use model::arn::Scope;
 use model::bus::BusId;
 use model::id::EventId;
 use model::time::Timestamp;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use wire::events as api;
 
@@ -46,16 +49,18 @@ pub(super) struct Envelope<'e> {
     pub(super) scope: &'e Scope,
     pub(super) time: Timestamp,
     pub(super) resources: &'e [String],
-    /// A JSON object.
+    /// A JSON object, or it is no event.
     pub(super) detail: &'e str,
 }
 
 impl Envelope<'_> {
-    /// The event as text, in the order in which AWS writes it.
-    pub(super) fn text(&self) -> String {
+    /// The event as text, in the order in which AWS writes it; none, if the detail is no object. It is looked at by itself,
+    /// so that what stands in it cannot become part of the envelope.
+    pub(super) fn text(&self) -> Option<String> {
+        serde_json::from_str::<BTreeMap<String, IgnoredAny>>(self.detail).ok()?;
         let json = |text: &str| Value::from(text).to_string();
         let time = wire::time::rfc3339(self.time);
-        format!(
+        Some(format!(
             r#"{{"version":"0","id":"{}","detail-type":{},"source":{},"account":"{}","time":"{}Z","region":"{}","resources":{},"detail":{}}}"#,
             self.id,
             json(self.detail_type),
@@ -65,7 +70,7 @@ impl Envelope<'_> {
             self.scope.region,
             self.resources.iter().map(String::as_str).collect::<Value>(),
             self.detail.trim(),
-        )
+        ))
     }
 }
 
@@ -79,9 +84,6 @@ pub(super) fn checked(entry: &api::PutEventsRequestEntry) -> Result<(&str, &str,
     let detail = required("Detail", entry.detail.as_deref())?;
     if source.starts_with("aws.") {
         return Err(("NotAuthorizedForSourceException", "Not authorized for the source.".to_owned()));
-    }
-    if !serde_json::from_str::<Value>(detail).is_ok_and(|detail| detail.is_object()) {
-        return Err(("MalformedDetail", "Detail is malformed.".to_owned()));
     }
     Ok((source, detail_type, detail))
 }
@@ -100,4 +102,43 @@ pub(super) fn size(entry: &api::PutEventsRequestEntry) -> usize {
     let resources: usize = entry.resources.iter().flatten().map(String::len).sum();
     let time = if entry.time.is_some() { 14 } else { 0 };
     time + text(&entry.source) + text(&entry.detail_type) + text(&entry.detail) + resources
+}
+
+#[cfg(test)]
+mod tests {
+    use model::id::{AccountId, Region};
+
+    use super::*;
+
+    fn text(detail: &str) -> Option<String> {
+        let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+        let envelope = Envelope {
+            id: EventId::from_random([7; 16]),
+            detail_type: "a \"type\"",
+            source: "shop",
+            scope: &scope,
+            time: Timestamp::from_millis(1_447_277_394_123),
+            resources: &["arn:x".to_owned()],
+            detail,
+        };
+        envelope.text()
+    }
+
+    #[test]
+    fn an_event_is_written_as_aws_writes_it() {
+        let expected = concat!(
+            r#"{"version":"0","id":"07070707-0707-4707-8707-070707070707","detail-type":"a \"type\"","source":"shop","#,
+            r#""account":"000000000000","time":"2015-11-11T21:29:54Z","region":"us-east-1","resources":["arn:x"],"#,
+            r#""detail":{ "z": 1.50, "a": 2 }}"#
+        );
+        assert_eq!(text(" { \"z\": 1.50, \"a\": 2 }\n").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_detail_stays_within_the_detail() {
+        for bad in ["", "1", "[]", "null", "{", r#"{},"source":"aws.s3""#, r#"{}},"source":"aws.s3","x":{{}"#]
+        {
+            assert_eq!(text(bad), None, "{bad}");
+        }
+    }
 }

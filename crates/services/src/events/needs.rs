@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use model::arn::Scope;
 use model::bus::BusId;
 use model::error::ServiceError;
-use wire::events::Input;
+use wire::events::{Input, Tag};
 
-use super::{Events, name};
+use super::{Events, SERVICE, name};
 use crate::need::Need;
 
 impl Events {
@@ -18,7 +18,7 @@ impl Events {
     /// # Errors
     /// Where a bus is named by something that is no ARN of one.
     pub fn needs(&self, scope: &Scope, operation: &str, input: &Input) -> Result<Vec<Need>, ServiceError> {
-        let action = format!("{}:{}", super::SERVICE, operation);
+        let action = format!("{}:{}", SERVICE, operation);
         let of = |resource: String| Need::of(action.clone(), resource);
         let of_bus =
             |named: Option<&str>| Ok(self.with_policy(&name::bus(scope, named)?, |bus| of(bus.arn())));
@@ -29,7 +29,7 @@ impl Events {
             let name = name.unwrap_or_default();
             Ok(of(format!("arn:aws:events:{}:{}:{kind}/{name}", scope.region, scope.account)))
         };
-        let need = match input {
+        let need: Result<Need, ServiceError> = match input {
             Input::PutEvents(input) => {
                 let entries = input.entries.iter().flatten();
                 let buses: Result<BTreeSet<BusId>, ServiceError> =
@@ -69,10 +69,37 @@ impl Events {
             | Input::ListReplays(_)
             | Input::TestEventPattern(_) => Ok(of("*".to_owned())),
         };
-        need.map(|need| vec![need])
+        let mut needs = further(scope, input);
+        needs.insert(0, need?);
+        Ok(needs)
     }
 
     fn with_policy(&self, bus: &BusId, need: impl FnOnce(&BusId) -> Need) -> Need {
         Need { policy: self.route(bus).and_then(|route| route.policy.clone()), ..need(bus) }
     }
+}
+
+/// The roles that an operation hands over, and the tags that it gives to what it makes.
+fn further(scope: &Scope, input: &Input) -> Vec<Need> {
+    let has_tags = |tags: &Option<Vec<Tag>>| tags.as_ref().is_some_and(|tags| !tags.is_empty());
+    let (roles, tagged): (Vec<&String>, Option<String>) = match input {
+        Input::PutRule(input) => {
+            let bus = name::bus(scope, input.event_bus_name.as_deref()).ok();
+            let rule = bus.map(|bus| bus.rule_arn(input.name.as_deref().unwrap_or_default()));
+            (input.role_arn.iter().collect(), rule.filter(|_| has_tags(&input.tags)))
+        }
+        Input::PutTargets(input) => {
+            (input.targets.iter().flatten().filter_map(|target| target.role_arn.as_ref()).collect(), None)
+        }
+        Input::CreateEventBus(input) if has_tags(&input.tags) => {
+            (Vec::new(), name::bus(scope, input.name.as_deref()).ok().map(|bus| bus.arn()))
+        }
+        _ => (Vec::new(), None),
+    };
+    let pass = |role: &String| Need {
+        facts: vec![("iam:PassedToService".to_owned(), format!("{SERVICE}.amazonaws.com"))],
+        ..Need::of("iam:PassRole", role)
+    };
+    let tag = |arn: String| Need::of(format!("{SERVICE}:TagResource"), arn);
+    roles.into_iter().map(pass).chain(tagged.map(tag)).collect()
 }

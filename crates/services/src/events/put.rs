@@ -81,7 +81,7 @@ impl Events {
         event.ok_or_else(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
     }
 
-    /// An event in its envelope; none, if the detail is no JSON.
+    /// An event in its envelope; none, if the detail is no object.
     pub(super) fn enveloped(
         &self,
         bus: &BusId,
@@ -89,7 +89,7 @@ impl Events {
         origin: Origin,
         trace: Option<String>,
     ) -> Option<Event> {
-        let text = envelope.text();
+        let text = envelope.text()?;
         let value = serde_json::from_str(&text).ok()?;
         Some(Event {
             bus: bus.clone(),

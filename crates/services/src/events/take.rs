@@ -55,7 +55,7 @@ impl Events {
                     detail: body,
                 };
                 let event = self.enveloped(&bus, &envelope, Origin::Put, delivery.extras.trace.clone());
-                event.filter(|event| event.value["detail"].is_object()).ok_or_else(malformed)
+                event.ok_or_else(malformed)
             }
         }
     }

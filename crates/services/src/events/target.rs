@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use model::arn::{ResourceArn, Scope};
-use model::bus::{RuleTarget, TargetInput};
+use model::bus::{BusId, RuleTarget, TargetInput};
 use model::error::ServiceError;
 use wire::events as api;
 
 use super::error::{invalid, not_served, parameter, too_many};
 use super::page::Page;
-use super::{Events, input as target_input, name};
+use super::{Events, SERVICE, input as target_input, name};
 
 /// Targets of one rule (EventBridge User Guide, "Quotas").
 const TARGETS_MAX: usize = 5;
@@ -25,7 +25,7 @@ impl Events {
     ) -> Result<api::PutTargetsResponse, ServiceError> {
         let bus = name::bus(scope, input.event_bus_name.as_deref())?;
         let given: Vec<RuleTarget> =
-            input.targets.iter().flatten().map(target_of).collect::<Result<_, _>>()?;
+            input.targets.iter().flatten().map(|given| target_of(given, &bus)).collect::<Result<_, _>>()?;
         let put = self.change_rule(&bus, input.rule.as_deref().unwrap_or_default(), |rule| {
             for target in given {
                 match rule.targets.iter_mut().find(|known| known.id == target.id) {
@@ -93,16 +93,16 @@ pub(super) fn queue_arn(arn: &str) -> Result<String, ServiceError> {
     }
 }
 
-fn target_of(given: &api::Target) -> Result<RuleTarget, ServiceError> {
+fn target_of(given: &api::Target, of: &BusId) -> Result<RuleTarget, ServiceError> {
     let id = given.id.clone().unwrap_or_default();
     let arn = given.arn.clone().unwrap_or_default();
     refuse_unserved(given)?;
     let parsed = ResourceArn::parse(&arn).map_err(|_| not_an_arn(&arn))?;
     match parsed.service() {
-        "lambda" | "sqs" | "sns" | "events" | "logs" => {}
+        "lambda" | "sqs" | "sns" | SERVICE | "logs" => {}
         other => return Err(not_served(&format!("A target of the service {other}"))),
     }
-    if parsed.service() == "events" && name::bus_of_arn(&arn).is_none() {
+    if parsed.service() == SERVICE && name::bus_of_arn(&arn).is_none() {
         return Err(not_served("A target of the service events that is no event bus"));
     }
     let group = given.sqs_parameters.as_ref().and_then(|queue| queue.message_group_id.clone());
@@ -111,6 +111,16 @@ fn target_of(given: &api::Target) -> Result<RuleTarget, ServiceError> {
     }
     let input = input_of(given, &id)?;
     target_input::check(&input, &id).map_err(invalid)?;
+    // Nobody is to write another account an event that does not say where it comes from.
+    if parsed.service() == SERVICE
+        && parsed.scope().account != of.scope.account
+        && input != TargetInput::Whole
+    {
+        return Err(invalid(format!(
+            "Input, InputPath, and InputTransformer are not available for target {id}: it is an event bus of \
+             another account."
+        )));
+    }
     let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
     let retry = given.retry_policy.clone().unwrap_or_default();
     let dead_letter = given.dead_letter_config.as_ref().and_then(|config| config.arn.as_deref());
