@@ -6,10 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::arn::{FunctionId, Scope};
+use crate::error::ServiceError;
+use crate::function::Function;
 use crate::id::MappingUuid;
 use crate::name::Qualifier;
+use crate::port::Pending;
 use crate::time::Timestamp;
 
 /// A mapping's name. Shown as its ARN.
@@ -243,6 +247,22 @@ pub struct Pollers {
     pub max: u32,
     /// The group that they share with other mappings.
     pub group: Option<String>,
+}
+
+/// The mappings that are to be performed. Implemented by `control`.
+pub trait Mappings: Send + Sync {
+    /// All that are enabled, and how often mappings had changed by then.
+    fn enabled(&self) -> (Vec<Arc<EventSourceMapping>>, u64);
+
+    /// Waits until mappings have changed more often than that.
+    fn changed(&self, since: u64) -> Pending<'_, ()>;
+
+    /// What is to run now.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`; `ResourceConflict` while there is nothing that could run; `AccessDenied` if the function's
+    /// role may not do `action` to the source.
+    fn resolve(&self, mapping: &EventSourceMapping, action: &str) -> Result<Arc<Function>, ServiceError>;
 }
 
 #[cfg(test)]

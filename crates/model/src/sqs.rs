@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::arn::{ResourceArn, Scope};
 use crate::delivery::Attribute;
 use crate::id::{AccountId, IdError, Region};
-use crate::queue::{DeadLetter, QueueName};
+use crate::queue::{DeadLetter, QueueName, Receipt};
 use crate::time::Timestamp;
 
 /// The service in ARNs, actions and signatures.
@@ -246,6 +246,9 @@ pub struct Source {
 pub trait Sources: Send + Sync {
     /// The queue of an ARN, if it is there.
     fn queue(&self, arn: &ResourceArn) -> Option<Source>;
+
+    /// The receipt handle of a message that was received from a queue.
+    fn handle(&self, queue: &QueueName, receipt: Receipt) -> String;
 }
 
 /// A message as it lies in a queue.

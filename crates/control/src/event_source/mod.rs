@@ -7,6 +7,7 @@
 //! Source: Lambda API reference, `CreateEventSourceMapping` and its kin.
 
 mod change;
+mod performed;
 mod rules;
 
 use std::sync::Arc;
@@ -20,9 +21,10 @@ use model::name::{FunctionReference, Qualifier};
 use model::port::Pending;
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 pub use self::change::{KafkaChange, MappingChange, PollersChange};
+pub use self::performed::PerformedMappings;
 use crate::durable::{not_written, to_the_end};
 use crate::function::Functions;
 use crate::marker;
@@ -34,6 +36,8 @@ pub(crate) struct Mappings {
     table: Table<EventSourceMapping>,
     /// Held while any of them changes.
     turn: Mutex<()>,
+    /// How often any of them has changed.
+    changes: watch::Sender<u64>,
 }
 
 impl Mappings {
@@ -42,7 +46,11 @@ impl Mappings {
     /// # Errors
     /// [`RecordError`] when a record cannot be read.
     pub(crate) async fn load(records: &TypedRecords) -> Result<Self, RecordError> {
-        Ok(Self { table: Table::load(records).await?, turn: Mutex::default() })
+        Ok(Self {
+            table: Table::load(records).await?,
+            turn: Mutex::default(),
+            changes: watch::Sender::new(0),
+        })
     }
 }
 
@@ -209,6 +217,7 @@ impl EventSources {
             let name = value.id.uuid.to_string();
             let removed = sources.mappings().table.remove(&caller, &name, stored).await;
             removed.map_err(|error| not_written(&value.id, &error))?;
+            sources.mappings().changes.send_modify(|count| *count += 1);
             Ok(value)
         })
         .await
@@ -304,7 +313,9 @@ impl EventSources {
     ) -> Result<Arc<EventSourceMapping>, ServiceError> {
         let subject = mapping.id.clone();
         let kept = self.mappings().table.put(mapping, before.map(|entry| entry.stored)).await;
-        kept.map_err(|error| not_written(subject, &error))
+        let kept = kept.map_err(|error| not_written(subject, &error))?;
+        self.mappings().changes.send_modify(|count| *count += 1);
+        Ok(kept)
     }
 
     fn mappings(&self) -> &Mappings {

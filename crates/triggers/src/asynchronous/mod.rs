@@ -7,7 +7,6 @@
 //! its destination is told has been handed over, so a crash in between runs or tells it once more and never less.
 
 mod ending;
-mod pace;
 mod record;
 mod run;
 mod stored;

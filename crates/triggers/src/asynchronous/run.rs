@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 use super::Asynchronous;
 use super::ending::{Answer, Ending};
-use super::pace::Pace;
+
 use super::stored::{End, decode, decode_attempts, encode_attempts};
 use crate::lines::{AFTER_FAILURE, Line};
+use crate::pace::Pace;
 
 /// How long an event in a form that this version cannot read stays away.
 const UNREADABLE_AFTER: Duration = Duration::from_secs(3_600);

@@ -7,5 +7,6 @@
 
 mod asynchronous;
 mod delivery;
+mod event_source;
 mod stand_in;
 mod targets;

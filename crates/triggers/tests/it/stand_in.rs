@@ -91,10 +91,20 @@ impl StandIn {
             true => {
                 Err(FunctionFailure::Reported { payload: Bytes::from_static(b"{\"errorMessage\":\"no\"}") })
             }
-            false => Ok(Response::Whole(Bytes::from_static(b"{}"))),
+            false => Ok(Response::Whole(answer(what, &invocation.payload))),
         };
         Ok(Outcome { result, tail: None, reason: StartReason::Warm, phases: Phases::default() })
     }
+}
+
+/// `partial` says that messages with the body `bad` have failed.
+fn answer(what: &str, event: &[u8]) -> Bytes {
+    let event: serde_json::Value = serde_json::from_slice(event).unwrap_or_default();
+    let records = event["Records"].as_array().cloned().unwrap_or_default();
+    let bad = records.iter().filter(|record| what == "partial" && record["body"] == "bad");
+    let failed: Vec<_> =
+        bad.map(|record| serde_json::json!({"itemIdentifier": record["messageId"]})).collect();
+    Bytes::from(serde_json::json!({"batchItemFailures": failed}).to_string())
 }
 
 impl Invoke for StandIn {

@@ -1,4 +1,4 @@
-//! How many events of one function run at once. It grows fast until one finds no concurrency; whoever finds none takes
+//! How many events of one function, or batches of one mapping, run at once. It grows fast until one finds no concurrency; whoever finds none takes
 //! a place with it, and from then on growth is slow.
 //!
 //! So a function with little concurrency is not offered hundreds of events that all have to go back to the queue, each
@@ -16,7 +16,7 @@ const FIRST: usize = 4;
 const REST: Duration = Duration::from_millis(200);
 
 /// See the module.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     places: Arc<Semaphore>,
     places_max: usize,
     state: Mutex<State>,
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Pace {
-    pub(super) fn new(places_max: usize) -> Self {
+    pub(crate) fn new(places_max: usize) -> Self {
         let count = FIRST.min(places_max).max(1);
         let state = State { count, ran: None, rests_until: None };
         Self { places: Arc::new(Semaphore::new(count)), places_max, state: Mutex::new(state) }
@@ -42,7 +42,7 @@ impl Pace {
     }
 
     /// Waits until there is a place; takes it and all others that are free.
-    pub(super) async fn places(&self) -> OwnedSemaphorePermit {
+    pub(crate) async fn places(&self) -> OwnedSemaphorePermit {
         let until = self.lock().rests_until.take();
         if let Some(until) = until {
             tokio::time::sleep_until(until).await;
@@ -55,7 +55,7 @@ impl Pace {
     }
 
     /// An event ran.
-    pub(super) fn ran(&self) {
+    pub(crate) fn ran(&self) {
         let mut state = self.lock();
         let is_time = match &mut state.ran {
             None => true,
@@ -72,7 +72,7 @@ impl Pace {
     }
 
     /// The event that had this place found no concurrency.
-    pub(super) fn held_back(&self, place: OwnedSemaphorePermit) {
+    pub(crate) fn held_back(&self, place: OwnedSemaphorePermit) {
         let mut state = self.lock();
         state.ran = Some(0);
         state.rests_until = Some(Instant::now() + REST);

@@ -1,0 +1,107 @@
+//! Event source mappings performed: pollers that receive from a queue and run a function with what they get.
+//!
+//! Each mapping that is enabled has one poller, which is a task; a change of the mapping ends it after the batches that it
+//! runs, and another begins. Pollers live in the server, so a function that sleeps costs nothing and wakes with a message.
+//! Other kinds of sources than SQS are not performed: their mappings are kept as they are.
+//! Source: Lambda Developer Guide, "Using Lambda with Amazon SQS".
+
+mod batch;
+mod poller;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::arn::ResourceArn;
+use model::event::Directory;
+use model::event_source::{EventSourceMapping, MappingId, Mappings};
+use model::port::{Entropy, Invoke};
+use model::queue::Queue;
+use model::sqs::Sources;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::poller::Poller;
+
+/// What this part is made of.
+pub struct SourceParts {
+    /// The mappings.
+    pub mappings: Arc<dyn Mappings>,
+    /// Says whether functions may go round in circles.
+    pub directory: Arc<dyn Directory>,
+    /// Finds queues.
+    pub sources: Arc<dyn Sources>,
+    /// Holds their messages.
+    pub queue: Arc<dyn Queue>,
+    /// Runs functions.
+    pub invoke: Arc<dyn Invoke>,
+    /// For ids of requests.
+    pub entropy: Arc<dyn Entropy>,
+    /// Batches of one mapping that run at once, at most.
+    pub share: usize,
+}
+
+/// Performs mappings. Clones share everything.
+#[derive(Clone)]
+pub struct EventSources(Arc<Inner>);
+
+struct Inner {
+    parts: SourceParts,
+    stopping: watch::Sender<bool>,
+}
+
+/// A poller at work.
+struct Running {
+    mapping: Arc<EventSourceMapping>,
+    ends: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl EventSources {
+    /// Performs nothing yet.
+    #[must_use]
+    pub fn new(parts: SourceParts) -> Self {
+        Self(Arc::new(Inner { parts, stopping: watch::Sender::new(false) }))
+    }
+
+    /// Receives no more. Batches that run are let end by whoever runs them.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Performs all mappings as they are, and as they become, until it is stopped.
+    pub async fn run(self) {
+        let mut stopping = self.0.stopping.subscribe();
+        let mut running: HashMap<MappingId, Running> = HashMap::new();
+        loop {
+            let (enabled, seen) = self.0.parts.mappings.enabled();
+            self.follow(&mut running, enabled);
+            tokio::select! {
+                () = self.0.parts.mappings.changed(seen) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+            }
+        }
+        running.into_values().for_each(|poller| _ = poller.ends.send_replace(true));
+    }
+
+    /// Ends the pollers of mappings that have changed or gone, and begins those that are missing.
+    fn follow(&self, running: &mut HashMap<MappingId, Running>, enabled: Vec<Arc<EventSourceMapping>>) {
+        let wanted: HashMap<_, _> = enabled.iter().map(|mapping| (&mapping.id, mapping)).collect();
+        running.retain(|id, poller| {
+            let stays = wanted.get(id).is_some_and(|mapping| **mapping == poller.mapping);
+            if !stays {
+                poller.ends.send_replace(true);
+            }
+            stays && !poller.task.is_finished()
+        });
+        for mapping in enabled {
+            if running.contains_key(&mapping.id) || !mapping.source.kind.is_sqs() {
+                continue;
+            }
+            let Ok(arn) = ResourceArn::parse(&mapping.source.arn) else { continue };
+            let ends = watch::Sender::new(false);
+            let poller = Poller::new(Arc::clone(&self.0), Arc::clone(&mapping), arn);
+            let task = tokio::spawn(Arc::new(poller).run(ends.subscribe()));
+            running.insert(mapping.id.clone(), Running { mapping, ends, task });
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One poller: receives a batch, runs the function with it, settles its messages, and so on.
+//!
+//! Messages that the function did are gone; those that it failed stay unseen for as long as the queue says, and come
+//! back, until the queue's own redrive policy moves them. What cannot run for want of concurrency is tried again for as
+//! long as the messages are held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::arn::ResourceArn;
+use model::error::ServiceError;
+use model::event_source::EventSourceMapping;
+use model::function::Function;
+use model::id::RequestId;
+use model::lineage;
+use model::port::{Invocation, Response};
+use model::queue::{Hold, Receive, Received, Settle};
+use model::sqs::{Content, Source};
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::Inner;
+use super::batch::{Failures, Filters, failures, record};
+use crate::pace::Pace;
+
+/// How long one receive waits for messages.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for a queue, a function or a right that is not there.
+const AFTER_ABSENCE: Duration = Duration::from_secs(2);
+/// Bytes of the records of one event; the rest is for what stands around them.
+const RECORDS_BYTES_MAX: usize = model::limits::PAYLOAD_SYNC_BYTES_MAX - 1_024;
+/// Messages in a batch of a queue that is asked without a window (`ReceiveMessage` gives ten).
+const BATCH_WITHOUT_WINDOW_MAX: u32 = 10;
+/// Time that messages are held beyond the function's timeout.
+const HOLD_MARGIN: Duration = Duration::from_secs(5);
+/// The first pause after a batch that found no concurrency; each is twice as long as the one before.
+const THROTTLE_PAUSE: Duration = Duration::from_millis(200);
+/// The longest.
+const THROTTLE_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct Poller {
+    owner: Arc<Inner>,
+    mapping: Arc<EventSourceMapping>,
+    arn: ResourceArn,
+    filters: Option<Filters>,
+    pace: Pace,
+}
+
+/// What a round goes by.
+struct Round {
+    source: Source,
+    function: Arc<Function>,
+    begun: Instant,
+    /// How long the messages are held.
+    hold: Duration,
+}
+
+/// A message as the function sees it.
+struct Record {
+    message: Received,
+    value: Value,
+    size: usize,
+    trace: String,
+}
+
+impl Poller {
+    pub(super) fn new(owner: Arc<Inner>, mapping: Arc<EventSourceMapping>, arn: ResourceArn) -> Self {
+        let share = owner.parts.share;
+        let most = mapping.settings.concurrency_max.and_then(|most| usize::try_from(most).ok());
+        let pace = Pace::new(most.map_or(share, |most| most.min(share)));
+        Self { filters: Filters::new(&mapping.settings.filters), owner, mapping, arn, pace }
+    }
+
+    /// Polls until it is told to end.
+    pub(super) async fn run(self: Arc<Self>, mut ends: watch::Receiver<bool>) {
+        while !*ends.borrow() {
+            let place = tokio::select! {
+                mut places = self.pace.places() => places.split(1),
+                _ = ends.wait_for(|ends| *ends) => return,
+            };
+            let Some(place) = place else { continue };
+            match self.gather(&mut ends).await {
+                Ok((_, messages)) if messages.is_empty() => {}
+                Ok((round, messages)) => {
+                    let poller = Arc::clone(&self);
+                    tokio::spawn(async move { poller.perform(round, messages, place).await });
+                }
+                Err(reason) => {
+                    tracing::debug!(mapping = %self.mapping.id, reason, "nothing is received");
+                    tokio::select! {
+                        () = tokio::time::sleep(AFTER_ABSENCE) => {}
+                        _ = ends.wait_for(|ends| *ends) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Receives one batch. What was received when the poller is told to end is a batch too.
+    async fn gather(&self, ends: &mut watch::Receiver<bool>) -> Result<(Round, Vec<Received>), String> {
+        let source = self.owner.parts.sources.queue(&self.arn);
+        let source = source.ok_or_else(|| format!("there is no queue {}", self.arn))?;
+        let function = self.owner.parts.mappings.resolve(&self.mapping, "sqs:ReceiveMessage");
+        let function = function.map_err(|error| error.to_string())?;
+        let timeout = Duration::from_secs(function.settings.timeout_s.into());
+        let hold = source.visibility.max(timeout + HOLD_MARGIN);
+        let window = Duration::from_secs(self.mapping.settings.window_s.unwrap_or_default().into());
+        let batch_max = match window.is_zero() {
+            true => self.mapping.settings.batch_size.min(BATCH_WITHOUT_WINDOW_MAX),
+            false => self.mapping.settings.batch_size,
+        };
+        let batch_max = usize::try_from(batch_max).unwrap_or(usize::MAX).max(1);
+        let mut messages: Vec<Received> = Vec::new();
+        let mut begun = Instant::now();
+        loop {
+            let wait_max = match messages.is_empty() {
+                true => PATIENCE,
+                false => window.saturating_sub(begun.elapsed()),
+            };
+            let wanted = Receive {
+                count_max: batch_max - messages.len(),
+                wait_max,
+                hold: Hold::For(hold),
+                dead_letter: source.dead_letter.clone(),
+                age_max: Some(source.retention),
+                out_max: Some(source.out_max),
+            };
+            let received = tokio::select! {
+                received = self.owner.parts.queue.receive(&source.name, wanted) => received,
+                _ = ends.wait_for(|ends| *ends) => break,
+            };
+            let received = received.map_err(|error| error.to_string());
+            let received = if messages.is_empty() { received? } else { received.unwrap_or_default() };
+            if messages.is_empty() {
+                begun = Instant::now();
+            }
+            let is_over = received.is_empty();
+            messages.extend(received);
+            let size: usize = messages.iter().map(|message| message.content.len()).sum();
+            if is_over
+                || messages.len() >= batch_max
+                || size >= RECORDS_BYTES_MAX
+                || begun.elapsed() >= window
+            {
+                break;
+            }
+        }
+        Ok((Round { source, function, begun, hold }, messages))
+    }
+
+    /// Runs the function with the messages that the mapping wants, and settles all of them.
+    async fn perform(&self, round: Round, messages: Vec<Received>, place: OwnedSemaphorePermit) {
+        let (mut settled, mut wanted) = (Vec::new(), Vec::new());
+        let may_recur = self.owner.parts.directory.event_settings(&self.mapping.function, None).may_recur;
+        for message in messages {
+            let Some(content) = Content::decode(&message.content) else {
+                tracing::error!(queue = %round.source.name, id = %message.id, "a message has a form that is not known");
+                continue;
+            };
+            let handle = self.owner.parts.sources.handle(&round.source.name, message.receipt);
+            let value = record(&self.arn, &message, &content, &handle);
+            let (trace, hops) =
+                lineage::step(content.trace.as_deref().unwrap_or_default(), &self.mapping.function);
+            if self.filters.as_ref().is_some_and(|filters| !filters.want(&value)) {
+                settled.push((message.receipt, Settle::Done { outcome: None }));
+            } else if hops > lineage::HOPS_MAX && !may_recur {
+                tracing::warn!(mapping = %self.mapping.id, id = %message.id, "a message went round in a circle");
+                settled.push((message.receipt, stopped(&round.source)));
+            } else {
+                let size = value.to_string().len() + 1;
+                wanted.push(Record { message, value, size, trace });
+            }
+        }
+        let mut held_back = false;
+        for chunk in chunks(wanted) {
+            let (more, is_held_back) = self.run_chunk(&round, chunk).await;
+            settled.extend(more);
+            held_back |= is_held_back;
+        }
+        if !settled.is_empty()
+            && let Err(error) = self.owner.parts.queue.settle(&round.source.name, settled).await
+        {
+            // They come back when their hold is over.
+            tracing::warn!(mapping = %self.mapping.id, %error, "a batch cannot be settled");
+        }
+        match held_back {
+            true => self.pace.held_back(place),
+            false => self.pace.ran(),
+        }
+    }
+
+    /// Runs the function with one event; what becomes of its messages, and whether it could not run.
+    async fn run_chunk(
+        &self,
+        round: &Round,
+        chunk: Vec<Record>,
+    ) -> (Vec<(model::queue::Receipt, Settle)>, bool) {
+        let trace = chunk.iter().map(|record| record.trace.as_str()).max_by_key(|trace| trace.len());
+        let trace = trace.filter(|trace| !trace.is_empty()).map(str::to_owned);
+        let records: Vec<&Value> = chunk.iter().map(|record| &record.value).collect();
+        let payload = Bytes::from(json!({ "Records": records }).to_string());
+        let result = self.invoke(round, payload, trace).await;
+        let back_after = round.source.visibility.saturating_sub(round.begun.elapsed());
+        let (failed, is_held_back) = match result {
+            Ok(Some(answer)) if self.mapping.settings.partial_failures == Some(true) => {
+                let ids: Vec<String> = chunk.iter().map(|record| record.message.id.to_string()).collect();
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                (failures(&answer, &ids), false)
+            }
+            Ok(Some(_)) => (Failures::Some(Default::default()), false),
+            Ok(None) => (Failures::All, false),
+            Err(error) => {
+                tracing::debug!(mapping = %self.mapping.id, %error, "a batch could not run");
+                (Failures::All, true)
+            }
+        };
+        let settle = |record: &Record| {
+            let has_failed = match &failed {
+                Failures::All => true,
+                Failures::Some(ids) => ids.contains(&record.message.id.to_string()),
+            };
+            let settle = match has_failed {
+                false => Settle::Done { outcome: None },
+                true if is_held_back => Settle::Return { after: Duration::ZERO, note: None },
+                true => Settle::Return { after: back_after, note: None },
+            };
+            (record.message.receipt, settle)
+        };
+        (chunk.iter().map(settle).collect(), is_held_back)
+    }
+
+    /// The function's answer, or nothing if it failed; tried again while there is no concurrency and there is time.
+    async fn invoke(
+        &self,
+        round: &Round,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<Option<Bytes>, ServiceError> {
+        let timeout = Duration::from_secs(round.function.settings.timeout_s.into());
+        let mut pause = THROTTLE_PAUSE;
+        loop {
+            let mut random = [0; 16];
+            self.owner.parts.entropy.fill(&mut random);
+            let invocation = Invocation {
+                request: RequestId::from_random(random),
+                invoked_arn: self.mapping.function_arn(),
+                function: Arc::clone(&round.function),
+                payload: payload.clone(),
+                client_context: None,
+                cognito_identity: None,
+                trace: trace.clone(),
+                tail: false,
+                streaming: false,
+                tenant: None,
+            };
+            let error = match self.owner.parts.invoke.invoke(invocation).await {
+                Ok(outcome) => {
+                    return Ok(match outcome.result {
+                        Ok(Response::Whole(answer)) => Some(answer),
+                        Ok(Response::Stream { .. }) => Some(Bytes::new()),
+                        Err(_) => None,
+                    });
+                }
+                Err(error) => error,
+            };
+            // After another attempt there must be time to run.
+            if round.begun.elapsed() + pause + timeout >= round.hold {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(THROTTLE_PAUSE_MAX);
+        }
+    }
+}
+
+/// What becomes of a message that went round in a circle: a dead letter, if the queue has a place for them.
+fn stopped(source: &Source) -> Settle {
+    match &source.dead_letter {
+        Some(dead_letter) => Settle::Move { to: dead_letter.queue.clone(), content: None },
+        None => Settle::Done { outcome: None },
+    }
+}
+
+/// Records in their order, as many together as one event may hold.
+fn chunks(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let (mut chunks, mut size) = (Vec::<Vec<Record>>::new(), 0);
+    for record in records {
+        match chunks.last_mut() {
+            Some(chunk) if size + record.size <= RECORDS_BYTES_MAX => {
+                size += record.size;
+                chunk.push(record);
+            }
+            _ => {
+                size = record.size;
+                chunks.push(vec![record]);
+            }
+        }
+    }
+    chunks
+}

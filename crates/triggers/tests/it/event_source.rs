@@ -1,0 +1,307 @@
+//! Mappings performed on the real durable queue: batches, filters, failures, concurrency, changes, restarts.
+//!
+//! Mappings and the queue's settings are stand-ins; tests wait for what has to come.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use model::arn::ResourceArn;
+use model::error::ServiceError;
+use model::event::{Directory as _, EventSettings};
+use model::event_source::{
+    EventSource, EventSourceMapping, MappingId, MappingSettings, Mappings, SourceKind,
+};
+use model::function::Function;
+use model::id::{MappingUuid, MessageId};
+use model::port::{Entropy as _, Pending};
+use model::queue::{DeadLetter, Hold, NewMessage, Queue as _, QueueName, Receipt, Receive};
+use model::sqs::{Content, Source, Sources};
+use serde_json::Value;
+use store::Store;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use triggers::{EventSources, SourceParts};
+
+use crate::stand_in::{Counting, StandIn, function};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const ARN: &str = "arn:aws:sqs:us-east-1:000000000000:jobs";
+
+/// The mappings and the queue that there are.
+struct Set {
+    functions: Arc<StandIn>,
+    mappings: Mutex<Vec<Arc<EventSourceMapping>>>,
+    changes: watch::Sender<u64>,
+    visibility: Duration,
+}
+
+impl Mappings for Set {
+    fn enabled(&self) -> (Vec<Arc<EventSourceMapping>>, u64) {
+        let seen = *self.changes.borrow();
+        (self.mappings.lock().unwrap().clone(), seen)
+    }
+
+    fn changed(&self, since: u64) -> Pending<'_, ()> {
+        let mut changes = self.changes.subscribe();
+        Box::pin(async move { drop(changes.wait_for(|count| *count > since).await) })
+    }
+
+    fn resolve(&self, mapping: &EventSourceMapping, _: &str) -> Result<Arc<Function>, ServiceError> {
+        self.functions.resolve(&mapping.function, None)
+    }
+}
+
+impl Sources for Set {
+    fn queue(&self, arn: &ResourceArn) -> Option<Source> {
+        (arn.as_str() == ARN).then(|| Source {
+            name: jobs(),
+            visibility: self.visibility,
+            dead_letter: Some(DeadLetter { queue: lost(), receives_max: 3 }),
+            retention: Duration::from_secs(3_600),
+            out_max: 1_000,
+            is_fifo: false,
+        })
+    }
+
+    fn handle(&self, queue: &QueueName, receipt: Receipt) -> String {
+        format!("{queue} {receipt:?}")
+    }
+}
+
+fn jobs() -> QueueName {
+    QueueName::parse("sqs/000000000000/us-east-1/jobs/1").unwrap()
+}
+
+fn lost() -> QueueName {
+    QueueName::parse("sqs/000000000000/us-east-1/lost/1").unwrap()
+}
+
+fn mapping(name: &str, settings: MappingSettings) -> Arc<EventSourceMapping> {
+    let function = function(name);
+    Arc::new(EventSourceMapping {
+        id: MappingId { scope: function.scope.clone(), uuid: MappingUuid::from_random([7; 16]) },
+        function,
+        qualifier: None,
+        source: EventSource {
+            kind: SourceKind::Sqs,
+            arn: ARN.to_owned(),
+            endpoints: Vec::new(),
+            topics: Vec::new(),
+            queues: Vec::new(),
+            start: None,
+        },
+        enabled: true,
+        settings: MappingSettings { batch_size: settings.batch_size.max(1), ..settings },
+        last_modified: Default::default(),
+        tags: Default::default(),
+    })
+}
+
+struct World {
+    _dir: TempDir,
+    store: Store,
+    functions: Arc<StandIn>,
+    set: Arc<Set>,
+    pollers: EventSources,
+    ids: Arc<Counting>,
+}
+
+impl World {
+    fn open(visibility: Duration) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let functions = StandIn::new(EventSettings {
+            retries_max: 0,
+            age_max: Duration::from_secs(60),
+            on_success: None,
+            on_failure: None,
+            dead_letter: None,
+            role: None,
+            may_recur: false,
+        });
+        let set = Arc::new(Set {
+            functions: Arc::clone(&functions),
+            mappings: Mutex::default(),
+            changes: watch::Sender::new(0),
+            visibility,
+        });
+        let ids = Arc::<Counting>::default();
+        let pollers = EventSources::new(SourceParts {
+            mappings: Arc::clone(&set) as _,
+            directory: Arc::clone(&functions) as _,
+            sources: Arc::clone(&set) as _,
+            queue: store.queue(),
+            invoke: Arc::clone(&functions) as _,
+            entropy: Arc::clone(&ids) as _,
+            share: 6,
+        });
+        tokio::spawn(pollers.clone().run());
+        Self { _dir: dir, store, functions, set, pollers, ids }
+    }
+
+    fn map(&self, mappings: Vec<Arc<EventSourceMapping>>) {
+        *self.set.mappings.lock().unwrap() = mappings;
+        self.set.changes.send_modify(|count| *count += 1);
+    }
+
+    async fn send(&self, bodies: &[&str]) {
+        let message = |body: &&str| {
+            let mut random = [0; 16];
+            self.ids.fill(&mut random);
+            let content = Content { body: (*body).to_owned(), ..Content::default() };
+            NewMessage {
+                id: MessageId::from_random(random),
+                content: content.encode(),
+                delay: Duration::ZERO,
+                group: None,
+                deduplication: None,
+                traceable: false,
+            }
+        };
+        self.store.queue().enqueue(&jobs(), bodies.iter().map(message).collect()).await.unwrap();
+    }
+
+    /// The bodies of each event that a function has had.
+    fn events_of(&self, name: &str) -> Vec<Vec<String>> {
+        let ran = self.functions.ran.lock().unwrap();
+        let bodies = |event: &Bytes| {
+            let event: Value = serde_json::from_slice(event).unwrap();
+            let records = event["Records"].as_array().unwrap().iter();
+            records.map(|record| record["body"].as_str().unwrap().to_owned()).collect()
+        };
+        ran.iter().filter(|ran| ran.0 == name).map(|ran| bodies(&ran.2)).collect()
+    }
+
+    /// Waits until a condition holds.
+    async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self).await {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn is_empty(&self) -> bool {
+        let counts = self.store.queue().counts(&jobs()).await.unwrap();
+        counts.waiting + counts.out + counts.delayed == 0
+    }
+}
+
+#[tokio::test]
+async fn messages_wake_a_function_in_batches_and_are_gone() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1", "2", "3", "4", "5"]).await;
+    world.map(vec![mapping("hello", MappingSettings { batch_size: 3, ..Default::default() })]);
+    world.until("the queue is empty", World::is_empty).await;
+    let mut bodies: Vec<String> = world.events_of("hello").concat();
+    bodies.sort();
+    assert_eq!(bodies, ["1", "2", "3", "4", "5"]);
+    assert!(world.events_of("hello").iter().all(|batch| batch.len() <= 3));
+    // One that comes now wakes it too.
+    world.send(&["6"]).await;
+    world
+        .until("the last one ran", async |world| world.events_of("hello").contains(&vec!["6".to_owned()]))
+        .await;
+}
+
+#[tokio::test]
+async fn a_window_gathers_what_comes_within_it() {
+    let world = World::open(Duration::from_secs(30));
+    let settings = MappingSettings { batch_size: 100, window_s: Some(1), ..Default::default() };
+    world.map(vec![mapping("hello", settings)]);
+    for body in ["1", "2", "3"] {
+        world.send(&[body]).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.until("the queue is empty", World::is_empty).await;
+    assert_eq!(world.events_of("hello").len(), 1);
+}
+
+#[tokio::test]
+async fn only_what_failed_comes_back_and_ends_among_the_dead_letters() {
+    let world = World::open(Duration::from_millis(50));
+    world.send(&["good", "bad", "fine"]).await;
+    let settings = MappingSettings { batch_size: 10, partial_failures: Some(true), ..Default::default() };
+    world.map(vec![mapping("partial", settings)]);
+    world.until("the queue is empty", World::is_empty).await;
+    let events = world.events_of("partial");
+    assert_eq!(events.concat().iter().filter(|body| *body == "bad").count(), 3, "{events:?}");
+    assert_eq!(events.concat().len(), 5, "the others ran once: {events:?}");
+    let wanted = Receive {
+        count_max: 10,
+        wait_max: Duration::ZERO,
+        hold: Hold::WhileServing,
+        dead_letter: None,
+        age_max: None,
+        out_max: None,
+    };
+    let letters = world.store.queue().receive(&lost(), wanted).await.unwrap();
+    let bodies: Vec<_> = letters.iter().map(|it| Content::decode(&it.content).unwrap().body).collect();
+    assert_eq!((bodies, letters[0].source.clone()), (vec!["bad".to_owned()], Some(jobs())));
+}
+
+#[tokio::test]
+async fn a_batch_whose_function_fails_comes_back_whole() {
+    let world = World::open(Duration::from_millis(50));
+    world.send(&["1", "2"]).await;
+    world.map(vec![mapping("fails-9", MappingSettings { batch_size: 2, ..Default::default() })]);
+    world
+        .until("both are dead letters", async |world| {
+            world.store.queue().counts(&lost()).await.unwrap().waiting == 2
+        })
+        .await;
+    assert_eq!(world.events_of("fails-9").concat().len(), 6, "each was tried three times");
+    assert!(world.is_empty().await);
+}
+
+#[tokio::test]
+async fn what_no_filter_wants_is_gone_and_wakes_nobody() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&[r#"{"degrees":20}"#, r#"{"degrees":40}"#, "text"]).await;
+    let filters = vec![r#"{"body":{"degrees":[{"numeric":[">",30]}]}}"#.to_owned()];
+    world.map(vec![mapping("hello", MappingSettings { batch_size: 10, filters, ..Default::default() })]);
+    world.until("the queue is empty", World::is_empty).await;
+    assert_eq!(world.events_of("hello"), [[r#"{"degrees":40}"#]]);
+}
+
+#[tokio::test]
+async fn no_more_batches_run_at_once_than_the_mapping_says() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1", "2", "3", "4", "5", "6"]).await;
+    let settings = MappingSettings { batch_size: 1, concurrency_max: Some(2), ..Default::default() };
+    world.map(vec![mapping("slow", settings)]);
+    world.until("the queue is empty", World::is_empty).await;
+    assert_eq!(world.functions.at_once_max.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn without_concurrency_a_batch_waits_and_is_not_counted_as_received_again() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1", "2", "3"]).await;
+    world.map(vec![mapping("narrow-1", MappingSettings { batch_size: 1, ..Default::default() })]);
+    world.until("the queue is empty", World::is_empty).await;
+    assert_eq!(world.events_of("narrow-1").concat().len(), 3);
+    assert!(world.functions.refused.load(Ordering::SeqCst) > 0, "it was narrow");
+    assert_eq!(world.store.queue().counts(&lost()).await.unwrap().waiting, 0);
+}
+
+#[tokio::test]
+async fn a_mapping_that_is_disabled_receives_nothing_more() {
+    let world = World::open(Duration::from_secs(30));
+    let hello = mapping("hello", MappingSettings::default());
+    world.map(vec![Arc::clone(&hello)]);
+    world.send(&["1"]).await;
+    world.until("it runs", async |world| world.events_of("hello").len() == 1).await;
+    world.map(Vec::new());
+    // The change is seen before the next message, since both go through one thread here.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.send(&["2"]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let counts = world.store.queue().counts(&jobs()).await.unwrap();
+    assert_eq!((counts.waiting, counts.out), (1, 0));
+    world.map(vec![hello]);
+    world.until("it goes on", async |world| world.events_of("hello").len() == 2).await;
+    world.pollers.stop();
+}
