@@ -158,7 +158,7 @@ impl World {
         let delivered = Arc::new(Delivered::default());
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
-            bus: Some(bus(&store, &delivered, &clock, &entropy).await),
+            bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
@@ -296,13 +296,15 @@ impl Deliveries for Delivered {
 
 async fn bus(
     store: &Store,
+    records: &Arc<Faulty>,
     delivered: &Arc<Delivered>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> services::events::Events {
+    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
     let parts = services::events::Parts {
-        typed: store.typed_records(),
-        records: store.records(),
+        typed: TypedRecords::new(Arc::clone(records) as _, sealer),
+        records: Arc::clone(records) as _,
         deliveries: Arc::clone(delivered) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),

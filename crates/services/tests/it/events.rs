@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::arn::{ResourceArn, Scope};
 use model::delivery::{Address, Deliveries, Delivery, Extras, Retry, Sender, Target, Undelivered};
+use model::error::ServiceError;
 use model::id::AccountId;
 use model::port::{Clock, Pending};
 use model::queue::QueueError;
@@ -253,4 +254,33 @@ async fn of_many_writers_none_is_lost() {
     }
     let targets = bus.ask("ListTargetsByRule", json!({"Rule": "r"})).await;
     assert_eq!(targets["Targets"].as_array().map(Vec::len), Some(5));
+}
+
+#[tokio::test]
+async fn of_everything_there_is_a_most() {
+    let bus = Bus::open().await;
+    let refused = |reply: Result<wire::json_rpc::Reply, ServiceError>| match reply {
+        Err(ServiceError::Modeled { code, .. }) => code,
+        other => panic!("{other:?}"),
+    };
+    for (operation, count, input) in [
+        ("CreateEventBus", 100, json!({})),
+        ("CreateArchive", 100, json!({"EventSourceArn": bus_arn("default")})),
+        ("PutRule", 300, json!({"EventPattern": "{\"a\":[1]}"})),
+    ] {
+        let made = (0..=count).map(|number| {
+            let mut input = input.clone();
+            for member in ["Name", "ArchiveName"] {
+                input[member] = json!(format!("n{number}"));
+            }
+            let target = format!("AWSEvents.{operation}");
+            Events::input(&target, input.to_string().as_bytes()).unwrap()
+        });
+        let mut replies = Vec::new();
+        for input in made {
+            replies.push(bus.events.perform(&scope(), input).await);
+        }
+        assert_eq!(refused(replies.pop().unwrap()), "LimitExceededException", "{operation}");
+        assert!(replies.iter().all(Result::is_ok), "{operation}");
+    }
 }
