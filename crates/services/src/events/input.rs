@@ -1,18 +1,21 @@
 //! What a target gets of an event: the whole, always the same, the part at a path, or a template filled with parts.
 //!
-//! Pure. A path is `$` with `.name`, `[index]` and `[*]`; what it does not find is nothing. In a template a name in angle
-//! brackets stands for its part: within quotation marks as the inside of a JSON string, elsewhere as JSON. A part that was
-//! not found is an empty string. Source: EventBridge User Guide, "Amazon EventBridge input transformation".
+//! Pure. Parts are given as they were written. In a template a name in angle brackets stands for its part: within
+//! quotation marks as the inside of a JSON string, elsewhere as JSON. A part that was not found is an empty string. Source: EventBridge User Guide, "Amazon EventBridge input transformation".
 
 use std::collections::BTreeMap;
 
 use model::bus::TargetInput;
 use serde_json::Value;
 
+use super::path;
+
 /// Parts that one template may name (EventBridge API Reference, `InputPathsMap`).
 const PATHS_MAX: usize = 100;
 /// What names of parts may not begin with.
 const RESERVED_PREFIX: &str = "aws.";
+/// A part that was not found, as JSON.
+const EMPTY: &str = "\"\"";
 const RESERVED: [&str; 5] = [
     "aws.events.event",
     "aws.events.event.json",
@@ -24,8 +27,6 @@ const RESERVED: [&str; 5] = [
 /// An event with what templates may say of it.
 pub(super) struct Source<'e> {
     /// The event.
-    pub(super) event: &'e Value,
-    /// The same as it was written.
     pub(super) text: &'e str,
     /// When it came.
     pub(super) ingested: &'e str,
@@ -41,7 +42,7 @@ pub(super) fn of(input: &TargetInput, source: &Source<'_>) -> String {
         TargetInput::Whole => source.text.to_owned(),
         TargetInput::Constant(json) => json.clone(),
         TargetInput::Path(path) if path == "$" => source.text.to_owned(),
-        TargetInput::Path(path) => at(source.event, path).unwrap_or(Value::Null).to_string(),
+        TargetInput::Path(path) => path::at(source.text, path).unwrap_or_else(|| "null".to_owned()),
         TargetInput::Template { paths, template } => filled(template, |name| part(name, paths, source)),
     }
 }
@@ -56,8 +57,8 @@ pub(super) fn check(input: &TargetInput, target: &str) -> Result<(), String> {
         TargetInput::Constant(json) => serde_json::from_str::<serde::de::IgnoredAny>(json)
             .map(drop)
             .map_err(|_| format!("JSON syntax error in input for target {target}.")),
-        TargetInput::Path(path) => steps(path)
-            .map(drop)
+        TargetInput::Path(path) => path::is_path(path)
+            .then_some(())
             .ok_or_else(|| format!("Invalid InputPath for target {target}. Reason: Invalid JSON path.")),
         TargetInput::Template { paths, template } => check_template(paths, template, target),
     }
@@ -71,7 +72,7 @@ fn check_template(paths: &BTreeMap<String, String>, template: &str, target: &str
         if name.to_ascii_lowercase().starts_with(RESERVED_PREFIX) || !name.chars().all(is_of_name) {
             return Err(format!("Invalid InputPathsMap for target {target}: invalid key {name}."));
         }
-        if steps(path).is_none() {
+        if !path::is_path(path) {
             return Err(format!("Invalid InputPathsMap for target {target}: invalid JSON path {path}."));
         }
     }
@@ -80,7 +81,7 @@ fn check_template(paths: &BTreeMap<String, String>, template: &str, target: &str
         return Err(format!("InputTemplate for target {target} contains invalid placeholder {name}."));
     }
     // Filled with something, it has to be JSON, line by line or as a whole.
-    let sample = filled(template, |_| Some(Value::from("0")));
+    let sample = filled(template, |_| Some(EMPTY.to_owned()));
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json(&sample) || sample.lines().all(|line| line.trim().is_empty() || is_json(line)) {
         return Ok(());
@@ -90,74 +91,22 @@ fn check_template(paths: &BTreeMap<String, String>, template: &str, target: &str
     ))
 }
 
-enum Step<'p> {
-    Name(&'p str),
-    Index(usize),
-    All,
-}
-
-fn steps(path: &str) -> Option<Vec<Step<'_>>> {
-    let mut left = path.strip_prefix('$')?;
-    let mut steps = Vec::new();
-    while !left.is_empty() {
-        if let Some(inside) = left.strip_prefix('[') {
-            let (index, rest) = inside.split_once(']')?;
-            let quoted = index.strip_prefix('\'').and_then(|name| name.strip_suffix('\''));
-            steps.push(match (index, quoted) {
-                ("*", _) => Step::All,
-                (_, Some(name)) if !name.is_empty() => Step::Name(name),
-                _ => Step::Index(index.parse().ok()?),
-            });
-            left = rest;
-        } else {
-            let name = left.strip_prefix('.')?;
-            let end = name.find(['.', '[']).unwrap_or(name.len());
-            steps.push(match &name[..end] {
-                "" => return None,
-                "*" => Step::All,
-                name => Step::Name(name),
-            });
-            left = &name[end..];
-        }
-    }
-    Some(steps)
-}
-
-/// What stands at a path; behind `[*]`, the list of all that is found.
-fn at(value: &Value, path: &str) -> Option<Value> {
-    let steps = steps(path)?;
-    let several = steps.iter().any(|step| matches!(step, Step::All));
-    let mut found = vec![value];
-    for step in &steps {
-        found = found.into_iter().flat_map(|value| inside(value, step)).collect();
-    }
-    if several { Some(found.into_iter().cloned().collect()) } else { found.first().copied().cloned() }
-}
-
-fn inside<'v>(value: &'v Value, step: &Step<'_>) -> Vec<&'v Value> {
-    match (step, value) {
-        (Step::Name(name), value) => value.get(*name).into_iter().collect(),
-        (Step::Index(index), value) => value.get(*index).into_iter().collect(),
-        (Step::All, Value::Array(items)) => items.iter().collect(),
-        (Step::All, Value::Object(members)) => members.values().collect(),
-        (Step::All, _) => Vec::new(),
-    }
-}
-
-fn part(name: &str, paths: &BTreeMap<String, String>, source: &Source<'_>) -> Option<Value> {
+/// A part, as JSON.
+fn part(name: &str, paths: &BTreeMap<String, String>, source: &Source<'_>) -> Option<String> {
     if let Some(path) = paths.get(name) {
-        return Some(at(source.event, path).unwrap_or_else(|| Value::from("")));
+        return Some(path::at(source.text, path).unwrap_or_else(|| EMPTY.to_owned()));
     }
+    let text = |text: &str| Some(Value::from(text).to_string());
     match name {
         "aws.events.event" => {
-            let mut event = source.event.clone();
-            event.as_object_mut()?.remove("detail");
-            Some(event)
+            let around = path::members(source.text).into_iter().filter(|(name, _)| name != "detail");
+            let written = around.map(|(name, value)| format!("{}:{value}", Value::from(name)));
+            Some(format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
         }
-        "aws.events.event.json" => Some(source.event.clone()),
-        "aws.events.event.ingestion-time" => Some(source.ingested.into()),
-        "aws.events.rule-arn" => Some(source.rule_arn.into()),
-        "aws.events.rule-name" => Some(source.rule.into()),
+        "aws.events.event.json" => Some(source.text.to_owned()),
+        "aws.events.event.ingestion-time" => text(source.ingested),
+        "aws.events.rule-arn" => text(source.rule_arn),
+        "aws.events.rule-name" => text(source.rule),
         _ => None,
     }
 }
@@ -177,14 +126,14 @@ fn names(template: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The template with every name that has a part replaced by it.
-fn filled(template: &str, part: impl Fn(&str) -> Option<Value>) -> String {
+fn filled(template: &str, part: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(template.len());
     let (mut left, mut quoted, mut escaped) = (template, false, false);
     while let Some(char) = left.chars().next() {
         if let Some((name, rest)) = placeholder(left)
-            && let Some(value) = part(name)
+            && let Some(json) = part(name)
         {
-            push(&mut out, &value, quoted);
+            push(&mut out, &json, quoted);
             left = rest;
             continue;
         }
@@ -199,13 +148,12 @@ fn filled(template: &str, part: impl Fn(&str) -> Option<Value>) -> String {
 }
 
 /// A part as JSON, or as the inside of a string.
-fn push(out: &mut String, value: &Value, quoted: bool) {
-    let json = value.to_string();
-    match (quoted, value) {
-        (false, _) => out.push_str(&json),
-        (true, Value::String(_)) => out.push_str(&json[1..json.len() - 1]),
-        (true, _) => {
-            let escaped = Value::String(json).to_string();
+fn push(out: &mut String, json: &str, quoted: bool) {
+    match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        _ if !quoted => out.push_str(json),
+        Some(text) => out.push_str(text),
+        None => {
+            let escaped = Value::from(json).to_string();
             out.push_str(&escaped[1..escaped.len() - 1]);
         }
     }
@@ -213,23 +161,15 @@ fn push(out: &mut String, value: &Value, quoted: bool) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn get(input: &TargetInput) -> String {
-        let event = json!({
-            "id": "1", "source": "aws.ec2",
-            "detail": {"state": "RUN\"NING", "n": 5, "tags": [{"k": "a"}, {"k": "b"}], "o": {"x": "y"}},
-        });
-        let text = event.to_string();
-        let source = Source {
-            event: &event,
-            text: &text,
-            ingested: "2026-01-02T03:04:05.678Z",
-            rule_arn: "arn:rule",
-            rule: "r",
-        };
+        let text = concat!(
+            r#"{"source":"aws.ec2","id":"1","detail":{"state":"RUN\"NING","n":5,"tags":[{"k":"a"},{"k":"b"}],"#,
+            r#""o":{"x":"y","a":1.50},"id":123456789012345678901234567890}}"#
+        );
+        let ingested = "2026-01-02T03:04:05.678Z";
+        let source = Source { text, ingested, rule_arn: "arn:rule", rule: "r" };
         of(input, &source)
     }
 
@@ -250,7 +190,9 @@ mod tests {
             ("$.detail.n", "5"),
             ("$.detail.tags[1].k", "\"b\""),
             ("$.detail.tags[*].k", "[\"a\",\"b\"]"),
-            ("$.detail['o']", "{\"x\":\"y\"}"),
+            ("$.detail['o']", "{\"x\":\"y\",\"a\":1.50}"),
+            ("$.detail.id", "123456789012345678901234567890"),
+            ("$.detail.o[*]", "[\"y\",1.50]"),
             ("$.detail.tags[7]", "null"),
             ("$.none.at.all", "null"),
         ] {
@@ -267,15 +209,15 @@ mod tests {
             ("\"it is <state>\"", "\"it is RUN\\\"NING\""),
             (
                 "{\"state\":<state>,\"n\":<n>,\"o\":<o>}",
-                "{\"state\":\"RUN\\\"NING\",\"n\":5,\"o\":{\"x\":\"y\"}}",
+                "{\"state\":\"RUN\\\"NING\",\"n\":5,\"o\":{\"x\":\"y\",\"a\":1.50}}",
             ),
-            ("{\"s\":\"<n> and <o>\"}", "{\"s\":\"5 and {\\\"x\\\":\\\"y\\\"}\"}"),
+            ("{\"s\":\"<n> and <o>\"}", "{\"s\":\"5 and {\\\"x\\\":\\\"y\\\",\\\"a\\\":1.50}\"}"),
             ("{\"none\":<none>,\"s\":\"<none>\"}", "{\"none\":\"\",\"s\":\"\"}"),
             (
                 "{\"a\":<aws.events.rule-arn>,\"r\":\"<aws.events.rule-name>\"}",
                 "{\"a\":\"arn:rule\",\"r\":\"r\"}",
             ),
-            ("{\"e\":<aws.events.event>}", "{\"e\":{\"id\":\"1\",\"source\":\"aws.ec2\"}}"),
+            ("{\"e\":<aws.events.event>}", "{\"e\":{\"source\":\"aws.ec2\",\"id\":\"1\"}}"),
             ("[<aws.events.event.ingestion-time>]", "[\"2026-01-02T03:04:05.678Z\"]"),
             ("\"a\"\n\"b <n>\"", "\"a\"\n\"b 5\""),
             ("\"1 < 2 \\\" <n>\"", "\"1 < 2 \\\" 5\""),

@@ -17,6 +17,7 @@ mod kept;
 mod name;
 mod needs;
 mod page;
+mod path;
 mod permission;
 mod put;
 mod replay;

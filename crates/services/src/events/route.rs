@@ -121,8 +121,7 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
         return None;
     }
     let ingested = wire::time::rfc3339(event.ingested);
-    let source =
-        Source { event: &event.value, text: &event.text, ingested: &ingested, rule_arn, rule: &rule.name };
+    let source = Source { text: &event.text, ingested: &ingested, rule_arn, rule: &rule.name };
     let retry = Retry {
         retries_max: target.retries_max.unwrap_or(Retry::BUS.retries_max),
         age_max: target.age_max_s.map_or(Retry::BUS.age_max, |age| Duration::from_secs(age.into())),
