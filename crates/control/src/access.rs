@@ -10,7 +10,7 @@ use model::error::ServiceError;
 use model::id::AccountId;
 
 use crate::identity::{Caller, Standing};
-use crate::policy::{Actor, Context, Decision, Document, Request, decide};
+use crate::policy::{Actor, Context, Decision, Document, Held, Request, decide};
 
 /// What a caller wants to do.
 #[derive(Debug)]
@@ -89,6 +89,14 @@ impl Caller {
         let request = Request { action, resource, actor, context: &context };
         decide(&request, &standing.held, *policy, owner == self.account)
     }
+}
+
+/// Whether the resource's own policy lets in somebody who has not said who it is.
+#[must_use]
+pub fn anybody_may(asking: &Asking<'_>) -> bool {
+    let Asking { action, resource, policy, context, .. } = asking;
+    let request = Request { action, resource, actor: Some(Actor::Anonymous), context };
+    decide(&request, &Held::default(), *policy, true).is_allowed()
 }
 
 /// The account that an ARN names.

@@ -30,7 +30,7 @@ use crate::registry::{self, is_registry};
 use crate::respond::{self, Body, Failure};
 use crate::service::Service;
 use crate::throttle::Throttle;
-use crate::{json, lambda, own, query};
+use crate::{json, lambda, own, query, url};
 
 /// What the front is made from.
 pub struct Parts {
@@ -156,6 +156,8 @@ impl App {
         let call = Call { id, head, body, entry };
         let (operation, answered) = if let Err(error) = self.authenticator.admit(&call.head) {
             ("other", Err(error.into()))
+        } else if let Some(address) = url::Address::of(&call.head) {
+            Box::pin(url::answer(&self, address, call)).await
         } else if own::is_own(call.head.uri.path()) {
             Box::pin(own::answer(&self, call)).await
         } else if let Some(door) = self.parts.registry.as_ref().filter(|_| is_registry(call.head.uri.path()))
@@ -164,7 +166,6 @@ impl App {
             (operation, Ok(response))
         } else {
             match Service::of(&call.head) {
-                Service::FunctionUrl(label) => ("FunctionUrl", Err(lambda::url_answer(&self, &label).into())),
                 Service::Lambda => lambda::answer(&self, call).await,
                 Service::Other(name) => match (self.json.find(&name, &call.head), self.query.find(&name)) {
                     (Some(service), _) => Box::pin(json::answer(&self, service, call)).await,
@@ -202,6 +203,20 @@ impl App {
             body::discard(body);
             return Err(failure);
         }
+        self.read_from_anybody(body, entry, limit_bytes, operation).await
+    }
+
+    /// The same where nobody has to say who it is.
+    ///
+    /// # Errors
+    /// Those of [`Bodies::read`].
+    pub async fn read_from_anybody(
+        &self,
+        body: Incoming,
+        entry: Entry,
+        limit_bytes: usize,
+        operation: &str,
+    ) -> Result<Held, Failure> {
         let bodies = if entry.is_inside { &self.inner_bodies } else { &self.bodies };
         Ok(bodies.read(body, limit_bytes, operation).await?)
     }

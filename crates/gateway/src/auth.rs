@@ -144,7 +144,8 @@ impl Authenticator {
     }
 }
 
-fn signed_parts(head: &Parts) -> sigv4::Parts<'_> {
+/// What of a request is signed.
+pub fn signed_parts(head: &Parts) -> sigv4::Parts<'_> {
     sigv4::Parts {
         method: head.method.as_str(),
         path: head.uri.path(),

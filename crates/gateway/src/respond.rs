@@ -12,7 +12,12 @@ use wire::rest_json::Reply;
 use wire::sigv4::AuthError;
 
 /// Whole, or sent piece by piece as it comes to be: made here, or by the registry.
-pub type Body = Either<Full<Bytes>, Either<Channel<Bytes>, services::registry::body::Body>>;
+pub type Body = Either<Full<Bytes>, Either<Channel<Bytes, BrokenOff>, services::registry::body::Body>>;
+
+/// Why a body ends before its end. The client sees a connection that breaks.
+#[derive(Debug, thiserror::Error)]
+#[error("the response broke off")]
+pub struct BrokenOff;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -61,14 +66,14 @@ pub fn content(content_type: &'static str, body: impl Into<Bytes>) -> Response<B
 }
 
 /// An answer that is sent as it comes to be.
-pub fn streamed(content_type: &'static str, body: Channel<Bytes>) -> Response<Body> {
+pub fn streamed(content_type: &'static str, body: Channel<Bytes, BrokenOff>) -> Response<Body> {
     let mut response = Response::new(Either::Right(Either::Left(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// An answer whose head is all there and whose body is sent as it comes to be.
-pub fn streaming(reply: Reply, body: Channel<Bytes>) -> Response<Body> {
+pub fn streaming(reply: Reply, body: Channel<Bytes, BrokenOff>) -> Response<Body> {
     let mut response = Response::new(Either::Right(Either::Left(body)));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;

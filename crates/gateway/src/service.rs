@@ -8,8 +8,6 @@ use http::request::Parts;
 pub enum Service {
     /// AWS Lambda.
     Lambda,
-    /// The address of a function; the first label of its host.
-    FunctionUrl(String),
     /// Another one, which is not served.
     Other(String),
     /// Nothing in the request says.
@@ -22,9 +20,6 @@ const NAME_CHARS_MAX: usize = 40;
 impl Service {
     /// The service that a request is meant for.
     pub fn of(head: &Parts) -> Self {
-        if let Some(label) = url_label(head) {
-            return Self::FunctionUrl(label.chars().take(NAME_CHARS_MAX).collect());
-        }
         signed_for(head)
             .or_else(|| targeted(head))
             .or_else(|| named_by_host(head))
@@ -56,12 +51,6 @@ fn signed_for(head: &Parts) -> Option<&str> {
 fn targeted(head: &Parts) -> Option<&str> {
     let target = head.headers.get("x-amz-target")?.to_str().ok()?;
     target.split(['.', '_']).next().filter(|name| is_name(name))
-}
-
-/// `ID.lambda-url.us-east-1.localhost:4566`. Whatever its signature says, it is meant for the function.
-fn url_label(head: &Parts) -> Option<&str> {
-    let host = head.headers.get(http::header::HOST)?.to_str().ok()?;
-    host.split_once(".lambda-url.").map(|(label, _)| label)
 }
 
 /// `lambda.us-east-1.amazonaws.com`, or the same under a domain of one's own.
@@ -111,8 +100,6 @@ mod tests {
         check("/", &[("x-amz-target", "DynamoDB_20120810.GetItem")], other("DynamoDB"));
         check("/", &[("host", "lambda.us-east-1.amazonaws.com")], Service::Lambda);
         check("/2015-03-31/functions", &[("host", "localhost:4566")], Service::Lambda);
-        let address = "abc.lambda-url.us-east-1.localhost:4566";
-        check("/", &[("host", address)], Service::FunctionUrl("abc".to_owned()));
         check("/", &[("host", "localhost:4566")], Service::Unknown);
         check("/", &[("authorization", "Basic eDp5")], Service::Unknown);
     }

@@ -39,6 +39,17 @@ pub enum UrlAuth {
     None,
 }
 
+impl UrlAuth {
+    /// As AWS writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Iam => "AWS_IAM",
+            Self::None => "NONE",
+        }
+    }
+}
+
 /// Cross-origin resource sharing. Empty lists were not set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cors {

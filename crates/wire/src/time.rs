@@ -23,6 +23,12 @@ pub fn rfc3339(time: Timestamp) -> String {
     format!("{}.{:03}Z", civil(time).strftime("%Y-%m-%dT%H:%M:%S"), millis_part(time))
 }
 
+/// The form of web servers' logs: `23/Nov/2026:15:00:00 +0000`.
+#[must_use]
+pub fn common_log(time: Timestamp) -> String {
+    civil(time).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
+}
+
 /// SigV4's form: `20261123T150000Z`.
 #[must_use]
 pub fn basic(time: Timestamp) -> String {

@@ -136,6 +136,8 @@ struct Inner {
     layer_policies: LayerPolicies,
     attachments: Attachments,
     documents: Documents,
+    /// Where addresses were found.
+    url_places: url::Places,
     signing: Signing,
     mappings: Mappings,
     capacity: Providers,
@@ -208,6 +210,7 @@ impl Functions {
             images,
             takings: Takings::default(),
             provisioning: Mutex::default(),
+            url_places: url::Places::default(),
             preparing: Mutex::default(),
         }));
         functions.retain_images();

@@ -42,12 +42,20 @@ impl Functions {
         qualifier: Option<&Qualifier>,
     ) -> Result<Arc<Function>, ServiceError> {
         let id = own_id(caller, reference)?;
-        let qualifier = one_qualifier(reference, qualifier)?;
+        self.resolve_at(&id, one_qualifier(reference, qualifier)?)
+    }
+
+    /// The same for a function that is already known.
+    pub(super) fn resolve_at(
+        &self,
+        id: &FunctionId,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Arc<Function>, ServiceError> {
         let choose = |alias: &Alias| match alias.additional {
             None => alias.version,
             Some(_) => alias.choose(self.draw()),
         };
-        self.pick(&id, qualifier, choose, |live, version| {
+        self.pick(id, qualifier, choose, |live, version| {
             let serving = live.serving(version).cloned();
             serving.map(Ok).or_else(|| live.version(version).map(|shown| Err(not_ready(shown))))
         })?

@@ -5,10 +5,12 @@
 //! Source: Lambda API reference, `CreateFunctionUrlConfig` and its kin; Developer Guide, "Creating and managing Lambda
 //! function URLs".
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
+use model::function::Function;
 use model::limits;
 use model::name::{FunctionReference, Qualifier, Version};
 use model::url::{Cors, FunctionUrl, UrlAuth, UrlId};
@@ -21,6 +23,15 @@ use crate::marker;
 
 /// Methods that pages may be allowed, as AWS lists them.
 const METHODS: [&str; 7] = ["GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"];
+
+/// Addresses whose place is remembered; when there are more, remembering starts anew.
+const PLACES_MAX: usize = 10_000;
+
+/// The function and the qualifier of an address.
+type Place = (FunctionId, String);
+
+/// Where addresses were found. Only a hint: an address that has gone is not there any more.
+pub(super) type Places = Mutex<HashMap<UrlId, Place>>;
 
 /// What is to be set; what is absent stays as it is, or is Lambda's default.
 #[derive(Debug, Clone, Default)]
@@ -164,10 +175,37 @@ impl Functions {
         .await
     }
 
-    /// Whether some function has the address with this id. Looks at all of them.
+    /// The URL with the address of this id. Looked for among all at first, and afterwards where it was found.
     #[must_use]
-    pub fn has_url(&self, id: &UrlId) -> bool {
-        !self.0.attachments.urls.gather(|url| (url.id == *id).then_some(())).is_empty()
+    pub fn url_at(&self, id: &UrlId) -> Option<Arc<FunctionUrl>> {
+        let table = &self.0.attachments.urls;
+        let found = |(function, qualifier): &Place| {
+            let entry = table.get(function, qualifier)?;
+            (entry.value.id == *id).then_some(entry.value)
+        };
+        let known = || self.0.url_places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = known().get(id).cloned();
+        if let Some(url) = place.as_ref().and_then(found) {
+            return Some(url);
+        }
+        let place =
+            |url: &FunctionUrl| (url.id == *id).then(|| (url.function.clone(), url.qualifier.to_string()));
+        let place = table.gather(place).pop()?;
+        let url = found(&place)?;
+        let mut places = known();
+        if places.len() >= PLACES_MAX {
+            places.clear();
+        }
+        places.insert(id.clone(), place);
+        Some(url)
+    }
+
+    /// The snapshot that a request to this address runs.
+    ///
+    /// # Errors
+    /// As [`Functions::resolve`].
+    pub fn resolve_url(&self, url: &FunctionUrl) -> Result<Arc<Function>, ServiceError> {
+        self.resolve_at(&url.function, Some(&url.qualifier))
     }
 }
 

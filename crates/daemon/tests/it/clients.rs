@@ -116,6 +116,12 @@ fn asynchronous_invocations_are_configured_and_functions_have_addresses() {
 
 /// The script starts servers of its own.
 #[test]
+fn functions_are_called_by_their_own_addresses() {
+    check_with("function_urls.py", with_binary);
+}
+
+/// The script starts servers of its own.
+#[test]
 fn policies_decide_who_may_do_what() {
     check_with("authorization.py", with_binary);
 }

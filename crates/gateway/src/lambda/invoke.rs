@@ -20,10 +20,11 @@ use wire::lambda::errors::RECURSIVE_INVOCATION_EXCEPTION;
 use wire::rest_json::{Call as _, Output as _};
 
 use super::{Asked, request, unserved};
+use crate::app::App;
 use crate::respond::{Body, Failure, content, whole};
 
 /// Carries the trace of a request through all that it causes.
-const TRACE_HEADER: &str = "x-amzn-trace-id";
+pub const TRACE_HEADER: &str = "x-amzn-trace-id";
 /// What a client may send as a trace at most; longer ones are replaced.
 const TRACE_BYTES_MAX: usize = 512;
 
@@ -39,7 +40,10 @@ pub(super) struct Wanted<'a> {
     pub(super) streaming: bool,
 }
 
-pub async fn invoke(asked: &Asked<'_>, input: api::InvocationRequest) -> Result<Response<Body>, Failure> {
+pub(super) async fn invoke(
+    asked: &Asked<'_>,
+    input: api::InvocationRequest,
+) -> Result<Response<Body>, Failure> {
     let unserved = unserved::check_invoke(&input);
     let is_dry = input.invocation_type == Some(api::InvocationType::DryRun);
     let is_event = input.invocation_type == Some(api::InvocationType::Event);
@@ -62,7 +66,7 @@ pub async fn invoke(asked: &Asked<'_>, input: api::InvocationRequest) -> Result<
     if is_event {
         return accept(asked, invocation).await;
     }
-    one_hop_more(asked, &mut invocation)?;
+    one_hop_more(asked.app, asked.call.is_inside, &mut invocation)?;
     let version = invocation.function.version.to_string();
     let trace = invocation.trace.clone();
     let outcome = asked.app.parts.invoke.invoke(invocation).await?;
@@ -90,7 +94,7 @@ pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocatio
         payload,
         client_context,
         cognito_identity: None,
-        trace: Some(trace(asked)),
+        trace: Some(trace(asked.app, &asked.call.head.headers)),
         tail: wanted.log_type == Some(&api::LogType::Tail),
         streaming: wanted.streaming,
         tenant,
@@ -139,20 +143,21 @@ pub(super) fn dry_run() -> Response<Body> {
     response
 }
 
-fn arn(id: &FunctionId, qualifier: Option<&Qualifier>) -> String {
+/// The ARN as a caller invoked it.
+pub fn arn(id: &FunctionId, qualifier: Option<&Qualifier>) -> String {
     qualifier.map_or_else(|| id.arn().to_string(), |qualifier| id.qualified_arn(qualifier).to_string())
 }
 
 /// The caller's trace, or a new one that is not sampled.
-fn trace(asked: &Asked<'_>) -> String {
-    let sent = asked.call.head.headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
+pub fn trace(app: &App, headers: &HeaderMap) -> String {
+    let sent = headers.get(TRACE_HEADER).and_then(|value| value.to_str().ok());
     if let Some(sent) = sent.filter(|sent| !sent.is_empty() && sent.len() <= TRACE_BYTES_MAX) {
         return sent.to_owned();
     }
     let mut random = [0; 20];
-    asked.app.parts.entropy.fill(&mut random);
+    app.parts.entropy.fill(&mut random);
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let seconds = asked.app.parts.clock.now().as_millis() / 1_000;
+    let seconds = app.parts.clock.now().as_millis() / 1_000;
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", hex(&random[..12]), hex(&random[12..]))
 }
 
@@ -161,13 +166,13 @@ fn trace(asked: &Asked<'_>) -> String {
 ///
 /// # Errors
 /// `RecursiveInvocationException`.
-pub(super) fn one_hop_more(asked: &Asked<'_>, invocation: &mut Invocation) -> Result<(), ServiceError> {
-    if !asked.call.is_inside {
+pub fn one_hop_more(app: &App, is_inside: bool, invocation: &mut Invocation) -> Result<(), ServiceError> {
+    if !is_inside {
         return Ok(());
     }
     let (function, trace) = (&invocation.function.id, invocation.trace.as_deref().unwrap_or_default());
     let (trace, hops) = lineage::step(trace, function);
-    let may_recur = || asked.app.parts.functions.event_settings(function, None).may_recur;
+    let may_recur = || app.parts.functions.event_settings(function, None).may_recur;
     if hops > lineage::HOPS_MAX && !may_recur() {
         return Err(RECURSIVE_INVOCATION_EXCEPTION.error(
             "Lambda has detected your function being invoked in a recursive loop and stopped your function's \
@@ -207,7 +212,7 @@ fn answer(
 }
 
 /// The headers that say how an invocation went: Lambda's trace, and why it was warm or cold.
-pub(super) fn describe(headers: &mut HeaderMap, reason: StartReason, phases: Phases, trace: Option<&str>) {
+pub fn describe(headers: &mut HeaderMap, reason: StartReason, phases: Phases, trace: Option<&str>) {
     headers.insert("x-dormouse-start", HeaderValue::from_static(reason.as_str()));
     let phases = format!(
         "waited={};sandbox={};init={};run={}",

@@ -11,7 +11,7 @@ mod durable;
 mod event_invoke;
 mod event_source;
 mod function;
-mod invoke;
+pub mod invoke;
 mod layer;
 mod management;
 mod policy;
@@ -24,7 +24,6 @@ mod url;
 mod version;
 
 pub use request::reference;
-pub use url::url_answer;
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use wire::rest_json::{Call as _, Output as _};
 
 use super::Asked;
 use super::invoke::{Wanted, describe, dry_run, one_hop_more, prepare};
-use crate::respond::{Body, Failure, streaming, whole};
+use crate::respond::{Body, BrokenOff, Failure, streaming, whole};
 
 /// Pieces that wait for a slow reader.
 const PIECES_MAX: usize = 2;
@@ -46,7 +46,7 @@ pub async fn invoke(
     if is_dry {
         return Ok(dry_run());
     }
-    one_hop_more(asked, &mut invocation)?;
+    one_hop_more(asked.app, asked.call.is_inside, &mut invocation)?;
     let (id, trace) = (asked.call.id, invocation.trace.clone());
     let reply = api::InvokeWithResponseStreamResponse {
         status_code: Some(200),
@@ -81,7 +81,7 @@ pub async fn invoke(
 
 /// Passes a response on until it or its reader ends. Waits whenever the reader is behind, and then takes nothing more
 /// from the function.
-async fn pass_on(id: RequestId, mut body: Box<dyn ResponseStream>, mut sender: Sender<Bytes>) {
+async fn pass_on(id: RequestId, mut body: Box<dyn ResponseStream>, mut sender: Sender<Bytes, BrokenOff>) {
     loop {
         let event = match body.next().await {
             // Nothing to tell, and an empty piece would end the body.

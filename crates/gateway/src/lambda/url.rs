@@ -1,22 +1,18 @@
-//! Function URL configurations, and what the addresses themselves answer as long as they are not served.
+//! Function URL configurations; what the addresses themselves answer is in `crate::url`.
 //!
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
 use control::function::UrlChange;
 use http::Response;
 use http::header::HOST;
-use model::error::ServiceError;
 use model::name::Qualifier;
 use model::time::Timestamp;
-use model::url::{Cors, FunctionUrl, UrlAuth, UrlId};
+use model::url::{Cors, FunctionUrl, UrlAuth};
 use wire::lambda as api;
 
 use super::{Asked, request, respond};
-use crate::app::App;
 use crate::respond::{Body, Failure};
-
-/// What stands behind the id in the host of an address.
-const DOMAIN: &str = ".lambda-url.";
+use crate::url::DOMAIN;
 
 pub async fn create_function_url_config(
     asked: &Asked<'_>,
@@ -104,19 +100,6 @@ pub async fn list_function_url_configs(
         next_marker: page.next,
     };
     Ok(respond::<api::ListFunctionUrlConfigsRequest, _>(&response))
-}
-
-/// What an address answers: it is not served yet.
-pub fn url_answer(app: &App, label: &str) -> ServiceError {
-    let exists = UrlId::parse(label).is_ok_and(|id| app.parts.functions.has_url(&id));
-    if exists {
-        ServiceError::NotServed(
-            "This version of Dormouse keeps the configurations of function URLs and does not serve the addresses yet."
-                .to_owned(),
-        )
-    } else {
-        ServiceError::AccessDenied("Forbidden. No function has this address.".to_owned())
-    }
 }
 
 fn change(

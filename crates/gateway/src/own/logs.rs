@@ -19,7 +19,7 @@ use wire::percent;
 
 use crate::app::{App, Call};
 use crate::lambda::reference;
-use crate::respond::{Body, Failure, content, streamed};
+use crate::respond::{Body, BrokenOff, Failure, content, streamed};
 
 const CONTENT_TYPE: &str = "application/x-ndjson";
 /// Events given where the caller asks for no number.
@@ -90,7 +90,7 @@ impl Wanted {
 }
 
 async fn send(
-    mut sender: Sender<Bytes>,
+    mut sender: Sender<Bytes, BrokenOff>,
     first: Bytes,
     mut follower: Follower,
     mut stopping: watch::Receiver<bool>,

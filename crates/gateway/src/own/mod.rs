@@ -47,6 +47,6 @@ fn nothing(path: &str) -> ServiceError {
     let shown: String = path.chars().take(100).collect();
     ServiceError::UnknownOperation(format!(
         "There is nothing to get or do at {PREFIX}{shown}. There are health, metrics, runtimes, \
-         functions/NAME/logs and events/REQUEST-ID."
+         functions/NAME/logs, events/REQUEST-ID and url/URL-ID/."
     ))
 }
