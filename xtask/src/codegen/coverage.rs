@@ -3,8 +3,9 @@
 //! covered by a sweep (`conformance/sweeps`), and what cannot happen is explained (`conformance/unreachable`).
 //!
 //! An operation that is called done has a table. Where its service has a file of explanations, each of its outcomes is
-//! covered or explained, never neither and never both. Nothing else about a table is judged: the tests that run the
-//! tables read them whole, and fail when an operation that a sweep claims is not swept.
+//! covered or explained, never neither and never both; without a table there is nothing to explain. Nothing else about a
+//! table is judged: the tests that run the tables read them whole, and fail when an operation that a sweep claims is not
+//! swept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -76,7 +77,7 @@ pub(super) fn emit(source: &Source<'_>, root: &Path) -> anyhow::Result<Option<St
         for outcome in outcomes {
             let sweep = sweeps.iter().find(|sweep| table.cases > 0 && sweep.is_about(name, outcome));
             let is_covered = table.outcomes.contains(code_of(source, outcome)) || sweep.is_some();
-            let why = explanation(&groups, name, outcome)?;
+            let why = if table.cases == 0 { None } else { explanation(&groups, name, outcome)? };
             let sign = match (is_covered, why) {
                 (true, None) => '+',
                 (false, Some(_)) => '=',
