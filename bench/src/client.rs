@@ -86,12 +86,30 @@ impl Client {
 
 /// Signs a request to the Lambda API.
 pub fn prepare(method: &str, path: &str, body: &[u8]) -> anyhow::Result<Prepared> {
+    signed("lambda", method, path, &[("content-type", "application/json")], body)
+}
+
+/// Signs a request to a service of the JSON protocols.
+pub fn prepare_json(service: &str, target: &str, body: &[u8]) -> anyhow::Result<Prepared> {
+    let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)];
+    signed(service, "POST", "/", &headers, body)
+}
+
+fn signed(
+    service: &str,
+    method: &str,
+    path: &str,
+    given: &[(&'static str, &str)],
+    body: &[u8],
+) -> anyhow::Result<Prepared> {
     let mut headers = HeaderMap::new();
     headers.insert("host", HeaderValue::from_static("127.0.0.1"));
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    for (name, value) in given {
+        headers.insert(*name, HeaderValue::from_str(value)?);
+    }
     let credentials =
         Credentials { access_key_id: KEY_ID.to_owned(), secret: Secret::new(SECRET), session_token: None };
-    let target = Target { region: "us-east-1", service: "lambda", rules: Rules::STANDARD };
+    let target = Target { region: "us-east-1", service, rules: Rules::STANDARD };
     let mut outgoing = Outgoing { method, path, query: "", headers: &mut headers, body };
     sign(&mut outgoing, target, &credentials, now()?);
     Ok(raw(method, path, &headers, body))

@@ -164,4 +164,21 @@ impl Table {
         insert.execute([i64::try_from(name)?])?;
         Ok(())
     }
+
+    /// Writes so many rows, changes and removes them, all at a time, with a sync after each.
+    pub fn pass(&self, rows: usize) -> anyhow::Result<()> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        for each in [
+            "INSERT INTO record VALUES (?, zeroblob(1000))",
+            "UPDATE record SET value = zeroblob(999) WHERE name = ?",
+            "DELETE FROM record WHERE name = ?",
+        ] {
+            let transaction = connection.transaction()?;
+            for row in 0..rows {
+                transaction.prepare_cached(each)?.execute([i64::try_from(row)?])?;
+            }
+            transaction.commit()?;
+        }
+        Ok(())
+    }
 }

@@ -11,6 +11,7 @@ mod control;
 mod floor;
 mod image;
 mod parallel;
+mod queues;
 mod server;
 mod soak;
 mod stats;
@@ -28,7 +29,7 @@ struct Options {
     /// The binary to measure.
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
-    /// Run only this measurement: warm, cold, image, parallel, control or soak.
+    /// Run only this measurement: warm, cold, image, parallel, control, queues or soak.
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]
@@ -53,6 +54,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("control") {
         control::measure(&options.binary, &mut claims)?;
+    }
+    if wanted("queues") {
+        queues::measure(&options.binary, &mut claims)?;
     }
     if wanted("soak") {
         soak::measure(&options.binary, options.soak_seconds, &mut claims)?;

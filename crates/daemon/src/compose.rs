@@ -282,6 +282,7 @@ impl Ground {
             entropy: Arc::clone(&self.entropy),
             audit: self.audit.clone(),
             bus: Some(services.bus.clone()),
+            sqs: Some(services.sqs.clone()),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use control::function::{FunctionTarget, Functions};
 use model::delivery::Target;
 use services::events::{Events as Bus, Parts as BusParts};
+use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
 use triggers::{Asynchronous, Delivering};
 
 use crate::compose::Ground;
@@ -17,11 +18,15 @@ use crate::compose::Ground;
 /// How often services remove what they need no more.
 const COLLECTED_EVERY: Duration = Duration::from_secs(3_600);
 
+/// How often messages that are too old are removed. Nobody receives them meanwhile.
+const QUEUES_COLLECTED_EVERY: Duration = Duration::from_secs(60);
+
 /// See the module. Cloning gives another handle.
 #[derive(Clone)]
 pub(crate) struct EventServices {
     pub(crate) delivering: Delivering,
     pub(crate) bus: Bus,
+    pub(crate) sqs: Sqs,
 }
 
 impl EventServices {
@@ -36,7 +41,7 @@ impl EventServices {
             entropy: Arc::clone(&ground.entropy),
         };
         let bus = Bus::load(bus).await.context("cannot load the event buses")?;
-        Ok(Self { delivering, bus })
+        Ok(Self { delivering, bus, sqs: sqs(ground).await? })
     }
 
     /// Begins to deliver.
@@ -52,7 +57,8 @@ impl EventServices {
             admission: Arc::clone(&ground.identity) as _,
             entropy: Arc::clone(&ground.entropy),
         };
-        let targets: Vec<Arc<dyn Target>> = vec![Arc::new(functions), Arc::new(self.bus.clone())];
+        let targets: Vec<Arc<dyn Target>> =
+            vec![Arc::new(functions), Arc::new(self.bus.clone()), Arc::new(self.sqs.clone())];
         self.delivering.start(targets).await.context("cannot read the queue of deliveries")
     }
 
@@ -63,9 +69,14 @@ impl EventServices {
 
     /// Goes on with what services were doing, and removes what they need no more, for ever.
     pub(crate) async fn maintain(self) {
+        self.sqs.resume();
         if let Err(error) = self.bus.resume().await {
             tracing::warn!(%error, "event archives were not counted");
         }
+        tokio::join!(self.maintain_bus(), self.maintain_queues());
+    }
+
+    async fn maintain_bus(&self) {
         loop {
             if let Err(error) = self.bus.collect().await {
                 tracing::warn!(%error, "event archives were not cleared of what is old");
@@ -73,4 +84,31 @@ impl EventServices {
             tokio::time::sleep(COLLECTED_EVERY).await;
         }
     }
+
+    async fn maintain_queues(&self) {
+        loop {
+            if let Err(error) = self.sqs.collect().await {
+                tracing::warn!(%error, "queues were not cleared of what is old");
+            }
+            tokio::time::sleep(QUEUES_COLLECTED_EVERY).await;
+        }
+    }
+}
+
+async fn sqs(ground: &Ground) -> anyhow::Result<Sqs> {
+    let make = || {
+        let mut key = vec![0; 32];
+        ground.entropy.fill(&mut key);
+        key
+    };
+    let key = ground.store.secrets().get_or_create("sqs-receipts", make)?;
+    let parts = SqsParts {
+        typed: ground.store.typed_records(),
+        queue: ground.store.queue(),
+        admission: Arc::clone(&ground.identity) as _,
+        receipts: ReceiptKey::new(key.expose()),
+        clock: Arc::clone(&ground.clock),
+        entropy: Arc::clone(&ground.entropy),
+    };
+    Sqs::load(parts).await.context("cannot load the queues")
 }

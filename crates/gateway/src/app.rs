@@ -62,6 +62,8 @@ pub struct Parts {
     pub registry: Option<RegistryDoor>,
     /// Event buses.
     pub bus: Option<services::events::Events>,
+    /// Queues.
+    pub sqs: Option<services::sqs::Sqs>,
     /// Control calls that one account may make in a second; zero for no limit.
     pub control_rate: u32,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.

@@ -10,6 +10,7 @@
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
 //! | [`Need`] | what an operation needs the caller's leave for |
+//! | [`sqs`] | `Sqs::load`; `input`, `needs`, `perform`: SQS; a `delivery::Target` and `sqs::Sources` |
 //! | [`oci`] | digests, names, manifests, configurations: pure |
 //!
 //! Who may do what is decided by the callers of this crate. It knows no sockets that listen, and no engine. Nothing
@@ -25,5 +26,6 @@ mod need;
 pub mod objects;
 pub mod oci;
 pub mod registry;
+pub mod sqs;
 
 pub use need::Need;

@@ -35,6 +35,8 @@ pub(super) struct Metadata {
     pub(super) xml_namespace: Option<String>,
     /// The version of the JSON protocol.
     pub(super) json_version: Option<String>,
+    /// Whether a service of the JSON protocol tells its errors in the words of the query protocol as well.
+    pub(super) aws_query_compatible: Option<serde::de::IgnoredAny>,
 }
 
 /// How operations travel; a protocol that the generator does not know is refused on reading.

@@ -32,6 +32,10 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
     let version = metadata.json_version.as_deref().context("the model names no version of its protocol")?;
     let (arms, variants) = operations::served(source, "body");
     let fault = errors::fault(source);
+    let compatible = match &metadata.aws_query_compatible {
+        Some(_) => format!("Some(&crate::{}::COMPATIBLE)", source.service.name),
+        None => "None".to_owned(),
+    };
     let error_shape = if fault.contains("ErrorShape") { "use crate::error::ErrorShape;\n" } else { "" };
     Ok(format!(
         "use super::errors;\nuse super::types::*;\nuse crate::check::Refused;\n{error_shape}\
@@ -55,7 +59,7 @@ pub(super) fn emit(source: &Source<'_>) -> anyhow::Result<String> {
          /// The service as its protocol sees it.\n\
          pub static SERVICE: Service = Service {{ target_prefix: {prefix:?}, \
          content_type: \"application/x-amz-json-{version}\", operations: &NAMES, errors: errors::ALL, \
-         fault: {fault} }};\n\n\
+         fault: {fault}, compatible: {compatible} }};\n\n\
          static NAMES: [&str; {count}] = [{names}];\n",
         enumeration = operations::enumeration(source),
         all = operations::all(source),

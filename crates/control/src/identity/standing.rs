@@ -37,6 +37,12 @@ impl Standing {
 }
 
 impl Caller {
+    /// The id by which messages name whoever sent them: an account's number, a user's id, or a session of a role.
+    #[must_use]
+    pub fn sender_id(&self) -> String {
+        self.standing().facts.single("aws:userid").unwrap_or_default().to_owned()
+    }
+
     /// Whether it is the owner of its account.
     #[must_use]
     pub fn is_root(&self) -> bool {

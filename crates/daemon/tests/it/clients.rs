@@ -284,3 +284,8 @@ fn concurrency_is_provisioned() {
 fn users_and_roles_may_do_what_their_policies_say() {
     check_with("iam.py", with_binary);
 }
+
+#[test]
+fn queues_work_with_unmodified_clients() {
+    check_with("sqs.py", with_binary);
+}

@@ -6,22 +6,26 @@
 
 mod ecr;
 mod events;
+mod sqs;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use control::access::Asking;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
 use policy::Context;
 use services::Need;
 use wire::json_rpc::{self, Reply, Service, TARGET};
+use wire::query::Forms;
 
 use crate::app::{self, Answered, App, Call};
 use crate::audit;
 use crate::auth::Authenticated;
 use crate::facts;
+use crate::query::parameters;
 use crate::respond::{Failure, whole};
 
 /// Bodies from this size on are hashed off the async threads.
@@ -44,6 +48,11 @@ pub trait JsonService: Send + Sync {
         false
     }
 
+    /// How it is spoken to in forms, if older clients still do.
+    fn forms(&self) -> Option<&'static Forms> {
+        None
+    }
+
     /// Performs the operation that is asked for, if the caller may.
     ///
     /// # Errors
@@ -63,6 +72,8 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
     /// What is known of the call, whatever it asks for.
     pub known: Context,
+    /// The name and port by which the caller has reached the server.
+    pub host: &'a str,
 }
 
 impl Asked<'_> {
@@ -89,7 +100,8 @@ impl JsonServices {
     pub fn of(parts: &app::Parts) -> Self {
         let ecr = parts.registry.as_ref().map(|door| Box::new(ecr::Ecr::at(door)) as Box<dyn JsonService>);
         let bus = parts.bus.clone().map(|bus| Box::new(events::Events(bus)) as Box<dyn JsonService>);
-        Self(ecr.into_iter().chain(bus).collect())
+        let sqs = parts.sqs.clone().map(|queues| Box::new(sqs::Sqs(queues)) as Box<dyn JsonService>);
+        Self(ecr.into_iter().chain(bus).chain(sqs).collect())
     }
 
     /// The service that a request names: by the name that it is signed for, or by its target.
@@ -103,30 +115,42 @@ impl JsonServices {
 
 /// Answers a request to a service.
 pub async fn answer(app: &Arc<App>, service: &dyn JsonService, call: Call) -> Answered {
-    let protocol = service.protocol();
-    let operation = protocol.find(target(&call.head)).map(|place| protocol.operations[place]);
-    let answered = perform(app, service, operation, call).await;
-    let response = answered.unwrap_or_else(|failure| {
-        whole(match &failure {
-            Failure::Auth(error) => json_rpc::auth_reply(protocol, error),
-            Failure::Service(error) => json_rpc::error_reply(protocol, error),
-        })
+    let (protocol, request) = (service.protocol(), call.id.to_string());
+    let forms = service.forms().filter(|_| is_form(&call.head));
+    let mut operation = protocol.find(target(&call.head)).map(|place| protocol.operations[place]);
+    let answered = perform(app, service, forms, call, &mut operation).await;
+    let named = operation.unwrap_or("unknown");
+    let response = whole(match (&answered, forms) {
+        (Ok(reply), None) => reply.clone(),
+        (Ok(reply), Some(forms)) => forms.reply(named, reply, &request),
+        (Err(Failure::Auth(error)), None) => json_rpc::auth_reply(protocol, error),
+        (Err(Failure::Auth(error)), Some(forms)) => forms.auth_reply(error, &request),
+        (Err(Failure::Service(error)), None) => json_rpc::error_reply(protocol, error),
+        (Err(Failure::Service(error)), Some(forms)) => forms.error_reply(error, &request),
     });
-    (operation.unwrap_or("unknown"), Ok(response))
+    (named, Ok(response))
 }
 
 async fn perform(
     app: &Arc<App>,
     service: &dyn JsonService,
-    operation: Option<&'static str>,
+    forms: Option<&'static Forms>,
     call: Call,
-) -> Result<http::Response<crate::respond::Body>, Failure> {
+    operation: &mut Option<&'static str>,
+) -> Result<Reply, Failure> {
     let Call { id, head, body, entry } = call;
-    let named = operation.unwrap_or("unknown");
-    let held = app.read(&head, body, entry, service.body_bytes_max(), named).await?;
+    let limit = service.body_bytes_max();
+    let held = app.read(&head, body, entry, limit, operation.unwrap_or("unknown")).await?;
     let (who, head) = authenticate(app, service.signing_name(), head, held.bytes.clone()).await?;
-    let target = target(&head);
-    let Some(operation) = operation else {
+    let (target, body) = match forms {
+        None => (target(&head).to_owned(), held.bytes.clone()),
+        Some(forms) => {
+            let (named, body) = forms.read(&parameters(&head, &held.bytes)?, head.uri.path())?;
+            *operation = Some(named);
+            (format!("{}.{named}", service.protocol().target_prefix), body.into())
+        }
+    };
+    let Some(operation) = *operation else {
         let shown: String = target.chars().take(100).collect();
         let message = format!("No operation of {:?} answers to {shown:?}.", service.signing_name());
         return Err(ServiceError::UnknownOperation(message).into());
@@ -144,16 +168,24 @@ async fn perform(
             head: &head,
             peer: entry.peer,
             who: &who,
-            parameters: audit::parameters([], &held.bytes),
+            parameters: audit::parameters([], &body),
         })
     });
     let known = facts::of_call(app.parts.clock.now(), entry.peer, &head, &who.scope.region);
-    let asked = Asked { who: &who, target, operation, body: &held.bytes, known };
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let asked = Asked { who: &who, target: &target, operation, body: &body, known, host };
     let answered = service.perform(&asked).await;
     if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
         sink.keep(event.end(answered.as_ref().err()));
     }
-    Ok(whole(answered?))
+    Ok(answered?)
+}
+
+/// Whether a request comes from a client of the query protocol: it names no target.
+fn is_form(head: &Parts) -> bool {
+    let content = head.headers.get(CONTENT_TYPE).and_then(|content| content.to_str().ok());
+    let is_encoded = content.is_some_and(|content| content.starts_with("application/x-www-form-urlencoded"));
+    target(head).is_empty() && (is_encoded || head.method == http::Method::GET)
 }
 
 async fn authenticate(

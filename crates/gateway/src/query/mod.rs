@@ -134,7 +134,7 @@ async fn perform(
 }
 
 /// The parameters of a form body, or of the query where there is no body.
-fn parameters(head: &Parts, body: &[u8]) -> Result<Parameters, ServiceError> {
+pub(crate) fn parameters(head: &Parts, body: &[u8]) -> Result<Parameters, ServiceError> {
     let malformed = |what: &str| ServiceError::Serialization(what.to_owned());
     let text = match body {
         [] => head.uri.query().unwrap_or_default(),

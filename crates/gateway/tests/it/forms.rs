@@ -34,6 +34,7 @@ pub fn complete(request: &Value, service: &str, operation: &str) -> Value {
 /// which, if it is not that of the table.
 fn json_protocol(service: &str) -> Option<(&'static str, &'static str)> {
     match service {
+        "sqs" => Some(("AmazonSQS", "application/x-amz-json-1.0")),
         "events" => Some(("AWSEvents", "application/x-amz-json-1.1")),
         _ => None,
     }

@@ -159,6 +159,7 @@ impl World {
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
+            sqs: Some(queues(&store, &identity, &clock, &entropy).await),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
@@ -263,6 +264,7 @@ fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
         runtime_admin: Arc::clone(outside) as _,
         audit: None,
         bus: None,
+        sqs: None,
         registry: None,
         payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
         control_rate: 0,
@@ -310,6 +312,23 @@ async fn bus(
         entropy: Arc::clone(entropy),
     };
     services::events::Events::load(parts).await.expect("buses")
+}
+
+async fn queues(
+    store: &Store,
+    identity: &Arc<Identity>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> services::sqs::Sqs {
+    let parts = services::sqs::Parts {
+        typed: store.typed_records(),
+        queue: store.queue(),
+        admission: Arc::clone(identity) as _,
+        receipts: services::sqs::ReceiptKey::new(b"receipts for tests"),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    services::sqs::Sqs::load(parts).await.expect("queues")
 }
 
 async fn registry(

@@ -26,6 +26,28 @@ pub struct Service {
     pub errors: &'static [ErrorShape],
     /// The answer to a failure on the service's own side.
     pub fault: ErrorShape,
+    /// How it tells errors to clients that know it from the query protocol, if there are such.
+    pub compatible: Option<&'static QueryCompatible>,
+}
+
+/// How a service that once spoke the query protocol alone tells its errors: in the words of both protocols.
+/// See <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>.
+#[derive(Debug)]
+pub struct QueryCompatible {
+    /// What stands before codes.
+    pub namespace: &'static str,
+    /// Errors that the model does not list.
+    pub common: &'static [ErrorShape],
+    /// Codes, and what they are in the query protocol where that is something else; in alphabetical order.
+    pub codes: &'static [(&'static str, &'static str)],
+}
+
+impl QueryCompatible {
+    /// What a code is in the query protocol.
+    #[must_use]
+    pub fn code(&self, code: &'static str) -> &'static str {
+        self.codes.binary_search_by_key(&code, |(known, _)| known).map_or(code, |place| self.codes[place].1)
+    }
 }
 
 impl Service {
@@ -44,7 +66,8 @@ impl Service {
     /// The error of a code.
     #[must_use]
     pub fn error(&self, code: &str) -> Option<&'static ErrorShape> {
-        error::find(self.errors, code)
+        let common = || error::find(self.compatible?.common, code);
+        error::find(self.errors, code).or_else(common)
     }
 
     fn operation_name<'t>(&self, target: &'t str) -> Option<&'t str> {

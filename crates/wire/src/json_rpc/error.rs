@@ -13,6 +13,9 @@ use crate::json::write_text;
 use crate::message::Reply;
 use crate::sigv4::AuthError;
 
+/// The header that tells an error in the words of the query protocol.
+const QUERY_ERROR: &str = "x-amzn-query-error";
+
 /// What `error` is in the terms of `service`.
 #[must_use]
 pub fn shape_of(service: &Service, error: &ServiceError) -> ErrorShape {
@@ -34,6 +37,13 @@ fn in_protocol(service: &Service, code: &'static str, status: u16) -> ErrorShape
     service.error(code).copied().unwrap_or_else(common)
 }
 
+/// The code of an error as the query protocol has it, and whether the caller is at fault.
+#[must_use]
+pub fn query_code(service: &Service, error: &ServiceError) -> (&'static str, bool) {
+    let shape = shape_of(service, error);
+    (service.compatible.map_or(shape.code, |compatible| compatible.code(shape.code)), shape.sender_fault)
+}
+
 /// A service error as an HTTP answer.
 #[must_use]
 pub fn error_reply(service: &Service, error: &ServiceError) -> Reply {
@@ -49,7 +59,10 @@ pub fn auth_reply(service: &Service, error: &AuthError) -> Reply {
 
 fn write(service: &Service, shape: ErrorShape, message: &str) -> Reply {
     let mut body = br#"{"__type":"#.to_vec();
-    write_text(shape.code, &mut body);
+    match service.compatible {
+        Some(compatible) => write_text(&format!("{}#{}", compatible.namespace, shape.code), &mut body),
+        None => write_text(shape.code, &mut body),
+    }
     body.push(b',');
     write_text(shape.message_member, &mut body);
     body.push(b':');
@@ -58,6 +71,13 @@ fn write(service: &Service, shape: ErrorShape, message: &str) -> Reply {
     let mut reply = Reply::of_status(shape.status);
     reply.content_type(service.content_type);
     reply.headers.insert(ERROR_TYPE, HeaderValue::from_static(shape.code));
+    if let Some(compatible) = service.compatible {
+        let fault = if shape.sender_fault { "Sender" } else { "Receiver" };
+        // Codes are letters and dots.
+        if let Ok(told) = HeaderValue::from_str(&format!("{};{fault}", compatible.code(shape.code))) {
+            reply.headers.insert(QUERY_ERROR, told);
+        }
+    }
     reply.body = body.into();
     reply
 }

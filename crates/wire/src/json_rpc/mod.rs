@@ -8,5 +8,5 @@ mod call;
 mod error;
 
 pub use crate::message::{ClientRequest, Reply};
-pub use call::{Call, Output, Rpc, Service, TARGET};
-pub use error::{auth_reply, error_reply, shape_of};
+pub use call::{Call, Output, QueryCompatible, Rpc, Service, TARGET};
+pub use error::{auth_reply, error_reply, query_code, shape_of};

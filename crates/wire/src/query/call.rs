@@ -83,21 +83,32 @@ pub trait Output {
 
     /// Writes the answer of the operation that `rpc` describes to the request of this id.
     fn reply(&self, rpc: Rpc, request: &str) -> Reply {
-        let Rpc { service, name } = rpc;
-        let (outer, inner) = (format!("{name}Response"), format!("{name}Result"));
-        let mut out = format!("<{outer} xmlns=\"{}\">", service.namespace);
-        if let Some((value, form)) = self.result() {
-            xml::write(&inner, &value, form, &mut out);
-        }
-        xml::open("ResponseMetadata", &mut out);
-        xml::element("RequestId", request, &mut out);
-        xml::close("ResponseMetadata", &mut out);
-        xml::close(&outer, &mut out);
-        let mut reply = Reply::of_status(200);
-        reply.content_type(XML);
-        reply.body = out.into();
-        reply
+        let result = self.result();
+        let result = result.as_ref().map(|(value, form)| (value, *form));
+        answer(rpc.service.namespace, rpc.name, result, request)
     }
+}
+
+/// The answer of an operation to the request of this id.
+pub(super) fn answer(
+    namespace: &str,
+    operation: &str,
+    result: Option<(&Value, &Form)>,
+    request: &str,
+) -> Reply {
+    let (outer, inner) = (format!("{operation}Response"), format!("{operation}Result"));
+    let mut out = format!("<{outer} xmlns=\"{namespace}\">");
+    if let Some((value, form)) = result {
+        xml::write(&inner, value, form, &mut out);
+    }
+    xml::open("ResponseMetadata", &mut out);
+    xml::element("RequestId", request, &mut out);
+    xml::close("ResponseMetadata", &mut out);
+    xml::close(&outer, &mut out);
+    let mut reply = Reply::of_status(200);
+    reply.content_type(XML);
+    reply.body = out.into();
+    reply
 }
 
 /// An output's JSON, for generated code.

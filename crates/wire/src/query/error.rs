@@ -37,12 +37,17 @@ pub fn shape_of(service: &Service, error: &ServiceError) -> ErrorShape {
 /// A service error as the answer to the request of this id.
 #[must_use]
 pub fn error_reply(service: &Service, error: &ServiceError, request: &str) -> Reply {
-    write(service, shape_of(service, error), &error.to_string(), request)
+    write(service.namespace, shape_of(service, error), &error.to_string(), request)
 }
 
 /// A failed authentication as the answer to the request of this id.
 #[must_use]
 pub fn auth_reply(service: &Service, error: &AuthError, request: &str) -> Reply {
+    write(service.namespace, auth_shape(error), &error.to_string(), request)
+}
+
+/// What a failed authentication is.
+pub(super) fn auth_shape(error: &AuthError) -> ErrorShape {
     let (code, status) = match error {
         AuthError::MissingAuthenticationToken => ("MissingAuthenticationToken", 403),
         AuthError::IncompleteSignature(_) => ("IncompleteSignature", 400),
@@ -50,11 +55,11 @@ pub fn auth_reply(service: &Service, error: &AuthError, request: &str) -> Reply 
         AuthError::ExpiredToken => ("ExpiredToken", 403),
         AuthError::InvalidSignature(_) | AuthError::ContentSha256Mismatch => ("SignatureDoesNotMatch", 403),
     };
-    write(service, ErrorShape::common(code, status), &error.to_string(), request)
+    ErrorShape::common(code, status)
 }
 
-fn write(service: &Service, shape: ErrorShape, message: &str, request: &str) -> Reply {
-    let mut out = format!("<ErrorResponse xmlns=\"{}\"><Error>", service.namespace);
+pub(super) fn write(namespace: &str, shape: ErrorShape, message: &str, request: &str) -> Reply {
+    let mut out = format!("<ErrorResponse xmlns=\"{namespace}\"><Error>");
     xml::element("Type", if shape.sender_fault { "Sender" } else { "Receiver" }, &mut out);
     xml::element("Code", shape.code, &mut out);
     xml::element("Message", message, &mut out);

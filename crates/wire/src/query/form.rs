@@ -35,6 +35,10 @@ pub enum Form {
     List(&'static Form),
     /// `.entry.N.key` and `.entry.N.value`.
     Map(&'static Form),
+    /// `.NAME.N` in the place of the member's own name, from 1.
+    FlatList(&'static str, &'static Form),
+    /// `.NAME.N.KEY` and `.NAME.N.VALUE` in the place of the member's own name.
+    FlatMap(&'static str, [&'static str; 2], &'static Form),
     /// `.NAME`.
     Structure(&'static [(&'static str, &'static Form)]),
 }
@@ -130,9 +134,40 @@ fn structure(
 ) -> Result<Value, Malformed> {
     let mut object = Map::new();
     for (name, form) in members {
-        if let Some(node) = branch.get(*name) {
-            object.insert((*name).to_owned(), value(node, form)?);
-        }
+        let value = match form {
+            Form::FlatList(flat, element) if branch.contains_key(*flat) => list(branch, flat, element)?,
+            Form::FlatMap(flat, entry, element) if branch.contains_key(*flat) => {
+                map(branch, flat, *entry, element)?
+            }
+            Form::FlatList(..) | Form::FlatMap(..) => continue,
+            form => match branch.get(*name) {
+                Some(node) => value(node, form)?,
+                None => continue,
+            },
+        };
+        object.insert((*name).to_owned(), value);
+    }
+    Ok(Value::Object(object))
+}
+
+fn list(branch: &BTreeMap<String, Node>, name: &str, element: &Form) -> Result<Value, Malformed> {
+    let items = numbered(branch, name)?;
+    items.into_iter().map(|item| value(item, element)).collect::<Result<_, _>>().map(Value::Array)
+}
+
+fn map(
+    branch: &BTreeMap<String, Node>,
+    name: &str,
+    [key_name, value_name]: [&str; 2],
+    element: &Form,
+) -> Result<Value, Malformed> {
+    let mut object = Map::new();
+    for entry in numbered(branch, name)? {
+        let Node::Branch(entry) = entry else { return Err(unexpected("a map")) };
+        let (Some(Node::Leaf(key)), Some(item)) = (entry.get(key_name), entry.get(value_name)) else {
+            return Err(Malformed("an entry of a map without key or value".to_owned()));
+        };
+        object.insert(key.clone(), value(item, element)?);
     }
     Ok(Value::Object(object))
 }
@@ -140,23 +175,10 @@ fn structure(
 fn value(node: &Node, form: &Form) -> Result<Value, Malformed> {
     match (form, node) {
         (Form::Structure(members), Node::Branch(branch)) => structure(branch, members),
-        (Form::List(element), Node::Branch(branch)) => {
-            let items = numbered(branch, "member")?;
-            items.into_iter().map(|item| value(item, element)).collect::<Result<_, _>>().map(Value::Array)
-        }
+        (Form::List(element), Node::Branch(branch)) => list(branch, "member", element),
         // An empty list is sent as its bare name.
         (Form::List(_), Node::Leaf(text)) if text.is_empty() => Ok(Value::Array(Vec::new())),
-        (Form::Map(element), Node::Branch(branch)) => {
-            let mut object = Map::new();
-            for entry in numbered(branch, "entry")? {
-                let Node::Branch(entry) = entry else { return Err(unexpected("a map")) };
-                let (Some(Node::Leaf(key)), Some(item)) = (entry.get("key"), entry.get("value")) else {
-                    return Err(Malformed("an entry of a map without key or value".to_owned()));
-                };
-                object.insert(key.clone(), value(item, element)?);
-            }
-            Ok(Value::Object(object))
-        }
+        (Form::Map(element), Node::Branch(branch)) => map(branch, "entry", ["key", "value"], element),
         (Form::Map(_), Node::Leaf(text)) if text.is_empty() => Ok(Value::Object(Map::new())),
         (Form::Text | Form::Blob, Node::Leaf(text)) => Ok(Value::from(text.as_str())),
         (Form::Whole, Node::Leaf(text)) => {
@@ -216,6 +238,8 @@ mod tests {
         ("At", &Form::Time),
         ("Tags", &TAGS),
         ("Counts", &COUNTS),
+        ("Flats", &Form::FlatList("Flat", &TAG)),
+        ("Sizes", &Form::FlatMap("Size", ["Name", "Value"], &Form::Whole)),
     ]);
 
     fn check(text: &str, expect: &str) {
@@ -236,6 +260,8 @@ mod tests {
         );
         check("Tags=", r#"{"Tags":[]}"#);
         check("Counts.entry.1.key=a&Counts.entry.1.value=3", r#"{"Counts":{"a":3}}"#);
+        check("Flat.2.Key=b&Flat.1.Key=a&Flats=x", r#"{"Flats":[{"Key":"a"},{"Key":"b"}]}"#);
+        check("Size.1.Name=a&Size.1.Value=3", r#"{"Sizes":{"a":3}}"#);
         check("Name=first&Name=second", r#"{"Name":"first"}"#);
     }
 
@@ -255,6 +281,8 @@ mod tests {
             "At=now",
             "Counts.entry.1.key=a",
             "Name=%FF",
+            "Flat=1",
+            "Size.1.Name=a",
             &deep,
             &many,
         ] {

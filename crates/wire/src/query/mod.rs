@@ -6,6 +6,7 @@
 //! See <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>.
 
 mod call;
+mod compatible;
 mod error;
 mod form;
 mod xml;
@@ -13,5 +14,6 @@ mod xml;
 pub use crate::message::Reply;
 pub(crate) use call::json_of;
 pub use call::{Call, Output, Rpc, Service};
+pub use compatible::Forms;
 pub use error::{auth_reply, error_reply, shape_of};
 pub use form::{Form, Parameters};

@@ -2,7 +2,7 @@
 //!
 //! What XML 1.0 cannot hold (control characters) is left out, so that every answer can be read.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::form::Form;
 
@@ -38,7 +38,7 @@ pub(super) fn content(value: &Value, form: &Form, out: &mut String) {
         (Form::Structure(members), Value::Object(object)) => {
             for (name, form) in *members {
                 if let Some(value) = object.get(*name).filter(|value| !value.is_null()) {
-                    write(name, value, form, out);
+                    member(name, value, form, out);
                 }
             }
         }
@@ -46,16 +46,39 @@ pub(super) fn content(value: &Value, form: &Form, out: &mut String) {
             items.iter().for_each(|item| write("member", item, element, out));
         }
         (Form::Map(element), Value::Object(object)) => {
-            for (key, value) in object {
-                open("entry", out);
-                self::element("key", key, out);
-                write("value", value, element, out);
-                close("entry", out);
-            }
+            entries("entry", ["key", "value"], object, element, out);
         }
         (Form::Time, Value::Number(seconds)) => escape(&time(seconds.as_f64()), out),
         (_, Value::String(text)) => escape(text, out),
         (_, scalar) => escape(&scalar.to_string(), out),
+    }
+}
+
+/// Appends a member of a structure: an element, or several side by side.
+fn member(name: &str, value: &Value, form: &Form, out: &mut String) {
+    match (form, value) {
+        (Form::FlatList(flat, element), Value::Array(items)) => {
+            items.iter().for_each(|item| write(flat, item, element, out));
+        }
+        (Form::FlatMap(flat, names, element), Value::Object(object)) => {
+            entries(flat, *names, object, element, out);
+        }
+        _ => write(name, value, form, out),
+    }
+}
+
+fn entries(
+    name: &str,
+    [key_name, value_name]: [&str; 2],
+    object: &Map<String, Value>,
+    form: &Form,
+    out: &mut String,
+) {
+    for (key, value) in object {
+        open(name, out);
+        element(key_name, key, out);
+        write(value_name, value, form, out);
+        close(name, out);
     }
 }
 

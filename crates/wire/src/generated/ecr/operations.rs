@@ -248,6 +248,7 @@ pub static SERVICE: Service = Service {
     operations: &NAMES,
     errors: errors::ALL,
     fault: errors::SERVER_EXCEPTION,
+    compatible: None,
 };
 
 static NAMES: [&str; 62] = [

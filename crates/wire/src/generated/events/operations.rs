@@ -240,6 +240,7 @@ pub static SERVICE: Service = Service {
     operations: &NAMES,
     errors: errors::ALL,
     fault: errors::INTERNAL_EXCEPTION,
+    compatible: None,
 };
 
 static NAMES: [&str; 57] = [

@@ -351,6 +351,7 @@ pub static SERVICE: Service = Service {
     operations: &NAMES,
     errors: errors::ALL,
     fault: ErrorShape::common("InternalFailure", 500),
+    compatible: None,
 };
 
 static NAMES: [&str; 118] = [

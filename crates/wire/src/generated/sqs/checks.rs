@@ -3,11 +3,7 @@
 //! The constraints of every input.
 
 use super::types::*;
-use crate::check::{Check, List, Map, Text, Violations};
-use crate::json::OpenEnum;
-
-static ATTRIBUTE_NAME_LIST: List =
-    List { min: None, max: None, element: Some(&QUEUE_ATTRIBUTE_NAME), sensitive: false };
+use crate::check::{Check, List, Map, Violations};
 
 static CHANGE_MESSAGE_VISIBILITY_BATCH_REQUEST_ENTRY_LIST: List =
     List { min: None, max: None, element: None, sensitive: false };
@@ -17,44 +13,6 @@ static DELETE_MESSAGE_BATCH_REQUEST_ENTRY_LIST: List =
 
 static MESSAGE_BODY_ATTRIBUTE_MAP: Map =
     Map { min: None, max: None, key: None, value: None, sensitive: false };
-
-static MESSAGE_BODY_SYSTEM_ATTRIBUTE_MAP: Map = Map {
-    min: None,
-    max: None,
-    key: Some(&MESSAGE_SYSTEM_ATTRIBUTE_NAME_FOR_SENDS),
-    value: None,
-    sensitive: false,
-};
-
-static MESSAGE_SYSTEM_ATTRIBUTE_LIST: List =
-    List { min: None, max: None, element: Some(&MESSAGE_SYSTEM_ATTRIBUTE_NAME), sensitive: false };
-
-static MESSAGE_SYSTEM_ATTRIBUTE_NAME: Text = Text {
-    min: None,
-    max: None,
-    pattern: None,
-    values: Some(<MessageSystemAttributeName as OpenEnum>::VALUES),
-    sensitive: false,
-};
-
-static MESSAGE_SYSTEM_ATTRIBUTE_NAME_FOR_SENDS: Text = Text {
-    min: None,
-    max: None,
-    pattern: None,
-    values: Some(<MessageSystemAttributeNameForSends as OpenEnum>::VALUES),
-    sensitive: false,
-};
-
-static QUEUE_ATTRIBUTE_MAP: Map =
-    Map { min: None, max: None, key: Some(&QUEUE_ATTRIBUTE_NAME), value: None, sensitive: false };
-
-static QUEUE_ATTRIBUTE_NAME: Text = Text {
-    min: None,
-    max: None,
-    pattern: None,
-    values: Some(<QueueAttributeName as OpenEnum>::VALUES),
-    sensitive: false,
-};
 
 static SEND_MESSAGE_BATCH_REQUEST_ENTRY_LIST: List =
     List { min: None, max: None, element: None, sensitive: false };
@@ -104,7 +62,6 @@ impl Check for ChangeMessageVisibilityRequest {
 impl Check for CreateQueueRequest {
     fn check(&self, found: &mut Violations) {
         found.required("queueName", self.queue_name.as_ref());
-        found.map("attributes", self.attributes.as_ref(), &QUEUE_ATTRIBUTE_MAP);
     }
 }
 
@@ -139,7 +96,6 @@ impl Check for DeleteQueueRequest {
 impl Check for GetQueueAttributesRequest {
     fn check(&self, found: &mut Violations) {
         found.required("queueUrl", self.queue_url.as_ref());
-        found.list("attributeNames", self.attribute_names.as_ref(), &ATTRIBUTE_NAME_LIST);
     }
 }
 
@@ -192,12 +148,6 @@ impl Check for PurgeQueueRequest {
 impl Check for ReceiveMessageRequest {
     fn check(&self, found: &mut Violations) {
         found.required("queueUrl", self.queue_url.as_ref());
-        found.list("attributeNames", self.attribute_names.as_ref(), &ATTRIBUTE_NAME_LIST);
-        found.list(
-            "messageSystemAttributeNames",
-            self.message_system_attribute_names.as_ref(),
-            &MESSAGE_SYSTEM_ATTRIBUTE_LIST,
-        );
     }
 }
 
@@ -225,11 +175,6 @@ impl Check for SendMessageBatchRequestEntry {
             self.message_attributes.as_ref(),
             &MESSAGE_BODY_ATTRIBUTE_MAP,
         );
-        found.structure_map(
-            "messageSystemAttributes",
-            self.message_system_attributes.as_ref(),
-            &MESSAGE_BODY_SYSTEM_ATTRIBUTE_MAP,
-        );
     }
 }
 
@@ -242,11 +187,6 @@ impl Check for SendMessageRequest {
             self.message_attributes.as_ref(),
             &MESSAGE_BODY_ATTRIBUTE_MAP,
         );
-        found.structure_map(
-            "messageSystemAttributes",
-            self.message_system_attributes.as_ref(),
-            &MESSAGE_BODY_SYSTEM_ATTRIBUTE_MAP,
-        );
     }
 }
 
@@ -254,7 +194,6 @@ impl Check for SetQueueAttributesRequest {
     fn check(&self, found: &mut Violations) {
         found.required("queueUrl", self.queue_url.as_ref());
         found.required("attributes", self.attributes.as_ref());
-        found.map("attributes", self.attributes.as_ref(), &QUEUE_ATTRIBUTE_MAP);
     }
 }
 

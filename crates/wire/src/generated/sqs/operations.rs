@@ -168,6 +168,7 @@ pub static SERVICE: Service = Service {
     operations: &NAMES,
     errors: errors::ALL,
     fault: ErrorShape::common("InternalFailure", 500),
+    compatible: Some(&crate::sqs::COMPATIBLE),
 };
 
 static NAMES: [&str; 23] = [
