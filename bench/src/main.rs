@@ -8,6 +8,7 @@ mod claim;
 mod client;
 mod cold;
 mod control;
+mod events;
 mod floor;
 mod image;
 mod parallel;
@@ -29,7 +30,7 @@ struct Options {
     /// The binary to measure.
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
-    /// Run only this measurement: warm, cold, image, parallel, control, queues or soak.
+    /// Run only this measurement: warm, cold, image, parallel, control, queues, events or soak.
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]
@@ -57,6 +58,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("queues") {
         queues::measure(&options.binary, &mut claims)?;
+    }
+    if wanted("events") {
+        events::measure(&options.binary, &mut claims)?;
     }
     if wanted("soak") {
         soak::measure(&options.binary, options.soak_seconds, &mut claims)?;

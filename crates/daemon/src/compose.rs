@@ -27,7 +27,7 @@ use store::Store;
 use store::audit::AuditFiles;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use triggers::{Asynchronous, Parts as AsynchronousParts, Settings as AsynchronousSettings};
+use triggers::{Asynchronous, EventSources, Parts as AsynchronousParts, Settings as AsynchronousSettings};
 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
@@ -46,6 +46,7 @@ pub(crate) struct Composed {
     engine: Engine,
     events: Asynchronous,
     services: EventServices,
+    pollers: EventSources,
     identity: Arc<Identity>,
     keeper: Keeper,
     store: Store,
@@ -129,7 +130,7 @@ pub(crate) async fn compose(
     let gateway = ground.gateway(config, &engine, &functions, &events, &services)?;
     platform.bring(&gateway);
     // From here on functions run: those whose events have waited need the gateway.
-    services.start(&ground, &functions, &events).await?;
+    let pollers = services.start(&ground, &functions, &events, &engine, share(config)).await?;
     events.start().await.context("cannot read the queue of events")?;
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
     let kept = services.clone();
@@ -140,7 +141,24 @@ pub(crate) async fn compose(
         tokio::spawn(async move { kept.maintain().await }),
     ];
     let Ground { store, identity, keeper, .. } = ground;
-    Ok(Composed { address, gateway, engine, events, services, identity, keeper, store, tasks, _claim: claim })
+    Ok(Composed {
+        address,
+        gateway,
+        engine,
+        events,
+        services,
+        pollers,
+        identity,
+        keeper,
+        store,
+        tasks,
+        _claim: claim,
+    })
+}
+
+/// How much runs at once for one function's events or one mapping: half of the concurrency is left to all others.
+fn share(config: &Config) -> usize {
+    usize::try_from(config.concurrency / 2).unwrap_or(usize::MAX).max(1)
 }
 
 /// Where calls are written down, if they are to be.
@@ -242,8 +260,7 @@ impl Ground {
             deliveries: Arc::new(services.delivering.clone()),
         };
         let settings = AsynchronousSettings {
-            // One function leaves half of it to all others.
-            share: usize::try_from(config.concurrency / 2).unwrap_or(usize::MAX).max(1),
+            share: share(config),
             retry_pause: Duration::from_secs(config.async_retry_s.into()),
         };
         Asynchronous::new(parts, settings)
@@ -309,6 +326,7 @@ impl Composed {
     /// Takes no more requests, lets running ones end for at most `limit`, then ends all environments.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.events.stop();
+        self.pollers.stop();
         self.services.stop();
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
         if cut > 0 {

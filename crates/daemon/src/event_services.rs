@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use control::event_source::PerformedMappings;
 use control::function::{FunctionTarget, Functions};
+use engine::Engine;
 use model::delivery::Target;
 use services::events::{Events as Bus, Parts as BusParts};
 use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
-use triggers::{Asynchronous, Delivering};
+use triggers::{Asynchronous, Delivering, EventSources, SourceParts};
 
 use crate::compose::Ground;
 
@@ -44,22 +46,38 @@ impl EventServices {
         Ok(Self { delivering, bus, sqs: sqs(ground).await? })
     }
 
-    /// Begins to deliver.
+    /// Begins to deliver, and to perform event source mappings with at most `share` batches of each at once. What is given
+    /// back stops the latter.
     pub(crate) async fn start(
         &self,
         ground: &Ground,
         functions: &Functions,
         events: &Asynchronous,
-    ) -> anyhow::Result<()> {
-        let functions = FunctionTarget {
+        engine: &Engine,
+        share: usize,
+    ) -> anyhow::Result<EventSources> {
+        let target = FunctionTarget {
             functions: functions.clone(),
             events: Arc::new(events.clone()),
             admission: Arc::clone(&ground.identity) as _,
             entropy: Arc::clone(&ground.entropy),
         };
         let targets: Vec<Arc<dyn Target>> =
-            vec![Arc::new(functions), Arc::new(self.bus.clone()), Arc::new(self.sqs.clone())];
-        self.delivering.start(targets).await.context("cannot read the queue of deliveries")
+            vec![Arc::new(target), Arc::new(self.bus.clone()), Arc::new(self.sqs.clone())];
+        self.delivering.start(targets).await.context("cannot read the queue of deliveries")?;
+        let mappings =
+            PerformedMappings { functions: functions.clone(), admission: Arc::clone(&ground.identity) as _ };
+        let pollers = EventSources::new(SourceParts {
+            mappings: Arc::new(mappings),
+            directory: Arc::new(functions.clone()),
+            sources: Arc::new(self.sqs.clone()),
+            queue: ground.store.queue(),
+            invoke: Arc::new(engine.clone()),
+            entropy: Arc::clone(&ground.entropy),
+            share,
+        });
+        tokio::spawn(pollers.clone().run());
+        Ok(pollers)
     }
 
     /// Takes up nothing more.
