@@ -274,6 +274,12 @@ fn events_run_later() {
     check_with("asynchronous.py", with_binary);
 }
 
+/// The script's server is its own, since it is killed.
+#[test]
+fn queues_wake_functions() {
+    check_with("queue_functions.py", with_binary);
+}
+
 /// The script's server is its own, since it is started again.
 #[test]
 fn concurrency_is_provisioned() {
