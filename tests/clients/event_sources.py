@@ -137,7 +137,7 @@ def every_kind(function, function_arn):
         again = lambda: client.create_event_source_mapping(FunctionName=function, **source, **settings)
         refused(f"{kind}: once for a function", again, uuid, ("ResourceConflictException", 409))
         off = aws("update-event-source-mapping", "--uuid", uuid, "--no-enabled", "--batch-size", "5")
-        checks.includes(f"{kind}: a change is told", off, {"State": "Updating", "BatchSize": 5})
+        checks.includes(f"{kind}: a change is told", off, {"State": "Disabling", "BatchSize": 5})
         seen = aws("get-event-source-mapping", "--uuid", uuid)
         checks.includes(f"{kind}: what was not named stays", seen, source | settings | {"BatchSize": 5})
         checks.equal(f"{kind}: it is switched off", seen["State"], "Disabled")

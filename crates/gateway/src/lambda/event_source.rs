@@ -65,8 +65,14 @@ pub async fn update_event_source_mapping(
         change,
     };
     let uuid = input.uuid.unwrap_or_default();
+    let was_enabled = sources(asked).get(&asked.who.scope, &uuid).is_ok_and(|mapping| mapping.enabled);
     let mapping = sources(asked).update(&asked.who.scope, &uuid, update).await?;
-    let response = settings::shown(&mapping, "Updating");
+    let state = match (was_enabled, mapping.enabled) {
+        (true, false) => "Disabling",
+        (false, true) => "Enabling",
+        _ => "Updating",
+    };
+    let response = settings::shown(&mapping, state);
     Ok(respond::<api::UpdateEventSourceMappingRequest, _>(&response))
 }
 
