@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             Sign::Expired => {
                 request.at(Timestamp::from_millis(now().as_millis() - EXPIRED_MS)).send(self.server)
             }
-            Sign::OtherService => request.service("sqs").send(self.server),
+            Sign::OtherService => request.service("kinesis").send(self.server),
         };
         let headers = answer.headers.iter().map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -165,9 +165,9 @@ async fn an_open_server_does_not_answer_to_foreign_web_pages() {
 #[tokio::test]
 async fn other_services_are_named_and_operations_unknown() {
     let world = World::open(Access::Verified).await;
-    let (status, code, message) = world.client().with_service("sqs").get("/").await.error();
+    let (status, code, message) = world.client().with_service("kinesis").get("/").await.error();
     assert_eq!((status, code.as_str()), (501, "NotImplementedException"));
-    assert!(message.contains("\"sqs\""), "{message}");
+    assert!(message.contains("\"kinesis\""), "{message}");
     let (status, code, _) = world.client().get("/2015-03-31/nonsense").await.error();
     assert_eq!((status, code.as_str()), (404, "UnknownOperationException"));
     // Strangers do not learn which operations there are.

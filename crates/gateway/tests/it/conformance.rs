@@ -173,7 +173,7 @@ impl<'a> Stage<'a> {
                 with(Credentials { access_key_id: "AKIAUNKNOWN".to_owned(), ..root_credentials() })
             }
             Sign::Expired => client.clone().with_skew_ms(-6 * 60_000),
-            Sign::OtherService => client.clone().with_service("sqs"),
+            Sign::OtherService => client.clone().with_service("kinesis"),
         };
         let client = if ask.sign == Sign::OtherService { client } else { client.with_service(&ask.service) };
         let mut headers = HeaderMap::new();
