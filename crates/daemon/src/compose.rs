@@ -5,7 +5,7 @@
 //! call the gateway, which is made after it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -69,6 +69,13 @@ pub(crate) struct Ground {
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
+/// Where the server is reached, and what keeps others from its data.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    claim: Claim,
+}
+
 /// Makes all parts and begins to serve.
 ///
 /// # Errors
@@ -80,48 +87,9 @@ pub(crate) async fn compose(
     environment: &BTreeMap<String, String>,
     log_echo: Option<Echo>,
 ) -> anyhow::Result<Composed> {
-    let (code_dir, images_dir) = (launched.code_dir(), launched.images_dir());
-    let Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim } = launched;
-    let keeper = Keeper::connect(keeper).context("cannot reach the keeper of sandboxes")?;
-    for weakness in keeper.weaknesses() {
-        tracing::warn!("not enforced on this host: {weakness}");
-    }
-    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
-        (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    // Blocks on the disk, before anything else runs.
-    let store = Store::open(&data_dir)?;
-    let identity = identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy).await?;
-    let audit = audit(config, &data_dir)?;
-    let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
-    let catalogue = Arc::new(catalogue);
-    let warehouse = Arc::new(
-        Warehouse::open(&images::Ground {
-            config,
-            data_dir,
-            images_dir,
-            address,
-            store: &store,
-            keeper: &keeper,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        })
-        .await
-        .context("cannot open the container images")?,
-    );
-    let images = Arc::new(RetainedImages::new(Arc::clone(&warehouse.store) as _, Arc::clone(&catalogue)));
-    let ground = Ground {
-        identity,
-        packages: Arc::new(packages),
-        catalogue,
-        warehouse: Arc::clone(&warehouse),
-        audit,
-        images,
-        keeper,
-        store,
-        clock,
-        entropy,
-    };
-
+    let (ground, Door { listener, address, claim }) =
+        Ground::lay(mode, config, launched, environment).await?;
+    let warehouse = Arc::clone(&ground.warehouse);
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
     let functions = ground.functions(config, environment, &engine).await?;
@@ -191,6 +159,57 @@ async fn identity(
 }
 
 impl Ground {
+    async fn lay(
+        mode: Mode,
+        config: &Config,
+        launched: Launched,
+        environment: &BTreeMap<String, String>,
+    ) -> anyhow::Result<(Self, Door)> {
+        let (code_dir, images_dir) = (launched.code_dir(), launched.images_dir());
+        let Launched { listener, address, data_dir, shown_data_dir, keeper, catalogue, claim } = launched;
+        let keeper = Keeper::connect(keeper).context("cannot reach the keeper of sandboxes")?;
+        for weakness in keeper.weaknesses() {
+            tracing::warn!("not enforced on this host: {weakness}");
+        }
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+            (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        // Blocks on the disk, before anything else runs.
+        let store = Store::open(&data_dir)?;
+        let identity =
+            identity(mode, &store, &data_dir, &shown_data_dir, environment, &clock, &entropy).await?;
+        let audit = audit(config, &data_dir)?;
+        let packages = Packages::open(code_dir, store.blobs(), Arc::clone(&clock), Arc::clone(&entropy))?;
+        let catalogue = Arc::new(catalogue);
+        let warehouse = Arc::new(
+            Warehouse::open(&images::Ground {
+                config,
+                data_dir,
+                images_dir,
+                address,
+                store: &store,
+                keeper: &keeper,
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+            })
+            .await
+            .context("cannot open the container images")?,
+        );
+        let images = Arc::new(RetainedImages::new(Arc::clone(&warehouse.store) as _, Arc::clone(&catalogue)));
+        let ground = Self {
+            identity,
+            packages: Arc::new(packages),
+            catalogue,
+            warehouse,
+            audit,
+            images,
+            keeper,
+            store,
+            clock,
+            entropy,
+        };
+        Ok((ground, Door { listener, address, claim }))
+    }
+
     fn engine(&self, config: &Config, platform: &Arc<LatePlatform>, log_echo: Option<Echo>) -> Engine {
         let kept: Arc<dyn LogSink> = self.store.logs();
         let logs = match log_echo {
