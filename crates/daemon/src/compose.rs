@@ -107,6 +107,7 @@ pub(crate) async fn compose(
         tokio::spawn(async move { functions.maintain().await }),
         tokio::spawn(async move { warehouse.maintain().await }),
         tokio::spawn(async move { kept.maintain().await }),
+        tokio::spawn(services.clone().keep_time()),
     ];
     let Ground { store, identity, keeper, .. } = ground;
     Ok(Composed {
@@ -319,6 +320,7 @@ impl Ground {
             audit: self.audit.clone(),
             bus: Some(services.bus.clone()),
             sqs: Some(services.sqs.clone()),
+            scheduler: Some(services.scheduler.clone()),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))

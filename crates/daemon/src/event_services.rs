@@ -11,9 +11,11 @@ use control::event_source::PerformedMappings;
 use control::function::{FunctionTarget, Functions};
 use engine::Engine;
 use model::delivery::Target;
+use model::schedule::Timetable;
 use services::events::{Events as Bus, Parts as BusParts};
+use services::scheduler::{Parts as SchedulerParts, Scheduler};
 use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
-use triggers::{Asynchronous, Delivering, EventSources, SourceParts};
+use triggers::{Asynchronous, Delivering, EventSources, SourceParts, Timekeeper};
 
 use crate::compose::Ground;
 
@@ -29,6 +31,8 @@ pub(crate) struct EventServices {
     pub(crate) delivering: Delivering,
     pub(crate) bus: Bus,
     pub(crate) sqs: Sqs,
+    pub(crate) scheduler: Scheduler,
+    timekeeper: Timekeeper,
 }
 
 impl EventServices {
@@ -43,7 +47,9 @@ impl EventServices {
             entropy: Arc::clone(&ground.entropy),
         };
         let bus = Bus::load(bus).await.context("cannot load the event buses")?;
-        Ok(Self { delivering, bus, sqs: sqs(ground).await? })
+        let scheduler = scheduler(ground, &delivering).await?;
+        let timekeeper = Timekeeper::new(Arc::clone(&ground.clock));
+        Ok(Self { delivering, bus, sqs: sqs(ground).await?, scheduler, timekeeper })
     }
 
     /// Begins to deliver, and to perform event source mappings with at most `share` batches of each at once. What is given
@@ -82,12 +88,20 @@ impl EventServices {
 
     /// Takes up nothing more.
     pub(crate) fn stop(&self) {
+        self.timekeeper.stop();
         self.delivering.stop();
+    }
+
+    /// Does what schedules say, until it is stopped.
+    pub(crate) async fn keep_time(self) {
+        let timetables: Vec<Arc<dyn Timetable>> = vec![Arc::new(self.bus), Arc::new(self.scheduler)];
+        self.timekeeper.run(timetables).await;
     }
 
     /// Goes on with what services were doing, and removes what they need no more, for ever.
     pub(crate) async fn maintain(self) {
         self.sqs.resume();
+        self.scheduler.resume();
         if let Err(error) = self.bus.resume().await {
             tracing::warn!(%error, "event archives were not counted");
         }
@@ -129,4 +143,14 @@ async fn sqs(ground: &Ground) -> anyhow::Result<Sqs> {
         entropy: Arc::clone(&ground.entropy),
     };
     Sqs::load(parts).await.context("cannot load the queues")
+}
+
+async fn scheduler(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Scheduler> {
+    let parts = SchedulerParts {
+        typed: ground.store.typed_records(),
+        deliveries: Arc::new(delivering.clone()),
+        clock: Arc::clone(&ground.clock),
+        entropy: Arc::clone(&ground.entropy),
+    };
+    Scheduler::load(parts).await.context("cannot load the schedules")
 }

@@ -28,9 +28,10 @@ use crate::query::QueryServices;
 pub use crate::registry::RegistryDoor;
 use crate::registry::{self, is_registry};
 use crate::respond::{self, Body, Failure};
+use crate::rest::RestServices;
 use crate::service::Service;
 use crate::throttle::Throttle;
-use crate::{json, lambda, own, query, url};
+use crate::{json, lambda, own, query, rest, url};
 
 /// What the front is made from.
 pub struct Parts {
@@ -64,6 +65,8 @@ pub struct Parts {
     pub bus: Option<services::events::Events>,
     /// Queues.
     pub sqs: Option<services::sqs::Sqs>,
+    /// Schedules.
+    pub scheduler: Option<services::scheduler::Scheduler>,
     /// Control calls that one account may make in a second; zero for no limit.
     pub control_rate: u32,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.
@@ -92,6 +95,8 @@ pub struct App {
     json: JsonServices,
     /// The services of the query protocol.
     query: QueryServices,
+    /// The other services whose paths name their operations.
+    rest: RestServices,
     /// Reads bodies from outside.
     bodies: Bodies,
     /// Reads bodies that functions send, so that these cannot take all the room.
@@ -136,12 +141,14 @@ impl App {
         let authenticator = Authenticator::new(Arc::clone(&parts.identity), Arc::clone(&parts.clock));
         let json = JsonServices::of(&parts);
         let query = QueryServices::of(&parts);
+        let rest = RestServices::of(&parts);
         let throttle = Throttle::new(parts.control_rate);
         Self {
             parts,
             authenticator,
             json,
             query,
+            rest,
             bodies: Bodies::new(),
             inner_bodies: Bodies::new(),
             throttle,
@@ -172,7 +179,10 @@ impl App {
                 Service::Other(name) => match (self.json.find(&name, &call.head), self.query.find(&name)) {
                     (Some(service), _) => Box::pin(json::answer(&self, service, call)).await,
                     (None, Some(service)) => Box::pin(query::answer(&self, service, call)).await,
-                    (None, None) => ("other", Err(not_served(&name).into())),
+                    (None, None) => match self.rest.find(&name) {
+                        Some(service) => Box::pin(rest::answer(&self, service, call)).await,
+                        None => ("other", Err(not_served(&name).into())),
+                    },
                 },
                 Service::Unknown => ("other", Err(unknown(&call).into())),
             }

@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use control::access::Asking;
 use control::identity::{Access, Caller, Identity, KeyError, SigningSecret};
 use http::request::Parts;
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::id::Region;
 use model::port::Clock;
+use policy::Context;
+use services::Need;
 use wire::sigv4::{self, AuthError, Authorization, Body, BodyRule, Rules, Secret, SigningKey};
 
 use crate::respond::Failure;
@@ -34,6 +37,20 @@ pub struct Authenticated {
     pub caller: Caller,
     /// Its account, and the region that the request was signed for.
     pub scope: Scope,
+}
+
+/// Whether a caller has every right that an operation needs, with what is known of the call.
+///
+/// # Errors
+/// `AccessDenied`.
+pub fn may(who: &Authenticated, known: &Context, needs: &[Need]) -> Result<(), ServiceError> {
+    needs.iter().try_for_each(|need| {
+        let mut context = known.clone();
+        need.facts.iter().for_each(|(key, value)| context.set(key, value.as_str()));
+        let (action, resource, policy) =
+            (need.action.as_str(), need.resource.as_str(), need.policy.as_deref());
+        who.caller.may(Asking { action, resource, owner: None, policy, context })
+    })
 }
 
 impl Authenticator {

@@ -18,6 +18,7 @@ mod own;
 mod query;
 mod registry;
 mod respond;
+mod rest;
 mod server;
 mod service;
 mod site;

@@ -35,6 +35,7 @@ pub mod queue;
 pub mod resource_policy;
 pub mod runtime;
 pub mod schedule;
+pub mod scheduler;
 pub mod sqs;
 pub mod time;
 pub mod url;

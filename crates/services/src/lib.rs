@@ -5,7 +5,8 @@
 //! |---|---|
 //! | [`registry`] | `Registry::open`, `Registry::handle(Caller, http::Request) -> http::Response` for `/v2/`; `registry::token` for login; `Registry::collect` and `Registry::pin` |
 //! | [`ecr`] | `Ecr::answer(caller, target, body)`: ECR's operations on the same repositories |
-//! | [`events`] | `Events::load`; `input`, `needs`, `perform`: EventBridge; a `delivery::Target`; `scheduled` and `fire` for whoever keeps time |
+//! | [`events`] | `Events::load`; `input`, `needs`, `perform`: EventBridge; a `delivery::Target` and a `schedule::Timetable` |
+//! | [`scheduler`] | the same for EventBridge Scheduler: a `schedule::Timetable` |
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
@@ -17,6 +18,7 @@
 //! here runs by itself: whoever composes the server calls `Registry::collect` and `ImageStore::collect` at start and
 //! every hour or so.
 
+mod changes;
 pub mod ecr;
 pub mod events;
 mod https;
@@ -26,6 +28,7 @@ mod need;
 pub mod objects;
 pub mod oci;
 pub mod registry;
+pub mod scheduler;
 pub mod sqs;
 
 pub use need::Need;

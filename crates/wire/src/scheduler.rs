@@ -3,3 +3,8 @@
 //! What the operations mean is not known here.
 
 pub use crate::generated::scheduler::*;
+
+use crate::rest_json::Service;
+
+/// The protocol.
+pub static SERVICE: Service = Service { errors: errors::ALL, fault: errors::INTERNAL_SERVER_EXCEPTION };

@@ -110,6 +110,11 @@ fn event_buses_take_and_keep_events() {
 }
 
 #[test]
+fn schedules_wake_functions_at_their_times() {
+    check("scheduler.py");
+}
+
+#[test]
 fn asynchronous_invocations_are_configured_and_functions_have_addresses() {
     check("event_invoke_and_urls.py");
 }

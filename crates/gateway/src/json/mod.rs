@@ -11,7 +11,6 @@ mod sqs;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use control::access::Asking;
 use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use model::error::ServiceError;
@@ -23,7 +22,7 @@ use wire::query::Forms;
 
 use crate::app::{self, Answered, App, Call};
 use crate::audit;
-use crate::auth::Authenticated;
+use crate::auth::{Authenticated, may};
 use crate::facts;
 use crate::query::parameters;
 use crate::respond::{Failure, whole};
@@ -82,13 +81,7 @@ impl Asked<'_> {
     /// # Errors
     /// `AccessDenied`.
     pub fn may(&self, needs: &[Need]) -> Result<(), ServiceError> {
-        needs.iter().try_for_each(|need| {
-            let mut context = self.known.clone();
-            need.facts.iter().for_each(|(key, value)| context.set(key, value.as_str()));
-            let (action, resource, policy) =
-                (need.action.as_str(), need.resource.as_str(), need.policy.as_deref());
-            self.who.caller.may(Asking { action, resource, owner: None, policy, context })
-        })
+        may(self.who, &self.known, needs)
     }
 }
 

@@ -160,6 +160,7 @@ impl World {
             audit: Some(Arc::clone(&audited) as _),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             sqs: Some(queues(&store, &identity, &clock, &entropy).await),
+            scheduler: Some(scheduler(&store, &records, &delivered, &clock, &entropy).await),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
@@ -265,6 +266,7 @@ fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
         audit: None,
         bus: None,
         sqs: None,
+        scheduler: None,
         registry: None,
         payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
         control_rate: 0,
@@ -329,6 +331,23 @@ async fn queues(
         entropy: Arc::clone(entropy),
     };
     services::sqs::Sqs::load(parts).await.expect("queues")
+}
+
+async fn scheduler(
+    store: &Store,
+    records: &Arc<Faulty>,
+    delivered: &Arc<Delivered>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> services::scheduler::Scheduler {
+    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
+    let parts = services::scheduler::Parts {
+        typed: TypedRecords::new(Arc::clone(records) as _, sealer),
+        deliveries: Arc::clone(delivered) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    services::scheduler::Scheduler::load(parts).await.expect("schedules")
 }
 
 async fn registry(

@@ -9,6 +9,7 @@
 
 mod cron;
 mod field;
+mod timetable;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::time::Timestamp;
 use cron::Cron;
+pub use timetable::{NotFired, Plan, ScheduleKey, Timetable};
 
 /// When something is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,12 @@ impl Expression {
     #[must_use]
     pub fn is_once(&self) -> bool {
         matches!(self.0, Form::At(_))
+    }
+
+    /// Whether it comes again after a span of time, whatever the clock shows.
+    #[must_use]
+    pub fn is_rate(&self) -> bool {
+        matches!(self.0, Form::Rate(_))
     }
 
     /// The first time after another at which it is due. A rate counts from `start`, which itself is the first time.

@@ -26,6 +26,7 @@ mod rule;
 mod tags;
 mod take;
 mod target;
+mod timetable;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use store::records::{RecordError, Records};
 use wire::events::{self as api, Input};
 use wire::json_rpc::{Call, Output, Reply};
 
+use crate::changes::Changes;
 use kept::Kept;
 use route::Routes;
 
@@ -73,6 +75,7 @@ pub struct Inner {
     replays: Table<Replay>,
     kept: Kept,
     routes: Routes,
+    changes: Changes,
     deliveries: Arc<dyn Deliveries>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -102,6 +105,7 @@ impl Events {
             replays: Table::load(&typed).await?,
             kept: Kept::new(records),
             routes: Routes::default(),
+            changes: Changes::default(),
             deliveries,
             clock,
             entropy,

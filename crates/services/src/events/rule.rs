@@ -58,6 +58,7 @@ impl Events {
         };
         let rule = self.rules.put(rule, stored).await.map_err(of_records)?;
         self.routes.forget(&rule.bus);
+        self.changes.tell(rule.arn());
         Ok(api::PutRuleResponse { rule_arn: Some(rule.arn()) })
     }
 
@@ -77,6 +78,7 @@ impl Events {
         }
         self.rules.remove(&bus, name, stored).await.map_err(of_records)?;
         self.routes.forget(&bus);
+        self.changes.tell(value.arn());
         Ok(())
     }
 
@@ -197,6 +199,7 @@ impl Events {
         change(&mut rule)?;
         let rule = self.rules.put(rule, Some(stored)).await.map_err(of_records)?;
         self.routes.forget(bus);
+        self.changes.tell(rule.arn());
         Ok(rule)
     }
 

@@ -20,6 +20,7 @@ mod management;
 mod noted;
 mod owner;
 mod resource_policy;
+mod scheduler;
 mod sqs;
 mod url;
 mod v1;

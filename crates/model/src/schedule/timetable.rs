@@ -1,0 +1,82 @@
+//! The port between services that have schedules and whoever keeps time for them.
+//!
+//! A service says what is at work and what has changed; whoever keeps time asks for a plan, waits, and tells the service
+//! what is due. A schedule is named by its ARN.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Expression, Zone};
+use crate::port::Pending;
+use crate::time::Timestamp;
+
+/// Names a schedule within its service: its ARN.
+pub type ScheduleKey = Arc<str>;
+
+/// When a schedule is due, and until when it is worth doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The times.
+    pub expression: Expression,
+    /// Where they are read.
+    pub zone: Zone,
+    /// What a rate counts from.
+    pub since: Timestamp,
+    /// Not before; says nothing of one time only.
+    pub from: Option<Timestamp>,
+    /// Not after; says nothing of one time only.
+    pub until: Option<Timestamp>,
+    /// How long after each time it is done: its place in a flexible window.
+    pub offset: Duration,
+    /// Of one time only: how long after it has been missed it is still made up for.
+    pub age_max: Duration,
+}
+
+impl Plan {
+    /// The first time after another.
+    #[must_use]
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.expression.is_once() {
+            return self.expression.next_after(after, self.since, &self.zone);
+        }
+        let just_before = |from: Timestamp| Timestamp::from_millis(from.as_millis().saturating_sub(1));
+        let after = self.from.map_or(after, |from| after.max(just_before(from)));
+        let due = self.expression.next_after(after, self.since, &self.zone)?;
+        self.until.is_none_or(|until| due <= until).then_some(due)
+    }
+
+    /// The only time, if there is only one.
+    #[must_use]
+    pub fn once(&self) -> Option<Timestamp> {
+        let ever = Timestamp::from_millis(i64::MIN);
+        self.expression.is_once().then(|| self.expression.next_after(ever, self.since, &self.zone)).flatten()
+    }
+}
+
+/// Nothing was written down; it is still due.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotFired(pub String);
+
+/// The schedules of one service.
+pub trait Timetable: Send + Sync {
+    /// All that are at work.
+    fn keys(&self) -> Vec<ScheduleKey>;
+
+    /// What is planned of one; nothing, if it is not at work.
+    fn plan(&self, key: &str) -> Option<Plan>;
+
+    /// Answers as soon as schedules have been made, changed, switched or removed, with their names. One waits at a time.
+    fn changed(&self) -> Pending<'_, Vec<ScheduleKey>>;
+
+    /// Does what is due at a time; when this returns, it has been written down.
+    ///
+    /// # Errors
+    /// [`NotFired`]; then it is tried again.
+    fn fire<'a>(&'a self, key: &'a str, due: Timestamp) -> Pending<'a, Result<(), NotFired>>;
+
+    /// It is never due again.
+    fn over<'a>(&'a self, _key: &'a str) -> Pending<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
