@@ -50,7 +50,7 @@ def schedules():
     checks.includes("a schedule as it was put", kept, zone | {"GroupName": "default", "ActionAfterCompletion": "NONE"})
     checks.includes("its target", kept["Target"], TARGET | {"RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}})
     checks.refused("a name that is taken", lambda: create("often", "rate(1 minute)"), *CONFLICT, "Schedule often already exists.")
-    checks.refused("no expression", lambda: create("x", "rate(1 moment)"), *INVALID, "Invalid Schedule Expression rate(1 moment).")
+    checks.refused("no expression", lambda: create("x", "rate(1 moment)"), *INVALID, r"Invalid Schedule Expression rate\(1 moment\)\.")
     universal = TARGET | {"Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"}
     checks.refused("the universal target", lambda: create("x", "rate(1 day)", Target=universal), *INVALID, "is not served by Dormouse")
     once = {"ClientToken": "token-1"}
@@ -86,8 +86,18 @@ def groups():
     checks.refused("the default group stays", lambda: client.delete_schedule_group(Name="default"), *INVALID)
 
 
+def role(*actions):
+    """Lets the scheduler do this on behalf of its schedules."""
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="scheduler", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    allowed = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    iam.put_role_policy(RoleName="scheduler", PolicyName="send", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+
+
 def woken():
     """A schedule for one time wakes a function at its time, once, with its attributes filled in; then it is gone."""
+    role("lambda:InvokeFunction")
     functions_client = lambda_client()
     code = package({"app.py": "import time\ndef handler(event, context):\n    print('GOT', time.time(), event)\n"})
     with Functions(functions_client) as functions:

@@ -101,12 +101,11 @@ pub(crate) async fn compose(
     let pollers = services.start(&ground, &functions, &events, &engine, share(config)).await?;
     events.start().await.context("cannot read the queue of events")?;
     let serving = gateway.serve_listener(listener).context("cannot serve the listening socket")?;
-    let kept = services.clone();
     let tasks = vec![
         tokio::spawn(serving),
         tokio::spawn(async move { functions.maintain().await }),
         tokio::spawn(async move { warehouse.maintain().await }),
-        tokio::spawn(async move { kept.maintain().await }),
+        tokio::spawn(services.clone().maintain()),
         tokio::spawn(services.clone().keep_time()),
     ];
     let Ground { store, identity, keeper, .. } = ground;

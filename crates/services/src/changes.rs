@@ -1,4 +1,6 @@
-//! Which schedules have changed since whoever keeps time last asked. Bounded by what schedules there are.
+//! Which schedules have changed since whoever keeps time last asked.
+//!
+//! Names only, each once, so it is bounded by what schedules there are; what has changed is read again by whoever asks.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

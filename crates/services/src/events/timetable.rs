@@ -1,4 +1,7 @@
-//! Scheduled rules as a timetable. What was due while the server was down is not made up for.
+//! Scheduled rules as a timetable: when each is due, and the event that it sends then.
+//!
+//! Nothing is kept of the times that were done: what was due while the server was down is not made up for, and no two rules
+//! wait for each other.
 
 use std::time::Duration;
 

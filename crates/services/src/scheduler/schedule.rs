@@ -1,4 +1,7 @@
 //! Schedules: created, updated, read, listed, deleted.
+//!
+//! A request with a token that was answered is answered in the same way again. Of two who change a schedule at once one is
+//! refused; whoever keeps time is told after a change is on the disk.
 
 use std::sync::Arc;
 

@@ -6,10 +6,10 @@
 use model::arn::ResourceArn;
 use model::error::ServiceError;
 use model::scheduler::ScheduleTarget;
-use serde::de::IgnoredAny;
 use wire::scheduler as api;
 
 use super::error::{invalid, not_served};
+use super::input;
 
 /// What ARNs of the universal target begin with.
 const UNIVERSAL: &str = "arn:aws:scheduler:::aws-sdk:";
@@ -46,7 +46,7 @@ pub(super) fn of(given: &api::Target) -> Result<ScheduleTarget, ServiceError> {
         _ => {}
     }
     if matches!(parsed.service(), "lambda" | "events")
-        && given.input.as_ref().is_some_and(|input| serde_json::from_str::<IgnoredAny>(input).is_err())
+        && given.input.as_deref().is_some_and(|input| !input::is_json(input))
     {
         return Err(invalid("Target Input is not valid. It must be well-formed JSON."));
     }
