@@ -7,6 +7,7 @@
 mod asynchronous;
 mod delivery;
 mod event_source;
+mod framed;
 mod lines;
 mod pace;
 mod schedule;

@@ -1,18 +1,15 @@
-//! How an event, its attempts and its end are kept in the queue: a version, a length and JSON of what is small, then
-//! the payload as it came.
+//! How an event, its attempts and its end are kept in the queue, in the form of [`crate::framed`].
 //!
 //! A form that this version cannot read is not dropped: it is said, and the event stays until a newer version reads it.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use model::arn::{FunctionId, Scope};
 use model::event::{Attempts, Event};
 use model::id::{AccountId, Region, RequestId};
 use model::name::{FunctionName, Qualifier, TenantId};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u8 = 1;
-/// Version and length of the head.
-const PREFIX_BYTES: usize = 5;
+use crate::framed;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -39,32 +36,19 @@ pub(super) fn encode(event: &Event) -> Bytes {
         trace: event.trace.clone(),
         tenant: event.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()),
     };
-    // Texts alone: nothing here can fail to be written.
-    let head = serde_json::to_vec(&head).unwrap_or_default();
-    let mut content = BytesMut::with_capacity(PREFIX_BYTES + head.len() + event.payload.len());
-    content.put_u8(VERSION);
-    content.put_u32(u32::try_from(head.len()).unwrap_or(u32::MAX));
-    content.put_slice(&head);
-    content.put_slice(&event.payload);
-    content.freeze()
+    framed::encode(&head, &event.payload)
 }
 
 /// The event in a message.
 pub(super) fn decode(content: &Bytes) -> Option<Event> {
-    let (version, rest) = content.split_first()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let head: Head = match *version == VERSION {
-        true => serde_json::from_slice(rest.get(..length)?).ok()?,
-        false => return None,
-    };
+    let (head, body): (Head, Bytes) = framed::decode(content)?;
     let scope =
         Scope { account: AccountId::parse(&head.account).ok()?, region: Region::parse(&head.region).ok()? };
     Some(Event {
         request: RequestId::parse(&head.request).ok()?,
         function: FunctionId { scope, name: FunctionName::parse(&head.name).ok()? },
         qualifier: head.qualifier.map(|text| Qualifier::parse(&text)).transpose().ok()?,
-        payload: content.slice(PREFIX_BYTES + length..),
+        payload: body,
         client_context: head.client_context,
         trace: head.trace,
         tenant: head.tenant.map(|text| TenantId::parse(&text)).transpose().ok()?,
@@ -142,17 +126,5 @@ mod tests {
         let attempts = Attempts { failed: 2, held_back: 5 };
         assert_eq!(decode_attempts(Some(&encode_attempts(attempts))), attempts);
         assert_eq!(decode_attempts(None), Attempts::default());
-    }
-
-    #[test]
-    fn what_is_cut_off_or_of_another_version_is_not_read() {
-        let content = encode(&event());
-        let head_end = content.len() - event().payload.len();
-        for length in 0..head_end {
-            assert_eq!(decode(&content.slice(..length)), None, "{length}");
-        }
-        let mut newer = content.to_vec();
-        newer[0] = VERSION + 1;
-        assert_eq!(decode(&newer.into()), None);
     }
 }

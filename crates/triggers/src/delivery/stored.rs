@@ -1,22 +1,18 @@
-//! How a delivery and its attempts are kept in the queue: a version, a length and JSON of what is small, then the body as
-//! it came.
+//! How a delivery and its attempts are kept in the queue, in the form of [`crate::framed`].
 //!
-//! A form that this version cannot read is not dropped: it is said, and the delivery stays until a newer version reads
-//! it.
+//! A form that this version cannot read is not dropped: it is said, and the delivery stays until a newer version reads it.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use model::arn::{ResourceArn, Scope};
 use model::delivery::{Address, Attribute, Delivery, Extras, Retry, Sender};
 use model::id::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 
-const VERSION: u8 = 1;
-/// Version and length of the head.
-const PREFIX_BYTES: usize = 5;
+use crate::framed;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -73,25 +69,12 @@ pub(super) fn encode(delivery: &Delivery) -> Bytes {
         dead_letter: dead_letter.map(|arn| arn.to_string()),
         line,
     };
-    // Texts and numbers alone: nothing here can fail to be written.
-    let head = serde_json::to_vec(&head).unwrap_or_default();
-    let mut content = BytesMut::with_capacity(PREFIX_BYTES + head.len() + body.len());
-    content.put_u8(VERSION);
-    content.put_u32(u32::try_from(head.len()).unwrap_or(u32::MAX));
-    content.put_slice(&head);
-    content.put_slice(&body);
-    content.freeze()
+    framed::encode(&head, &body)
 }
 
 /// The delivery in a message.
 pub(super) fn decode(content: &Bytes) -> Option<Delivery> {
-    let (version, rest) = content.split_first()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let head: Head = match *version == VERSION {
-        true => serde_json::from_slice(rest.get(..length)?).ok()?,
-        false => return None,
-    };
+    let (head, body): (Head, Bytes) = framed::decode(content)?;
     let to = match (head.resource, head.endpoint) {
         (Some(arn), None) => Address::Resource(ResourceArn::parse(&arn).ok()?),
         (None, Some(url)) => Address::Endpoint(url),
@@ -105,7 +88,7 @@ pub(super) fn decode(content: &Bytes) -> Option<Delivery> {
     Some(Delivery {
         to,
         from: Sender { service: head.service, source: head.source, scope, role: head.role },
-        body: content.slice(PREFIX_BYTES + length..),
+        body,
         extras: Extras {
             group: head.group,
             deduplication: head.deduplication,
@@ -179,17 +162,5 @@ pub(super) mod tests {
         assert_eq!(decode(&encode(&bare)), Some(bare));
         assert_eq!(decode_retries(Some(&encode_retries(17))), 17);
         assert_eq!(decode_retries(None), 0);
-    }
-
-    #[test]
-    fn what_is_cut_off_or_of_another_version_is_not_read() {
-        let content = encode(&delivery());
-        let head_end = content.len() - delivery().body.len();
-        for length in 0..head_end {
-            assert_eq!(decode(&content.slice(..length)), None, "{length}");
-        }
-        let mut newer = content.to_vec();
-        newer[0] = VERSION + 1;
-        assert_eq!(decode(&newer.into()), None);
     }
 }

@@ -76,6 +76,7 @@ impl Poller {
 
     /// Polls until it is told to end.
     pub(super) async fn run(self: Arc<Self>, mut ends: watch::Receiver<bool>) {
+        let mut hindered = None;
         while !*ends.borrow() {
             let place = tokio::select! {
                 mut places = self.pace.places() => places.split(1),
@@ -83,13 +84,18 @@ impl Poller {
             };
             let Some(place) = place else { continue };
             match self.gather(&mut ends).await {
-                Ok((_, messages)) if messages.is_empty() => {}
+                Ok((_, messages)) if messages.is_empty() => hindered = None,
                 Ok((round, messages)) => {
+                    hindered = None;
                     let poller = Arc::clone(&self);
                     tokio::spawn(async move { poller.perform(round, messages, place).await });
                 }
                 Err(reason) => {
-                    tracing::debug!(mapping = %self.mapping.id, reason, "nothing is received");
+                    // Said once: it may stay so for days.
+                    if hindered.as_ref() != Some(&reason) {
+                        tracing::warn!(mapping = %self.mapping.id, reason, "nothing is received");
+                    }
+                    hindered = Some(reason);
                     tokio::select! {
                         () = tokio::time::sleep(AFTER_ABSENCE) => {}
                         _ = ends.wait_for(|ends| *ends) => return,
@@ -106,8 +112,8 @@ impl Poller {
         let function = self.owner.parts.mappings.resolve(&self.mapping, "sqs:ReceiveMessage");
         let function = function.map_err(|error| error.to_string())?;
         let timeout = Duration::from_secs(function.settings.timeout_s.into());
-        let hold = source.visibility.max(timeout + HOLD_MARGIN);
         let window = Duration::from_secs(self.mapping.settings.window_s.unwrap_or_default().into());
+        let hold = hold(source.visibility, timeout, window);
         let batch_max = match window.is_zero() {
             true => self.mapping.settings.batch_size.min(BATCH_WITHOUT_WINDOW_MAX),
             false => self.mapping.settings.batch_size,
@@ -276,6 +282,12 @@ impl Poller {
     }
 }
 
+/// How long messages are held: while they are gathered, and then while the function may run. Whoever set the queue up for
+/// less would have them handed out again in the middle of it.
+fn hold(visibility: Duration, timeout: Duration, window: Duration) -> Duration {
+    visibility.max(timeout + HOLD_MARGIN) + window
+}
+
 /// What becomes of a message that went round in a circle: a dead letter, if the queue has a place for them.
 fn stopped(source: &Source) -> Settle {
     match &source.dead_letter {
@@ -300,4 +312,21 @@ fn chunks(records: Vec<Record>) -> Vec<Vec<Record>> {
         }
     }
     chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_held_while_they_are_gathered_and_while_the_function_runs() {
+        let seconds = Duration::from_secs;
+        let check = |visibility_s, timeout_s, window_s, expect_s| {
+            assert_eq!(hold(seconds(visibility_s), seconds(timeout_s), seconds(window_s)), seconds(expect_s));
+        };
+        check(30, 3, 0, 30);
+        check(30, 60, 0, 65);
+        check(30, 3, 300, 330);
+        check(0, 900, 300, 1_205);
+    }
 }
