@@ -291,8 +291,8 @@ async fn start_time(world: World) {
     let generic = world.spec();
     let image = SandboxSpec { root: Root::Image(layers), mounts, ..world.spec() };
     let (mut of_host, mut of_image) = (Duration::MAX, Duration::MAX);
-    // The best of several: whatever else this machine does only adds.
-    for _ in 0..10 {
+    // The best of ten, or of as many more as the noise of an emulated machine needs: whatever else runs only adds.
+    for round in 1..=100 {
         for (spec, best) in [(&generic, &mut of_host), (&image, &mut of_image)] {
             let started = Instant::now();
             let sandbox = world.keeper.create(spec.clone()).await.unwrap();
@@ -300,8 +300,15 @@ async fn start_time(world: World) {
             *best = started.elapsed().min(*best);
             sandbox.destroy().await;
         }
+        if round >= 10 && nearly_as_fast(of_image, of_host) {
+            break;
+        }
     }
     println!("from the host's root {of_host:?}, from an image of 1 GB in 20 layers {of_image:?}");
-    // On an emulated machine, everything takes longer by the same factor.
-    assert!(of_image < of_host * 2 + Duration::from_millis(20), "{of_image:?} after {of_host:?}");
+    assert!(nearly_as_fast(of_image, of_host), "{of_image:?} after {of_host:?}");
+}
+
+/// At most twice the time, and 20 ms for the mount of the layers.
+fn nearly_as_fast(of_image: Duration, of_host: Duration) -> bool {
+    of_image < of_host * 2 + Duration::from_millis(20)
 }
