@@ -150,7 +150,9 @@ async fn identity(
     if root.made && mode == Mode::Serve {
         trace::print(&root_key::announcement(&root.key, shown_data_dir));
     }
-    let iam = Iam::open(store.typed_records(), Arc::clone(clock), Arc::clone(entropy)).await;
+    let iam =
+        Iam::open(store.typed_records(), Arc::clone(clock), Arc::clone(entropy), limits::Quotas::default())
+            .await;
     let iam = iam.context("cannot load users and roles")?;
     let access = if mode == Mode::Dev { Access::Open } else { Access::Verified };
     let identity =

@@ -117,6 +117,8 @@ pub struct Quotas {
     pub capacity_providers: usize,
     /// Versions of functions on one capacity provider, `$LATEST` among them.
     pub provider_versions: usize,
+    /// Users, groups, roles and managed policies, of each kind; the kinds have figures of their own, none above this.
+    pub identities: usize,
 }
 
 impl Default for Quotas {
@@ -127,6 +129,7 @@ impl Default for Quotas {
             event_source_mappings: 10_000,
             capacity_providers: 1_000,
             provider_versions: 100,
+            identities: 5_000,
         }
     }
 }

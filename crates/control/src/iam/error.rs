@@ -27,9 +27,6 @@ pub enum IamError {
     /// A value makes no sense.
     #[error("{0}")]
     InvalidInput(String),
-    /// It is AWS's own.
-    #[error("{0}")]
-    UnmodifiableEntity(String),
     /// The policies of a session are too large.
     #[error("{0}")]
     PackedPolicyTooLarge(String),

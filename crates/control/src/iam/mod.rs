@@ -28,6 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use model::iam::{Entity, Group, Policy, Role, User};
 use model::id::AccountId;
+use model::limits::Quotas;
 use model::port::{Clock, Entropy};
 use store::records::RecordError;
 use store::records::typed::TypedRecords;
@@ -67,6 +68,7 @@ pub struct Inner {
     records: TypedRecords,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    quotas: Quotas,
     /// Whoever changes anything holds this.
     writing: tokio::sync::Mutex<()>,
 }
@@ -93,6 +95,7 @@ impl Iam {
         records: TypedRecords,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        quotas: Quotas,
     ) -> Result<Self, RecordError> {
         let inner = Inner {
             users: Table::load(&records).await?,
@@ -106,6 +109,7 @@ impl Iam {
             records,
             clock,
             entropy,
+            quotas,
             writing: tokio::sync::Mutex::default(),
         };
         for user in inner.users.gather(|user| Some(user.clone())) {
@@ -175,8 +179,8 @@ impl Iam {
             if table.get(&entity.account, &value.name()).is_some() {
                 return Err(taken::<T>(&entity.name));
             }
-            if table.count(&entity.account) >= words.count_max {
-                let (titles, count_max) = (words.titles, words.count_max);
+            let (titles, count_max) = (words.titles, words.count_max.min(iam.0.quotas.identities));
+            if table.count(&entity.account) >= count_max {
                 let message = format!("Cannot exceed quota for {titles}PerAccount: {count_max}");
                 return Err(IamError::LimitExceeded(message));
             }

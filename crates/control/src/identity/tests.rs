@@ -64,7 +64,7 @@ impl Records for Nothing {
 fn nobody(clock: &Arc<Still>, entropy: &Arc<Counting>) -> Iam {
     let sealer = Arc::new(Sealer::new(&[7; 32]).expect("a key"));
     let records = TypedRecords::new(Arc::new(Nothing), sealer);
-    let iam = Iam::open(records, clock.clone(), entropy.clone());
+    let iam = Iam::open(records, clock.clone(), entropy.clone(), limits::Quotas::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(iam).expect("nobody")
 }

@@ -61,7 +61,7 @@ impl World {
         let bucket = Arc::new(Bucket::default());
         let packages = Packages::open(data.join("code"), store.blobs(), clock.clone(), Arc::clone(&entropy));
         let packages = Arc::new(packages.expect("packages"));
-        let iam = Iam::open(store.typed_records(), clock.clone(), Arc::clone(&entropy));
+        let iam = Iam::open(store.typed_records(), clock.clone(), Arc::clone(&entropy), Quotas::default());
         let iam = iam.await.expect("identities");
         let parts = Parts {
             iam: iam.clone(),

@@ -19,12 +19,7 @@ async fn lambda_answers_as_the_tables_say() {
     assert!(cases.len() > 150, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let stage = match case.world.as_deref() {
-            None => Stage::new(&world, &format!("case-{index}"), "us-east-1"),
-            Some("small") => Stage::new(&small, "small", &region(index)),
-            Some(other) => panic!("{}: what world is {other}?", case.title),
-        };
-        if let Err(why) = stage.play(case).await {
+        if let Err(why) = Stage::of(case, index, &world, &small).play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
@@ -52,13 +47,12 @@ async fn schedules_answer_as_the_tables_say() {
 }
 
 async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {
-    let world = World::open(Access::Verified).await;
+    let (world, small) = (World::open(Access::Verified).await, small().await);
     let cases: Vec<Case> = services.iter().flat_map(|service| cases(&root(), service)).collect();
     assert!(cases.len() > count_min, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let stage = Stage::new(&world, &format!("case-{index}"), "us-east-1");
-        if let Err(why) = stage.play(case).await {
+        if let Err(why) = Stage::of(case, index, &world, &small).play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
@@ -66,7 +60,7 @@ async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {
 }
 
 /// A world in which there is little of everything: one alias, one capacity provider, and on it one version of a
-/// function; and code for two functions that echo, but not for a third.
+/// function; one user, group, role and policy; and code for two functions that echo, but not for a third.
 async fn small() -> World {
     let echo = std::fs::metadata(root().join("fixtures/echo.zip")).expect("the fixture").len();
     let quotas = Quotas {
@@ -74,6 +68,7 @@ async fn small() -> World {
         aliases: 1,
         capacity_providers: 1,
         provider_versions: 1,
+        identities: 1,
         ..Quotas::default()
     };
     World::open_with(Access::Verified, quotas).await
@@ -114,6 +109,15 @@ impl<'a> Stage<'a> {
         ];
         let variables = Variables(given.map(|(name, value)| (name.to_owned(), value)).into());
         Self { world, variables, name: name.to_owned(), region: region.to_owned() }
+    }
+
+    /// Where a case of a table is played.
+    fn of(case: &Case, index: usize, world: &'a World, small: &'a World) -> Self {
+        match case.world.as_deref() {
+            None => Self::new(world, &format!("case-{index}"), "us-east-1"),
+            Some("small") => Self::new(small, "small", &region(index)),
+            Some(other) => panic!("{}: what world is {other}?", case.title),
+        }
     }
 
     /// Plays a case from its beginning to its end.

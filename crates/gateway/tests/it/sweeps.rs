@@ -1,6 +1,6 @@
 //! Errors that every operation can have for the same reason: a rate that is used up, a disk that fails, an engine that
-//! fails, an event that cannot be kept, a change that is under way. `conformance/sweeps/lambda.json` names each with its
-//! operations; here they are brought about for every case of the tables that succeeds.
+//! fails, an event that cannot be kept, a change that is under way. `conformance/sweeps` names each with its operations;
+//! here they are brought about for every case of the tables that succeeds.
 //!
 //! Beside the error it is checked that nothing was done, in the store and in what callers see, and that the same request
 //! succeeds once the reason is gone. Of operations that are said to write nothing, that they write nothing.
@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use control::identity::Access;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use model::error::ServiceError;
 use serde_json::Value;
 
 use crate::cases::{Case, cases, create_function};
 use crate::client::Client;
 use crate::conformance::{Stage, region, root};
+use crate::forms;
 use crate::world::World;
 
 /// What callers can see of an account with a function `NAME`.
@@ -41,6 +44,26 @@ const STATE: &[&str] = &[
     "/2020-04-22/code-signing-configs",
     "/2025-11-30/capacity-providers",
 ];
+/// What callers can see of identities called `NAME`, as `Action` and what follows it.
+const IDENTITIES: &[&str] = &[
+    "ListUsers&MaxItems=1000",
+    "ListAccessKeys&UserName=NAME",
+    "ListAttachedUserPolicies&UserName=NAME",
+    "ListGroupsForUser&UserName=NAME",
+    "ListUserPolicies&UserName=NAME",
+    "GetUser&UserName=NAME",
+    "ListGroups&MaxItems=1000",
+    "ListAttachedGroupPolicies&GroupName=NAME",
+    "ListGroupPolicies&GroupName=NAME",
+    "GetGroup&GroupName=NAME",
+    "ListRoles&MaxItems=1000",
+    "ListAttachedRolePolicies&RoleName=NAME",
+    "ListRolePolicies&RoleName=NAME",
+    "GetRole&RoleName=NAME",
+    "ListPolicies&Scope=Local&MaxItems=1000",
+    "ListPolicyVersions&PolicyArn=arn:aws:iam::000000000000:policy/NAME",
+    "GetPolicy&PolicyArn=arn:aws:iam::000000000000:policy/NAME",
+];
 /// Admission refuses these before anything else is looked at.
 const ADMISSION: &[&str] = &[
     "ValidationException",
@@ -59,13 +82,19 @@ struct Sweep {
     /// Cases of the operations that it is about, and of those that it is said not to be about.
     meant: Vec<Case>,
     spared: Vec<Case>,
+    /// The service whose operations they are.
+    service: &'static str,
     /// Operations that it is about.
     operations: BTreeSet<String>,
 }
 
 impl Sweep {
     fn read(name: &str) -> Self {
-        let text = std::fs::read(root().join("sweeps/lambda.json")).expect("the list of sweeps");
+        Self::of("lambda", name)
+    }
+
+    fn of(service: &'static str, name: &str) -> Self {
+        let text = std::fs::read(root().join(format!("sweeps/{service}.json"))).expect("the list of sweeps");
         let list: Value = serde_json::from_slice(&text).expect("a list");
         let sweep = list.as_array().into_iter().flatten().find(|sweep| sweep["name"] == name);
         let sweep = sweep.unwrap_or_else(|| panic!("no sweep is called {name}"));
@@ -74,8 +103,8 @@ impl Sweep {
         };
         let (only, but) = (names("only"), names("but").unwrap_or_default());
         let error = sweep["error"].as_str().expect("an error");
-        let listing = listing(error);
-        let cases = cases(&root(), "lambda").into_iter().filter(|case| case.world.is_none());
+        let listing = listing(service, error);
+        let cases = cases(&root(), service).into_iter().filter(|case| case.world.is_none());
         let (mut meant, mut spared) = (Vec::new(), Vec::new());
         for case in cases.filter(|case| listing.contains(&case.operation)) {
             let operation = case.operation.as_str();
@@ -86,7 +115,7 @@ impl Sweep {
             }
         }
         let operations = meant.iter().map(|case| case.operation.clone()).collect();
-        Self { expect: sweep["expect"].clone(), meant, spared, operations }
+        Self { expect: sweep["expect"].clone(), meant, spared, service, operations }
     }
 
     /// Fails unless every operation was swept, and nothing was wrong.
@@ -98,8 +127,9 @@ impl Sweep {
 }
 
 /// The operations for which the model lists an error, as the generated list of coverage has it.
-fn listing(error: &str) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(root().join("coverage/lambda.txt")).expect("the list of coverage");
+fn listing(service: &str, error: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(format!("coverage/{service}.txt")))
+        .expect("the list of coverage");
     let (mut operation, mut found) = ("", BTreeSet::new());
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         match line.strip_prefix("  ") {
@@ -123,7 +153,28 @@ fn is_admitted(case: &Case) -> bool {
 }
 
 /// What callers see, status and body of each page.
-async fn seen(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
+async fn seen(stage: &Stage<'_>, service: &str) -> Vec<(String, u16, Value)> {
+    if service == "iam" { seen_identities(stage).await } else { seen_functions(stage).await }
+}
+
+/// The same of a user, a group, a role and a policy that are called `NAME`.
+async fn seen_identities(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
+    let client = stage.client().with_service("iam");
+    let content = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
+    let mut pages = Vec::new();
+    for page in IDENTITIES {
+        let body = format!("Version=2010-05-08&Action={}", page.replace("NAME", &stage.name));
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content.clone())]);
+        let answer = client.send("POST", "/", headers, body.clone().into()).await;
+        let mut told = forms::read(&String::from_utf8_lossy(&answer.body)).unwrap_or_default();
+        // Every answer has an id of its own.
+        told.as_object_mut().map(|members| members.remove("RequestId"));
+        pages.push((body, answer.status, told));
+    }
+    pages
+}
+
+async fn seen_functions(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
     let client = stage.client();
     let mut pages = Vec::new();
     for page in STATE {
@@ -139,8 +190,8 @@ async fn seen(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
     pages
 }
 
-async fn same(stage: &Stage<'_>, before: &[(String, u16, Value)]) -> Result<(), String> {
-    let after = seen(stage).await;
+async fn same(stage: &Stage<'_>, service: &str, before: &[(String, u16, Value)]) -> Result<(), String> {
+    let after = seen(stage, service).await;
     let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
     if changed.is_empty() { Ok(()) } else { Err(format!("it was half done: {changed:?}")) }
 }
@@ -182,11 +233,19 @@ async fn throttle(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_fails_leaves_everything_as_it_was() {
-    let sweep = Sweep::read("the disk fails");
+    a_disk_fails(&Sweep::read("the disk fails")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_leaves_identities_as_they_were() {
+    a_disk_fails(&Sweep::of("iam", "the disk fails")).await;
+}
+
+async fn a_disk_fails(sweep: &Sweep) {
     let world = World::open(Access::Verified).await;
     let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
     for (index, case) in sweep.meant.iter().filter(|case| succeeds(case)).enumerate() {
-        match fail(&world, case, index, &sweep.expect).await {
+        match fail(&world, sweep, case, index).await {
             Ok(true) => drop(swept.insert(case.operation.clone())),
             // This case is one in which there is nothing to write.
             Ok(false) => {}
@@ -194,7 +253,7 @@ async fn a_disk_that_fails_leaves_everything_as_it_was() {
         }
     }
     for (index, case) in sweep.spared.iter().filter(|case| is_admitted(case)).enumerate() {
-        let mut stage = Stage::new(&world, "spared", &region(2_000 + index));
+        let mut stage = Stage::new(&world, &format!("spared-{index}"), &region(2_000 + index));
         if let Err(why) = spare(&mut stage, case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
@@ -203,17 +262,17 @@ async fn a_disk_that_fails_leaves_everything_as_it_was() {
 }
 
 /// Lets each write of a request fail in turn; says whether there was any.
-async fn fail(world: &World, case: &Case, index: usize, expect: &Value) -> Result<bool, String> {
-    let mut stage = Stage::new(world, "swept", &region(index));
+async fn fail(world: &World, sweep: &Sweep, case: &Case, index: usize) -> Result<bool, String> {
+    let mut stage = Stage::new(world, &format!("swept-{index}"), &region(index));
     stage.prepare(case).await?;
-    let (before, stored) = (seen(&stage).await, world.records.stored().await);
+    let (before, stored) = (seen(&stage, sweep.service).await, world.records.stored().await);
     world.faults.arm(0);
     let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
     if !world.faults.disarm() {
         return Ok(false);
     }
-    case.expecting(expect).check(&stage.variables, &answer)?;
-    same(&stage, &before).await?;
+    case.expecting(&sweep.expect).check(&stage.variables, &answer)?;
+    same(&stage, sweep.service, &before).await?;
     if stored != world.records.stored().await {
         return Err("something was stored".to_owned());
     }
@@ -222,20 +281,28 @@ async fn fail(world: &World, case: &Case, index: usize, expect: &Value) -> Resul
     // What goes on after the answer must not meet the next fault.
     world.settled(&stage.client(), &stage.name).await;
     for good in 1..(world.faults.writes() - writes) {
-        fail_later(world, case, index, good).await.map_err(|why| format!("after {good} writes: {why}"))?;
+        fail_later(world, sweep.service, case, index, good)
+            .await
+            .map_err(|why| format!("after {good} writes: {why}"))?;
     }
     Ok(true)
 }
 
 /// The same for a write that others precede. What comes after the answer is not the caller's matter.
-async fn fail_later(world: &World, case: &Case, index: usize, good: usize) -> Result<(), String> {
-    let mut stage = Stage::new(world, &format!("swept-{good}"), &region(4_000 + index));
+async fn fail_later(
+    world: &World,
+    service: &str,
+    case: &Case,
+    index: usize,
+    good: usize,
+) -> Result<(), String> {
+    let mut stage = Stage::new(world, &format!("later-{index}-{good}"), &region(4_000 + index));
     stage.prepare(case).await?;
-    let before = seen(&stage).await;
+    let before = seen(&stage, service).await;
     world.faults.arm(good);
     let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
     world.faults.disarm();
-    if answer.status >= 500 { same(&stage, &before).await } else { Ok(()) }
+    if answer.status >= 500 { same(&stage, service, &before).await } else { Ok(()) }
 }
 
 /// An operation that writes nothing does not notice a disk that fails.
@@ -318,7 +385,7 @@ async fn hold_off(stage: &mut Stage<'_>, case: &Case, expect: &Value) -> Result<
     stage.world.faults.arm(1);
     let target = format!("/2015-03-31/functions/{}/configuration", stage.name);
     let changed = serde_json::json!({ "Description": "under way" }).to_string();
-    let answer = stage.client().send("PUT", &target, http::HeaderMap::new(), changed.into()).await;
+    let answer = stage.client().send("PUT", &target, HeaderMap::new(), changed.into()).await;
     if answer.status != 200 {
         return Err(format!("the change was refused: {answer:?}"));
     }

@@ -96,7 +96,7 @@ pub struct World {
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
-    /// What goes wrong with the records of Lambda.
+    /// What goes wrong with the records of Lambda and IAM.
     pub faults: Arc<Faults>,
     pub records: Arc<Faulty>,
     pub queue: Arc<FaultyQueue>,
@@ -121,14 +121,14 @@ impl World {
         let outside = Arc::new(Outside::default());
         let packages =
             Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
-        let iam = Iam::open(store.typed_records(), Arc::clone(&clock), Arc::clone(&entropy));
-        let iam = iam.await.expect("roles");
         let faults = Arc::new(Faults::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
-        let sealer = Sealer::open(&store.secrets()).expect("a sealer");
+        let typed = typed(&store, &records);
+        let iam = Iam::open(typed.clone(), Arc::clone(&clock), Arc::clone(&entropy), quotas);
+        let iam = iam.await.expect("roles");
         let functions = Functions::open(FunctionParts {
             iam: iam.clone(),
-            records: TypedRecords::new(Arc::clone(&records) as _, Arc::new(sealer)),
+            records: typed,
             layer_records: Arc::new(LayerRecords::new(Arc::clone(&records) as _)),
             packages: Arc::new(packages.expect("packages")),
             runtimes: Arc::clone(&engine) as _,
@@ -298,6 +298,12 @@ impl Deliveries for Delivered {
     }
 }
 
+/// The records that can go wrong.
+fn typed(store: &Store, records: &Arc<Faulty>) -> TypedRecords {
+    let sealer = Sealer::open(&store.secrets()).expect("a sealer");
+    TypedRecords::new(Arc::clone(records) as _, Arc::new(sealer))
+}
+
 async fn bus(
     store: &Store,
     records: &Arc<Faulty>,
@@ -305,9 +311,8 @@ async fn bus(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> services::events::Events {
-    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
     let parts = services::events::Parts {
-        typed: TypedRecords::new(Arc::clone(records) as _, sealer),
+        typed: typed(store, records),
         records: Arc::clone(records) as _,
         deliveries: Arc::clone(delivered) as _,
         clock: Arc::clone(clock),
@@ -340,9 +345,8 @@ async fn scheduler(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> services::scheduler::Scheduler {
-    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
     let parts = services::scheduler::Parts {
-        typed: TypedRecords::new(Arc::clone(records) as _, sealer),
+        typed: typed(store, records),
         deliveries: Arc::clone(delivered) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),

@@ -189,7 +189,6 @@ pub(super) fn refused(error: IamError) -> ServiceError {
         IamError::LimitExceeded(_) => "LimitExceeded",
         IamError::MalformedPolicyDocument(_) => "MalformedPolicyDocument",
         IamError::InvalidInput(_) => "InvalidInput",
-        IamError::UnmodifiableEntity(_) => "UnmodifiableEntity",
         IamError::PackedPolicyTooLarge(_) => "PackedPolicyTooLarge",
         IamError::Validation(message) => return ServiceError::Validation(message.clone()),
         IamError::AccessDenied(message) => return ServiceError::AccessDenied(message.clone()),
