@@ -78,7 +78,9 @@ fn group(caller: &Scope, name: String) -> LogGroup {
 
 fn failed(error: &LogError) -> ServiceError {
     match error {
-        LogError::TooManyFollowers | LogError::Stopping => ServiceError::Unavailable(error.to_string()),
+        LogError::TooManyFollowers | LogError::Stopping | LogError::Full => {
+            ServiceError::Unavailable(error.to_string())
+        }
         LogError::Io { .. } => {
             tracing::error!(%error, "cannot read logs");
             ServiceError::Internal("The logs could not be read; the server's log says why.".to_owned())

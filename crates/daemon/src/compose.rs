@@ -319,6 +319,7 @@ impl Ground {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             audit: self.audit.clone(),
+            log_groups: Some(services.logs.clone()),
             bus: Some(services.bus.clone()),
             sqs: Some(services.sqs.clone()),
             scheduler: Some(services.scheduler.clone()),

@@ -13,6 +13,7 @@ use engine::Engine;
 use model::delivery::Target;
 use model::schedule::Timetable;
 use services::events::{Events as Bus, Parts as BusParts};
+use services::logs::{Logs, Parts as LogParts};
 use services::scheduler::{Parts as SchedulerParts, Scheduler};
 use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
 use triggers::{Asynchronous, Delivering, EventSources, SourceParts, Timekeeper};
@@ -30,6 +31,7 @@ const QUEUES_COLLECTED_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct EventServices {
     pub(crate) delivering: Delivering,
     pub(crate) bus: Bus,
+    pub(crate) logs: Logs,
     pub(crate) sqs: Sqs,
     pub(crate) scheduler: Scheduler,
     timekeeper: Timekeeper,
@@ -49,7 +51,7 @@ impl EventServices {
         let bus = Bus::load(bus).await.context("cannot load the event buses")?;
         let scheduler = scheduler(ground, &delivering).await?;
         let timekeeper = Timekeeper::new(Arc::clone(&ground.clock));
-        Ok(Self { delivering, bus, sqs: sqs(ground).await?, scheduler, timekeeper })
+        Ok(Self { delivering, bus, logs: logs(ground).await?, sqs: sqs(ground).await?, scheduler, timekeeper })
     }
 
     /// Begins to deliver, and to perform event source mappings with at most `share` batches of each at once. What is given
@@ -69,7 +71,7 @@ impl EventServices {
             entropy: Arc::clone(&ground.entropy),
         };
         let targets: Vec<Arc<dyn Target>> =
-            vec![Arc::new(target), Arc::new(self.bus.clone()), Arc::new(self.sqs.clone())];
+            vec![Arc::new(target), Arc::new(self.bus.clone()), Arc::new(self.logs.clone()), Arc::new(self.sqs.clone())];
         self.delivering.start(targets).await.context("cannot read the queue of deliveries")?;
         let mappings =
             PerformedMappings { functions: functions.clone(), admission: Arc::clone(&ground.identity) as _ };
@@ -105,13 +107,16 @@ impl EventServices {
         if let Err(error) = self.bus.resume().await {
             tracing::warn!(%error, "event archives were not counted");
         }
-        tokio::join!(self.maintain_bus(), self.maintain_queues());
+        tokio::join!(self.maintain_records(), self.maintain_queues());
     }
 
-    async fn maintain_bus(&self) {
+    async fn maintain_records(&self) {
         loop {
             if let Err(error) = self.bus.collect().await {
                 tracing::warn!(%error, "event archives were not cleared of what is old");
+            }
+            if let Err(error) = self.logs.collect().await {
+                tracing::warn!(%error, "log groups were not cleared of what is old");
             }
             tokio::time::sleep(COLLECTED_EVERY).await;
         }
@@ -125,6 +130,15 @@ impl EventServices {
             tokio::time::sleep(QUEUES_COLLECTED_EVERY).await;
         }
     }
+}
+
+async fn logs(ground: &Ground) -> anyhow::Result<Logs> {
+    let parts = LogParts {
+        typed: ground.store.typed_records(),
+        files: ground.store.logs(),
+        clock: Arc::clone(&ground.clock),
+    };
+    Logs::load(parts).await.context("cannot load the log groups")
 }
 
 async fn sqs(ground: &Ground) -> anyhow::Result<Sqs> {

@@ -61,6 +61,8 @@ pub struct Parts {
     pub audit: Option<Arc<dyn AuditSink>>,
     /// The container registry, served under `/v2/`.
     pub registry: Option<RegistryDoor>,
+    /// Log groups.
+    pub log_groups: Option<services::logs::Logs>,
     /// Event buses.
     pub bus: Option<services::events::Events>,
     /// Queues.

@@ -2,6 +2,7 @@
 //!
 //! Only their shape: where lines are cut, kept and dropped is decided by who writes and who stores them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::arn::Scope;
@@ -25,4 +26,30 @@ pub struct LogEvent {
     pub at: Timestamp,
     /// The line, without its line feed.
     pub message: String,
+}
+
+/// What is set for a group, once somebody has set something. Groups that functions alone have made have none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Of which group.
+    pub group: LogGroup,
+    /// When the group was made.
+    pub created: Timestamp,
+    /// `STANDARD` or another of AWS's classes.
+    pub class: String,
+    /// For how long events are kept; as long as there is room, if this is none.
+    pub retention_days: Option<u32>,
+    /// Labels.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A stream that was made by itself, before anything was written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStream {
+    /// In which group.
+    pub group: LogGroup,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
 }

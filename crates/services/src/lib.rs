@@ -7,6 +7,7 @@
 //! | [`ecr`] | `Ecr::answer(caller, target, body)`: ECR's operations on the same repositories |
 //! | [`events`] | `Events::load`; `input`, `needs`, `perform`: EventBridge; a `delivery::Target` and a `schedule::Timetable` |
 //! | [`scheduler`] | the same for EventBridge Scheduler: a `schedule::Timetable` |
+//! | [`logs`] | `Logs::load`; `input`, `needs`, `perform`: CloudWatch Logs over the store's log files; a `delivery::Target` |
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
@@ -24,6 +25,7 @@ pub mod events;
 mod https;
 pub mod image;
 pub mod layout;
+pub mod logs;
 mod need;
 pub mod objects;
 pub mod oci;

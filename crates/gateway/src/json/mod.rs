@@ -6,6 +6,7 @@
 
 mod ecr;
 mod events;
+mod logs;
 mod sqs;
 
 use std::sync::Arc;
@@ -93,8 +94,10 @@ impl JsonServices {
     pub fn of(parts: &app::Parts) -> Self {
         let ecr = parts.registry.as_ref().map(|door| Box::new(ecr::Ecr::at(door)) as Box<dyn JsonService>);
         let bus = parts.bus.clone().map(|bus| Box::new(events::Events(bus)) as Box<dyn JsonService>);
+        let logs =
+            parts.log_groups.clone().map(|groups| Box::new(logs::Logs(groups)) as Box<dyn JsonService>);
         let sqs = parts.sqs.clone().map(|queues| Box::new(sqs::Sqs(queues)) as Box<dyn JsonService>);
-        Self(ecr.into_iter().chain(bus).chain(sqs).collect())
+        Self(ecr.into_iter().chain(bus).chain(logs).chain(sqs).collect())
     }
 
     /// The service that a request names: by the name that it is signed for, or by its target.

@@ -46,6 +46,11 @@ async fn schedules_answer_as_the_tables_say() {
     answer_as_the_tables_say(&["scheduler"], 45).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_groups_answer_as_the_tables_say() {
+    answer_as_the_tables_say(&["logs"], 45).await;
+}
+
 async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {
     let (world, small) = (World::open(Access::Verified).await, small().await);
     let cases: Vec<Case> = services.iter().flat_map(|service| cases(&root(), service)).collect();

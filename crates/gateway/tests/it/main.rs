@@ -14,6 +14,7 @@ mod ecr;
 mod faults;
 mod forms;
 mod invoke;
+mod log_groups;
 mod outside;
 mod own;
 mod registry;

@@ -158,6 +158,7 @@ impl World {
         let delivered = Arc::new(Delivered::default());
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
+            log_groups: Some(log_groups(&store, &records, &clock).await),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             sqs: Some(queues(&store, &identity, &clock, &entropy).await),
             scheduler: Some(scheduler(&store, &records, &delivered, &clock, &entropy).await),
@@ -265,6 +266,7 @@ fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
         runtime_admin: Arc::clone(outside) as _,
         audit: None,
         bus: None,
+        log_groups: None,
         sqs: None,
         scheduler: None,
         registry: None,
@@ -352,6 +354,13 @@ async fn scheduler(
         entropy: Arc::clone(entropy),
     };
     services::scheduler::Scheduler::load(parts).await.expect("schedules")
+}
+
+async fn log_groups(store: &Store, records: &Arc<Faulty>, clock: &Arc<dyn Clock>) -> services::logs::Logs {
+    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
+    let typed = TypedRecords::new(Arc::clone(records) as _, sealer);
+    let parts = services::logs::Parts { typed, files: store.logs(), clock: Arc::clone(clock) };
+    services::logs::Logs::load(parts).await.expect("log groups")
 }
 
 async fn registry(

@@ -2,14 +2,17 @@
 //! in a URL and long names are cut and told apart by their SHA-256. Only the newest file is written; when all
 //! together would exceed their bound, the oldest goes.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use model::log::LogGroup;
+use model::time::Timestamp;
 
 use super::LogBounds;
 use crate::blobs::digest_of;
@@ -38,12 +41,15 @@ pub(super) struct GroupFiles {
     torn: bool,
     /// Older files with their lengths, oldest first.
     older: VecDeque<(u64, u64)>,
+    /// That `file` is there is on the disk.
+    synced_dir: Cell<bool>,
 }
 
 impl GroupFiles {
     /// Opens the newest file for appending, or makes the first.
-    pub(super) fn open(dir: PathBuf, bounds: LogBounds) -> io::Result<Self> {
+    pub(super) fn open(dir: PathBuf, group: &LogGroup, bounds: LogBounds) -> io::Result<Self> {
         create_private_dir(&dir)?;
+        say_name(&dir, group)?;
         let mut older: VecDeque<_> = files_of(&dir)?.into();
         let number = older.pop_back().map_or(1, |(number, _)| number);
         let file = append_to(&file_path(&dir, number))?;
@@ -53,7 +59,7 @@ impl GroupFiles {
             File::open(file_path(&dir, number))?.read_exact_at(&mut last, len - 1)?;
             last != *b"\n"
         };
-        Ok(Self { dir, bounds, file, end: End { number, len }, torn, older })
+        Ok(Self { dir, bounds, file, end: End { number, len }, torn, older, synced_dir: Cell::new(false) })
     }
 
     /// Appends whole lines and drops the oldest file if the group grew too large.
@@ -74,8 +80,21 @@ impl GroupFiles {
         written
     }
 
+    /// Brings what was appended to the disk itself.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if !self.synced_dir.replace(true) {
+            // The folder, and those in which it may be new: group, region, account.
+            for dir in self.dir.ancestors().take(4) {
+                File::open(dir)?.sync_all()?;
+            }
+        }
+        Ok(())
+    }
+
     fn begin_file(&mut self) -> io::Result<()> {
         self.file = append_to(&file_path(&self.dir, self.end.number + 1))?;
+        self.synced_dir.set(false);
         self.older.push_back((self.end.number, self.end.len));
         self.end = End { number: self.end.number + 1, len: 0 };
         self.torn = false;
@@ -104,6 +123,71 @@ pub(super) fn dir_of(logs: &Path, group: &LogGroup) -> PathBuf {
     dir.push(group.scope.region.as_str());
     dir.push(escape(&group.name));
     dir
+}
+
+/// The file that says a group's name where its folder's name is cut.
+const NAME_FILE: &str = "name";
+/// How far events may lie ahead of the time at which they were written.
+const AHEAD_MAX: Duration = Duration::from_secs(2 * 3600);
+
+fn say_name(dir: &Path, group: &LogGroup) -> io::Result<()> {
+    let is_cut = dir.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'~'));
+    let path = dir.join(NAME_FILE);
+    if is_cut && !path.exists() { fs::write(path, &group.name) } else { Ok(()) }
+}
+
+/// A group's name by its folder.
+pub(super) fn name_of(dir: &Path) -> Option<String> {
+    let escaped = dir.file_name()?.to_str()?;
+    if escaped.contains('~') {
+        return fs::read_to_string(dir.join(NAME_FILE)).ok();
+    }
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(byte) = rest.next() {
+        let digit =
+            |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(if byte == b'%' { digit(rest.next())? * 16 + digit(rest.next())? } else { byte });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Deletes a group's folder, on the disk when this returns.
+pub(super) fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match dir.parent().map(File::open) {
+        Some(Ok(parent)) => parent.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Removes files in which no event is younger.
+pub(super) fn expire(dir: &Path, before: Timestamp) -> io::Result<()> {
+    for (number, _) in files_of(dir)? {
+        let path = file_path(dir, number);
+        if newest_possible(&path)? < before {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A time after which no event of a file lies.
+pub(super) fn newest_possible(path: &Path) -> io::Result<Timestamp> {
+    let written = match fs::metadata(path) {
+        Ok(metadata) => metadata.modified()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Timestamp::from_millis(i64::MIN)),
+        Err(error) => return Err(error),
+    };
+    Ok(timestamp(written).after(AHEAD_MAX))
+}
+
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Where a group ends now.

@@ -4,31 +4,38 @@
 //! and the group gets a line that says so. Reading sees all that was appended before; following is live, and a
 //! follower that is too slow is told how much it missed. A group costs memory while it is written to or
 //! followed, and none at rest. Events survive the end of the process once they are written, within milliseconds;
-//! nothing is synced, since a log is not worth the disk's time.
+//! nothing of this is synced, since a log of a function is not worth the disk's time. What customers put is
+//! ([`LogFiles::put`]): it is on the disk when they are answered.
 
 mod follow;
 mod group;
 mod line;
 mod queue;
 mod read;
+mod search;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use model::arn::Scope;
 use model::limits;
 use model::log::{LogEvent, LogGroup};
 use model::port::LogSink;
 use model::time::Timestamp;
 
+use tokio::sync::oneshot;
+
 use crate::disk::create_private_dir;
 
 pub use follow::{Followed, Follower};
+pub use search::{Direction, Found, GroupSize, Place, Search, StreamSpan, Wanted};
 
 use follow::Followers;
-use queue::Queue;
+use queue::{Batch, Order, Queue, What};
 
 /// The stream of the lines by which a group learns of dropped events.
 pub const OWN_STREAM: &str = "dormouse";
@@ -80,6 +87,9 @@ pub enum LogError {
     /// There are [`FOLLOWERS_MAX`] followers already.
     #[error("logs are followed {FOLLOWERS_MAX} times already; end one of them first")]
     TooManyFollowers,
+    /// Events come faster than the disk takes them.
+    #[error("more events are waiting to be written than the server takes; try again")]
+    Full,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
@@ -159,6 +169,108 @@ impl LogFiles {
             shared.queue.wait_until_written();
             let (end, follower) = shared.followers.follow(&group, || group::end_of(&dir))?;
             Ok((read::newest(&dir, since, limit, Some(end))?, follower))
+        })
+        .await
+    }
+
+    /// Appends events, which are on the disk itself when this returns.
+    ///
+    /// # Errors
+    /// [`LogError::Full`]; [`LogError::Io`], and then none of the events is told to be there.
+    pub async fn put(
+        &self,
+        group: &LogGroup,
+        events: Vec<LogEvent>,
+        taken: Timestamp,
+    ) -> Result<(), LogError> {
+        self.order(group, events, What::Sync(taken)).await
+    }
+
+    /// Deletes all events of a stream.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn end_stream(&self, group: &LogGroup, stream: &str, at: Timestamp) -> Result<(), LogError> {
+        self.order(group, Vec::new(), What::EndStream(stream.to_owned(), at)).await
+    }
+
+    /// Deletes a group; what is written to it later makes it anew.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn delete(&self, group: &LogGroup) -> Result<(), LogError> {
+        self.order(group, Vec::new(), What::Delete).await
+    }
+
+    /// Removes a group's files in which nothing is younger.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn expire(&self, group: &LogGroup, before: Timestamp) -> Result<(), LogError> {
+        self.order(group, Vec::new(), What::Expire(before)).await
+    }
+
+    async fn order(&self, group: &LogGroup, events: Vec<LogEvent>, what: What) -> Result<(), LogError> {
+        let (done, answer) = oneshot::channel();
+        let order = Some(Order { what, done });
+        self.shared
+            .queue
+            .order(Batch { group: Arc::new(group.clone()), events, order })
+            .map_err(|_| LogError::Full)?;
+        let path = || group::dir_of(&self.shared.dir, group);
+        let failed = |source| LogError::Io { operation: "write", path: path(), source };
+        answer.await.map_err(|_| LogError::Stopping)?.map_err(failed)
+    }
+
+    /// The groups of an account and a region that have been written to.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn groups(&self, scope: &Scope) -> Result<Vec<GroupSize>, LogError> {
+        let scope = scope.clone();
+        self.reading(move |logs| search::groups(logs, &scope)).await
+    }
+
+    /// One group, if it has been written to.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn group(&self, group: &LogGroup) -> Result<Option<GroupSize>, LogError> {
+        let group = group.clone();
+        self.reading(move |logs| search::group(logs, &group)).await
+    }
+
+    /// The streams of a group that have events since a time and are wanted.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn streams(
+        &self,
+        group: &LogGroup,
+        since: Timestamp,
+        wanted: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<BTreeMap<Arc<str>, StreamSpan>, LogError> {
+        let group = group.clone();
+        self.reading(move |logs| search::streams(&group::dir_of(logs, &group), since, wanted)).await
+    }
+
+    /// A page of a group's events, oldest first.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn search(&self, group: &LogGroup, what: Search) -> Result<Vec<Found>, LogError> {
+        let group = group.clone();
+        self.reading(move |logs| search::search(&group::dir_of(logs, &group), &what)).await
+    }
+
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, LogError> {
+        self.blocking(move |shared| {
+            shared.queue.wait_until_written();
+            let failed = |source| LogError::Io { operation: "read", path: shared.dir.clone(), source };
+            read(&shared.dir).map_err(failed)
         })
         .await
     }

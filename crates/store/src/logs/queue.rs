@@ -2,11 +2,13 @@
 //! once, and the events are counted as dropped for their group until the writer can say so in the log.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::log::{LogEvent, LogGroup};
 use model::time::Timestamp;
+use tokio::sync::oneshot;
 
 /// Groups whose dropped events are counted apart; those of further groups only enter the total.
 const DROPPED_GROUPS_MAX: usize = 1_024;
@@ -43,11 +45,33 @@ struct State {
     stopping: bool,
 }
 
-/// Events of one group, appended together.
+/// Events of one group, appended together, or something else that is done to the group in its turn.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) group: Arc<LogGroup>,
     pub(super) events: Vec<LogEvent>,
+    pub(super) order: Option<Order>,
+}
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) what: What,
+    /// Told how it ended.
+    pub(super) done: oneshot::Sender<io::Result<()>>,
+}
+
+/// What is done besides appending and forgetting.
+#[derive(Debug)]
+pub(super) enum What {
+    /// Write the events to the disk itself, taken in at this time.
+    Sync(Timestamp),
+    /// Delete a stream.
+    EndStream(String, Timestamp),
+    /// Delete the group.
+    Delete,
+    /// Remove files in which nothing is younger.
+    Expire(Timestamp),
 }
 
 /// Events of one group that were dropped.
@@ -88,11 +112,26 @@ impl Queue {
         state.accepted += 1;
         let half = self.bytes_max / 2;
         let due = state.batches.is_empty() || (state.bytes >= half && state.bytes - cost < half);
-        state.batches.push(Batch { group: Arc::clone(group), events });
+        state.batches.push(Batch { group: Arc::clone(group), events, order: None });
         drop(state);
         if due {
             self.bell.notify_one();
         }
+    }
+
+    /// Queues what somebody waits for, unless there is no room for it.
+    pub(super) fn order(&self, batch: Batch) -> Result<(), Batch> {
+        let cost: usize = batch.events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum();
+        let mut state = self.lock();
+        if state.stopping || (cost > 0 && state.bytes + cost > self.bytes_max) {
+            return Err(batch);
+        }
+        state.bytes += cost;
+        state.accepted += 1;
+        state.batches.push(batch);
+        drop(state);
+        self.bell.notify_one();
+        Ok(())
     }
 
     /// Counts events that the writer could not write. They are reported with the group's next events.

@@ -3,6 +3,7 @@
 //! Reads files only, beside a writer that may append to the newest and drop the oldest meanwhile: a file that is
 //! gone is skipped, and so is a line that is not whole. Memory is bounded by one file and one answer.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -22,6 +23,7 @@ pub(super) fn newest(
 ) -> Result<Vec<LogEvent>, LogError> {
     let failed = |source| LogError::Io { operation: "read", path: dir.to_owned(), source };
     let mut found: Vec<LogEvent> = Vec::new();
+    let mut deleted: HashSet<String> = HashSet::new();
     let mut room_bytes = READ_BYTES_MAX;
     for (number, len) in files_of(dir).map_err(failed)?.into_iter().rev() {
         let len = match end {
@@ -35,8 +37,16 @@ pub(super) fn newest(
             if found.len() >= limit {
                 break;
             }
-            let Some(event) = line::decode(line, found.last()) else { continue };
+            let Some(line) = line::decode(line) else { continue };
+            if line.m.is_none() {
+                deleted.insert(line.s.into_owned());
+                continue;
+            }
             any = true;
+            if deleted.contains(&*line.s) {
+                continue;
+            }
+            let Some(event) = line.event(found.last()) else { continue };
             if event.at < since {
                 continue;
             }
@@ -58,7 +68,7 @@ pub(super) fn newest(
 }
 
 /// The first `len` bytes of a file; nothing if it has been dropped meanwhile.
-fn read_start(path: &Path, len: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_start(path: &Path, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(file) => file.take(len).read_to_end(&mut bytes)?,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use model::log::{LogEvent, LogGroup};
 
-use super::group::{GroupFiles, dir_of};
-use super::queue::{Batch, Dropped, Taken};
+use super::group::{GroupFiles, dir_of, expire, remove};
+use super::queue::{Batch, Dropped, Order, Taken, What};
 use super::{OWN_STREAM, Shared, line};
 
 /// How long a file stays open without being written.
@@ -38,10 +38,7 @@ pub(super) fn run(shared: &Shared) {
         let wait = (!writer.open.is_empty()).then_some(IDLE_MAX);
         let Taken { batches, dropped, last } = shared.queue.take(wait);
         let count = batches.len();
-        for (group, events) in by_group(batches) {
-            let lost = writer.write(&group, events);
-            writer.settle(&group, lost);
-        }
+        writer.carry_out(batches);
         for (group, dropped) in dropped {
             let told = writer.write(&group, vec![notice(dropped)]);
             // A notice that could not be written stays owed in full.
@@ -55,15 +52,6 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-/// Joins the events of each group in the order in which they came.
-fn by_group(batches: Vec<Batch>) -> HashMap<Arc<LogGroup>, Vec<LogEvent>> {
-    let mut groups: HashMap<Arc<LogGroup>, Vec<LogEvent>> = HashMap::new();
-    for Batch { group, mut events } in batches {
-        groups.entry(group).or_default().append(&mut events);
-    }
-    groups
-}
-
 /// The line by which a group learns that events are missing.
 fn notice(dropped: Dropped) -> LogEvent {
     let message = format!(
@@ -74,6 +62,66 @@ fn notice(dropped: Dropped) -> LogEvent {
 }
 
 impl Writer<'_> {
+    /// Joins the events of each group in the order in which they came, up to what somebody waits for.
+    fn carry_out(&mut self, batches: Vec<Batch>) {
+        let mut groups: HashMap<Arc<LogGroup>, Vec<LogEvent>> = HashMap::new();
+        for Batch { group, mut events, order } in batches {
+            let Some(Order { what, done }) = order else {
+                groups.entry(group).or_default().append(&mut events);
+                continue;
+            };
+            self.append_all(&mut groups);
+            // Who does not wait any more is not told.
+            let _ = done.send(self.obey(&group, events, what));
+        }
+        self.append_all(&mut groups);
+    }
+
+    fn append_all(&mut self, groups: &mut HashMap<Arc<LogGroup>, Vec<LogEvent>>) {
+        for (group, events) in groups.drain() {
+            let lost = self.write(&group, events);
+            self.settle(&group, lost);
+        }
+    }
+
+    fn obey(&mut self, group: &Arc<LogGroup>, events: Vec<LogEvent>, what: What) -> io::Result<()> {
+        let shared = self.shared;
+        match what {
+            What::Sync(taken) => shared.followers.publish(group, events, |events| {
+                // Never split: what is refused is not there.
+                self.buffer.clear();
+                events.iter().for_each(|event| line::encode(event, Some(taken), &mut self.buffer));
+                self.write_durably(group)
+            }),
+            What::EndStream(stream, at) => {
+                self.buffer.clear();
+                line::encode_end(&stream, at, &mut self.buffer);
+                self.write_durably(group)
+            }
+            What::Delete => {
+                self.open.remove(group);
+                remove(&dir_of(&shared.dir, group))
+            }
+            What::Expire(before) => {
+                self.open.remove(group);
+                expire(&dir_of(&shared.dir, group), before)
+            }
+        }
+    }
+
+    fn write_durably(&mut self, group: &Arc<LogGroup>) -> io::Result<()> {
+        let written = self.write_buffer(group).and_then(|()| match self.open.get(group) {
+            Some(open) => open.files.sync(),
+            None => Ok(()),
+        });
+        self.buffer.clear();
+        self.buffer.shrink_to(WRITE_BYTES);
+        if let Err(error) = &written {
+            self.say_failing(group, error);
+        }
+        written
+    }
+
     /// Writes and delivers; says what could not be written.
     fn write(&mut self, group: &Arc<LogGroup>, events: Vec<LogEvent>) -> Option<Dropped> {
         let shared = self.shared;
@@ -87,7 +135,7 @@ impl Writer<'_> {
         let mut encoded = 0;
         self.buffer.clear();
         for (index, event) in events.iter().enumerate() {
-            line::encode(event, &mut self.buffer);
+            line::encode(event, None, &mut self.buffer);
             encoded += 1;
             if self.buffer.len() < chunk_bytes && index + 1 < events.len() {
                 continue;
@@ -106,7 +154,7 @@ impl Writer<'_> {
     fn write_buffer(&mut self, group: &Arc<LogGroup>) -> io::Result<()> {
         if !self.open.contains_key(group) {
             self.close_oldest();
-            let files = GroupFiles::open(dir_of(&self.shared.dir, group), self.shared.bounds)?;
+            let files = GroupFiles::open(dir_of(&self.shared.dir, group), group, self.shared.bounds)?;
             self.open.insert(Arc::clone(group), Open { files, used: Instant::now() });
         }
         let Some(open) = self.open.get_mut(group) else { return Ok(()) };

@@ -16,6 +16,7 @@ mod event_source;
 mod function;
 mod iam;
 mod layer;
+mod logs;
 mod management;
 mod noted;
 mod owner;

@@ -1,0 +1,168 @@
+//! Reading events: those of one stream in both directions, and those of a group that a pattern wants.
+//!
+//! A token is a place between events; a page that is empty leaves it where it is, so tokens repeat at the ends.
+//! Sources: API Reference, `GetLogEvents`, `FilterLogEvents`.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use model::arn::Scope;
+use model::error::ServiceError;
+use model::log::LogGroup;
+use store::logs::{Direction, Found, Place, Search, Wanted};
+use wire::logs as api;
+
+use super::error::{invalid, no_group, no_stream, of_files};
+use super::filter::Filter;
+use super::{Logs, name};
+
+const COUNT_MAX: usize = 10_000;
+/// Messages of one answer.
+const BYTES_MAX: usize = 1_048_576;
+
+impl Logs {
+    pub(super) async fn get_events(
+        &self,
+        scope: &Scope,
+        input: &api::GetLogEventsRequest,
+    ) -> Result<api::GetLogEventsResponse, ServiceError> {
+        let group =
+            name::either(scope, input.log_group_name.as_deref(), input.log_group_identifier.as_deref())?;
+        let stream = input.log_stream_name.clone().unwrap_or_default();
+        let from_head = input.start_from_head.unwrap_or(false);
+        let direction = match input.next_token.as_deref() {
+            Some(token) => direction_of(token)?,
+            None if from_head => Direction::From(Place::START),
+            None => Direction::Before(None),
+        };
+        self.group_of(&group).await?.ok_or_else(no_group)?;
+        if !self.has_stream(&group, &stream).await? {
+            return Err(no_stream());
+        }
+        // The end of the time is not part of it here.
+        let end = input.end_time.map(|end| end.saturating_sub(1));
+        let search = Search {
+            times: self.times(&group, input.start_time, end),
+            direction,
+            count_max: count(input.limit),
+            bytes_max: BYTES_MAX,
+            wanted: Box::new(move |in_stream, _| in_stream == stream),
+        };
+        let found = self.files.search(&group, search).await.map_err(of_files)?;
+        let (backward, forward) = match (found.first(), found.last(), direction) {
+            (Some(first), Some(last), _) => (first.place, last.place.next()),
+            (_, _, Direction::From(place) | Direction::Before(Some(place))) => (place, place),
+            _ => (Place::START, Place::START),
+        };
+        let event = |found: Found| api::OutputLogEvent {
+            timestamp: Some(found.event.at.as_millis()),
+            message: Some(found.event.message),
+            ingestion_time: Some(found.taken.as_millis()),
+        };
+        Ok(api::GetLogEventsResponse {
+            events: Some(found.into_iter().map(event).collect()),
+            next_forward_token: Some(format!("f/{}", text(forward))),
+            next_backward_token: Some(format!("b/{}", text(backward))),
+        })
+    }
+
+    pub(super) async fn filter_events(
+        &self,
+        scope: &Scope,
+        input: &api::FilterLogEventsRequest,
+    ) -> Result<api::FilterLogEventsResponse, ServiceError> {
+        let group =
+            name::either(scope, input.log_group_name.as_deref(), input.log_group_identifier.as_deref())?;
+        let names = input.log_stream_names.as_ref().filter(|names| !names.is_empty());
+        if names.is_some() && input.log_stream_name_prefix.is_some() {
+            return Err(invalid("logStreamNamePrefix and logStreamNames cannot both be given."));
+        }
+        if let (Some(start), Some(end)) = (input.start_time, input.end_time)
+            && end < start
+        {
+            return Err(invalid("endTime must be greater than startTime."));
+        }
+        let filter = Filter::parse(input.filter_pattern.as_deref().unwrap_or_default())
+            .map_err(|error| invalid(error.to_string()))?;
+        let from = input.next_token.as_deref().map(place_of).transpose()?.unwrap_or(Place::START);
+        self.group_of(&group).await?.ok_or_else(no_group)?;
+        for name in names.into_iter().flatten() {
+            if !self.has_stream(&group, name).await? {
+                return Err(no_stream());
+            }
+        }
+        let count_max = count(input.limit);
+        let search = Search {
+            times: self.times(&group, input.start_time, input.end_time),
+            direction: Direction::From(from),
+            // One more tells whether there is another page.
+            count_max: count_max + 1,
+            bytes_max: BYTES_MAX,
+            wanted: wanted(names, input.log_stream_name_prefix.clone(), filter),
+        };
+        let mut found = self.files.search(&group, search).await.map_err(of_files)?;
+        let bytes: usize = found.iter().map(|found| found.event.message.len()).sum();
+        let more = found.len() > count_max;
+        found.truncate(count_max);
+        // A page that is nearly full of bytes may have been cut there; the next may then be empty.
+        let cut = more || bytes > BYTES_MAX / 2;
+        let next_token = found.last().filter(|_| cut).map(|last| text(last.place.next()));
+        let events = Some(found.into_iter().map(shown).collect());
+        Ok(api::FilterLogEventsResponse { events, searched_log_streams: Some(Vec::new()), next_token })
+    }
+
+    /// The times that are asked for, as far as events are kept.
+    fn times(&self, group: &LogGroup, start: Option<i64>, end: Option<i64>) -> RangeInclusive<i64> {
+        let kept_since = self.kept_since(group).as_millis();
+        start.unwrap_or(kept_since).max(kept_since)..=end.unwrap_or(i64::MAX)
+    }
+}
+
+fn count(limit: Option<i32>) -> usize {
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(COUNT_MAX).clamp(1, COUNT_MAX)
+}
+
+fn wanted(names: Option<&Vec<String>>, prefix: Option<String>, filter: Filter) -> Wanted {
+    let names: Option<BTreeSet<String>> = names.map(|names| names.iter().cloned().collect());
+    let prefix = prefix.unwrap_or_default();
+    Box::new(move |stream, message| {
+        names.as_ref().is_none_or(|names| names.contains(stream))
+            && stream.starts_with(&prefix)
+            && filter.matches(message)
+    })
+}
+
+fn shown(found: Found) -> api::FilteredLogEvent {
+    api::FilteredLogEvent {
+        log_stream_name: Some(found.event.stream.to_string()),
+        timestamp: Some(found.event.at.as_millis()),
+        ingestion_time: Some(found.taken.as_millis()),
+        event_id: Some(text(found.place)),
+        message: Some(found.event.message),
+    }
+}
+
+/// A place as 56 digits, in its order.
+fn text(place: Place) -> String {
+    format!("{:020}{:016}{:020}", place.at.max(0), place.file, place.offset)
+}
+
+fn place_of(token: &str) -> Result<Place, ServiceError> {
+    let refused = || invalid("The specified nextToken is invalid.");
+    if token.len() != 56 || !token.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(refused());
+    }
+    let number = |from: usize, to: usize| token[from..to].parse::<u64>().map_err(|_| refused());
+    let at = i64::try_from(number(0, 20)?).map_err(|_| refused())?;
+    let offset = number(36, 56)?;
+    // Behind it there is room for one more.
+    if offset == u64::MAX { Err(refused()) } else { Ok(Place { at, file: number(20, 36)?, offset }) }
+}
+
+fn direction_of(token: &str) -> Result<Direction, ServiceError> {
+    match token.split_once('/') {
+        Some(("f", place)) => Ok(Direction::From(place_of(place)?)),
+        Some(("b", place)) => Ok(Direction::Before(Some(place_of(place)?))),
+        _ => Err(invalid("The specified nextToken is invalid.")),
+    }
+}
