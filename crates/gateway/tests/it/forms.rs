@@ -36,6 +36,7 @@ fn json_protocol(service: &str) -> Option<(&'static str, &'static str)> {
     match service {
         "sqs" => Some(("AmazonSQS", "application/x-amz-json-1.0")),
         "events" => Some(("AWSEvents", "application/x-amz-json-1.1")),
+        "logs" => Some(("Logs_20140328", "application/x-amz-json-1.1")),
         _ => None,
     }
 }
