@@ -1,4 +1,7 @@
 //! Log groups over HTTP: what functions write and what customers put is one log.
+//!
+//! The tables of `conformance/logs` cannot tell the time, so what needs events of now is here: paging, patterns, and what
+//! deleting a stream or a group leaves.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use model::log::LogGroup;
 use store::logs::{Direction, Found, Place, Search, Wanted};
 use wire::logs as api;
 
-use super::error::{invalid, no_group, no_stream, of_files};
+use super::error::{invalid, no_group, no_stream, not_served, of_files};
 use super::filter::Filter;
 use super::{Logs, name};
 
@@ -76,6 +76,9 @@ impl Logs {
         let names = input.log_stream_names.as_ref().filter(|names| !names.is_empty());
         if names.is_some() && input.log_stream_name_prefix.is_some() {
             return Err(invalid("logStreamNamePrefix and logStreamNames cannot both be given."));
+        }
+        if input.start_from_head == Some(false) {
+            return Err(not_served("FilterLogEvents from the latest event on (startFromHead false)"));
         }
         if let (Some(start), Some(end)) = (input.start_time, input.end_time)
             && end < start

@@ -1,4 +1,7 @@
 //! Conditions on members of JSON (`$.a.b[0] = "x*"`) and on named words (`status = 4*`), joined by `&&` and `||`.
+//!
+//! Reading goes no deeper than a bound, and matching takes no longer than the product of the pattern's and the message's
+//! lengths. Knows no terms: those are `filter`'s.
 
 use std::collections::HashMap;
 

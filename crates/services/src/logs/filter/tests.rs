@@ -1,4 +1,6 @@
 //! What patterns want, as the User Guide's examples say, and that no text is more than refused.
+//!
+//! Pure, without any store. Texts that are made up come from a fixed sequence of numbers, so that a failure comes again.
 
 use super::Filter;
 

@@ -1,4 +1,7 @@
 //! A message as words between blanks; what stands in quotation marks or brackets is one word without them.
+//!
+//! A mark that is never closed is a sign like any other. Knows nothing of patterns, and copies nothing: words are parts of
+//! the message.
 
 /// The words of a message.
 pub(super) fn of(message: &str) -> Vec<&str> {
