@@ -48,7 +48,7 @@ impl Logs {
             bytes_max: BYTES_MAX,
             wanted: Box::new(move |in_stream, _| in_stream == stream),
         };
-        let found = self.files.search(&group, search).await.map_err(of_files)?;
+        let found = self.files.search(&group, search).await.map_err(of_files)?.events;
         let (backward, forward) = match (found.first(), found.last(), direction) {
             (Some(first), Some(last), _) => (first.place, last.place.next()),
             (_, _, Direction::From(place) | Direction::Before(Some(place))) => (place, place),
@@ -94,23 +94,16 @@ impl Logs {
                 return Err(no_stream());
             }
         }
-        let count_max = count(input.limit);
         let search = Search {
             times: self.times(&group, input.start_time, input.end_time),
             direction: Direction::From(from),
-            // One more tells whether there is another page.
-            count_max: count_max + 1,
+            count_max: count(input.limit),
             bytes_max: BYTES_MAX,
             wanted: wanted(names, input.log_stream_name_prefix.clone(), filter),
         };
-        let mut found = self.files.search(&group, search).await.map_err(of_files)?;
-        let bytes: usize = found.iter().map(|found| found.event.message.len()).sum();
-        let more = found.len() > count_max;
-        found.truncate(count_max);
-        // A page that is nearly full of bytes may have been cut there; the next may then be empty.
-        let cut = more || bytes > BYTES_MAX / 2;
-        let next_token = found.last().filter(|_| cut).map(|last| text(last.place.next()));
-        let events = Some(found.into_iter().map(shown).collect());
+        let page = self.files.search(&group, search).await.map_err(of_files)?;
+        let next_token = page.events.last().filter(|_| page.more).map(|last| text(last.place.next()));
+        let events = Some(page.events.into_iter().map(shown).collect());
         Ok(api::FilterLogEventsResponse { events, searched_log_streams: Some(Vec::new()), next_token })
     }
 

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 use crate::disk::create_private_dir;
 
 pub use follow::{Followed, Follower};
-pub use search::{Direction, Found, GroupSize, Place, Search, StreamSpan, Wanted};
+pub use search::{Direction, Found, GroupSize, Page, Place, Search, StreamSpan, Wanted};
 
 use follow::Followers;
 use queue::{Batch, Order, Queue, What};
@@ -258,7 +258,7 @@ impl LogFiles {
     ///
     /// # Errors
     /// [`LogError::Io`].
-    pub async fn search(&self, group: &LogGroup, what: Search) -> Result<Vec<Found>, LogError> {
+    pub async fn search(&self, group: &LogGroup, what: Search) -> Result<Page, LogError> {
         let group = group.clone();
         self.reading(move |logs| search::search(&group::dir_of(logs, &group), &what)).await
     }

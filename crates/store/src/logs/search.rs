@@ -84,6 +84,15 @@ pub struct Found {
     pub taken: Timestamp,
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The events, oldest first: all that are wanted between the page's two ends.
+    pub events: Vec<Found>,
+    /// There were more than fit.
+    pub more: bool,
+}
+
 /// A group that has files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSize {
@@ -174,14 +183,18 @@ pub(super) fn streams(
 }
 
 /// A page of events, oldest first.
-pub(super) fn search(dir: &Path, search: &Search) -> io::Result<Vec<Found>> {
+pub(super) fn search(dir: &Path, search: &Search) -> io::Result<Page> {
     let mut page: BTreeMap<Place, Found> = BTreeMap::new();
     let mut bytes = 0;
+    // Where the page was cut: nothing from there on may come in later, or what was cut would be passed over.
+    let mut cut: Option<Place> = None;
     each(dir, *search.times.start(), |(file, offset), line| {
         let place = Place { at: line.t, file, offset };
         let is_there = match search.direction {
-            Direction::From(from) => place >= from,
-            Direction::Before(before) => before.is_none_or(|before| place < before),
+            Direction::From(from) => place >= from && cut.is_none_or(|cut| place < cut),
+            Direction::Before(before) => {
+                before.is_none_or(|before| place < before) && cut.is_none_or(|cut| place > cut)
+            }
         };
         let message = line.m.as_deref().unwrap_or_default();
         if !is_there || !search.times.contains(&line.t) || !(search.wanted)(&line.s, message) {
@@ -194,14 +207,16 @@ pub(super) fn search(dir: &Path, search: &Search) -> io::Result<Vec<Found>> {
             page.insert(place, Found { place, event, taken });
         }
         while page.len() > search.count_max || (bytes > search.bytes_max && page.len() > 1) {
-            let cut = match search.direction {
+            let last = match search.direction {
                 Direction::From(_) => page.pop_last(),
                 Direction::Before(_) => page.pop_first(),
             };
-            bytes -= cut.map_or(0, |(_, found)| found.event.message.len());
+            let Some((place, last)) = last else { break };
+            cut = Some(place);
+            bytes -= last.event.message.len();
         }
     })?;
-    Ok(page.into_values().collect())
+    Ok(Page { events: page.into_values().collect(), more: cut.is_some() })
 }
 
 /// Gives every event that is not deleted, the last written first, leaving out files with nothing since a time.

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dormouse_store::logs::{FOLLOWERS_MAX, Followed, Follower, LogBounds, LogError, LogFiles, OWN_STREAM};
+use dormouse_store::logs::{
+    Direction, FOLLOWERS_MAX, Followed, Follower, LogBounds, LogError, LogFiles, OWN_STREAM, Place, Search,
+    Wanted,
+};
 use model::log::{LogEvent, LogGroup};
 use model::port::LogSink;
 use model::time::Timestamp;
@@ -255,4 +258,51 @@ async fn many_groups_keep_few_files_open() {
     assert_eq!(files(&dir).len(), 300);
     let open = open_log_files();
     assert!((1..=8).contains(&open), "{open}");
+}
+
+#[tokio::test]
+async fn pages_cut_by_bytes_pass_nothing_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = LogFiles::open(dir.path()).unwrap();
+    let group = group("/shop");
+    let event = |at: i64, bytes: usize| LogEvent {
+        stream: "s".into(),
+        at: Timestamp::from_millis(at),
+        message: "m".repeat(bytes),
+    };
+    // Files are read from their ends: the page is cut at 3 before the small event at 4 is met,
+    // which would still fit.
+    for (at, bytes) in [(4, 10), (3, 90), (1, 30), (2, 40)] {
+        logs.put(&group, vec![event(at, bytes)], Timestamp::from_millis(9)).await.unwrap();
+    }
+    let pages = |backward: bool| {
+        let (logs, group) = (&logs, &group);
+        async move {
+            let mut direction =
+                if backward { Direction::Before(None) } else { Direction::From(Place::START) };
+            let mut times = Vec::new();
+            loop {
+                let wanted: Wanted = Box::new(|_, _| true);
+                let search = Search { times: 0..=9, direction, count_max: 10, bytes_max: 100, wanted };
+                let page = logs.search(group, search).await.unwrap();
+                let found: Vec<i64> = page.events.iter().map(|found| found.event.at.as_millis()).collect();
+                let (Some(first), Some(last)) = (page.events.first(), page.events.last()) else {
+                    return times;
+                };
+                direction = if backward {
+                    Direction::Before(Some(first.place))
+                } else {
+                    Direction::From(last.place.next())
+                };
+                times.push(found);
+                if !page.more {
+                    return times;
+                }
+            }
+        }
+    };
+    assert_eq!(pages(false).await, [vec![1, 2], vec![3, 4]]);
+    assert_eq!(pages(true).await, [vec![3, 4], vec![1, 2]]);
+    logs.end_stream(&group, "s", Timestamp::from_millis(9)).await.unwrap();
+    assert!(logs.streams(&group, Timestamp::default(), |_| true).await.unwrap().is_empty());
 }
