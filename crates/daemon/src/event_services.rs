@@ -51,7 +51,14 @@ impl EventServices {
         let bus = Bus::load(bus).await.context("cannot load the event buses")?;
         let scheduler = scheduler(ground, &delivering).await?;
         let timekeeper = Timekeeper::new(Arc::clone(&ground.clock));
-        Ok(Self { delivering, bus, logs: logs(ground).await?, sqs: sqs(ground).await?, scheduler, timekeeper })
+        Ok(Self {
+            delivering,
+            bus,
+            logs: logs(ground).await?,
+            sqs: sqs(ground).await?,
+            scheduler,
+            timekeeper,
+        })
     }
 
     /// Begins to deliver, and to perform event source mappings with at most `share` batches of each at once. What is given
@@ -70,8 +77,12 @@ impl EventServices {
             admission: Arc::clone(&ground.identity) as _,
             entropy: Arc::clone(&ground.entropy),
         };
-        let targets: Vec<Arc<dyn Target>> =
-            vec![Arc::new(target), Arc::new(self.bus.clone()), Arc::new(self.logs.clone()), Arc::new(self.sqs.clone())];
+        let targets: Vec<Arc<dyn Target>> = vec![
+            Arc::new(target),
+            Arc::new(self.bus.clone()),
+            Arc::new(self.logs.clone()),
+            Arc::new(self.sqs.clone()),
+        ];
         self.delivering.start(targets).await.context("cannot read the queue of deliveries")?;
         let mappings =
             PerformedMappings { functions: functions.clone(), admission: Arc::clone(&ground.identity) as _ };
