@@ -119,8 +119,8 @@ impl World {
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Echo::default());
         let outside = Arc::new(Outside::default());
-        let packages =
-            Packages::open(data.path().join("code"), store.blobs(), Arc::clone(&clock), Arc::clone(&entropy));
+        let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
+        let packages = Packages::open(data.path().join("code"), store.blobs(), at, dice);
         let faults = Arc::new(Faults::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
         let typed = typed(&store, &records);
@@ -144,8 +144,8 @@ impl World {
         let functions = functions.await.expect("functions");
         let audited = Arc::new(Audited::default());
         let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let identity = Identity::open(access, root_key(), &store.secrets(), iam, at, dice);
-        let identity = Arc::new(identity.expect("identities"));
+        let identity = Identity::open(access, root_key(), &store.secrets(), iam, at, dice).map(Arc::new);
+        let identity = identity.expect("identities");
         let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
         let events = Arc::new(asynchronous(&queue, &functions, &engine, &clock, &entropy));
         let behind = Behind {
@@ -155,7 +155,7 @@ impl World {
             events: &events,
             outside: &outside,
         };
-        let delivered = Arc::new(Delivered::default());
+        let delivered = Arc::<Delivered>::default();
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             log_groups: Some(log_groups(&store, &records, &clock).await),
@@ -357,8 +357,7 @@ async fn scheduler(
 }
 
 async fn log_groups(store: &Store, records: &Arc<Faulty>, clock: &Arc<dyn Clock>) -> services::logs::Logs {
-    let sealer = Arc::new(Sealer::open(&store.secrets()).expect("a sealer"));
-    let typed = TypedRecords::new(Arc::clone(records) as _, sealer);
+    let typed = typed(store, records);
     let parts = services::logs::Parts { typed, files: store.logs(), clock: Arc::clone(clock) };
     services::logs::Logs::load(parts).await.expect("log groups")
 }
