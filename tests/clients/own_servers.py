@@ -41,6 +41,17 @@ class OwnServer:
             self.stop()
 
     def start(self):
+        self.spawn()
+        ready = wait_until(self._ready, START_SECONDS_MAX)
+        if not ready:
+            raise RuntimeError(f"the server did not start: {self.said()}")
+        self.endpoint = ready[1]
+        self.port = int(self.endpoint.rpartition(":")[2])
+        self.client = lambda_client(endpoint_url=self.endpoint)
+        return self
+
+    def spawn(self):
+        """Starts the process, and does not wait until it is ready."""
         # The server refuses DORMOUSE_ variables that it does not know, such as those for these scripts.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DORMOUSE_")} | {
             "DORMOUSE_ROOT_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
@@ -51,13 +62,6 @@ class OwnServer:
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix="said-", delete=False) as said:
             self.said_in = pathlib.Path(said.name)
             self.process = subprocess.Popen(command, stderr=said, env=environment | self.variables)
-        ready = wait_until(self._ready, START_SECONDS_MAX)
-        if not ready:
-            raise RuntimeError(f"the server did not start: {self.said()}")
-        self.endpoint = ready[1]
-        self.port = int(self.endpoint.rpartition(":")[2])
-        self.client = lambda_client(endpoint_url=self.endpoint)
-        return self
 
     def service(self, name, **options):
         """A client of another service, with the root key."""

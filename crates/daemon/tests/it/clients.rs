@@ -285,6 +285,18 @@ fn queues_wake_functions() {
     check_with("queue_functions.py", with_binary);
 }
 
+/// The script's server is its own, on a disk of its own.
+#[test]
+fn a_full_disk_refuses_loses_nothing_and_works_again() {
+    check_with("full_disk.py", with_binary);
+}
+
+/// The script's servers are its own. `KILLS=100` is the whole test; a run of everything does fewer.
+#[test]
+fn killed_again_and_again_under_load_nothing_is_lost() {
+    check_with("kills.py", with_binary);
+}
+
 /// The script's server is its own, since it is started again.
 #[test]
 fn concurrency_is_provisioned() {
