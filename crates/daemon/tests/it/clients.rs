@@ -110,6 +110,11 @@ fn event_buses_take_and_keep_events() {
 }
 
 #[test]
+fn logs_are_found_tailed_and_followed() {
+    check("logs.py");
+}
+
+#[test]
 fn schedules_wake_functions_at_their_times() {
     check("scheduler.py");
 }

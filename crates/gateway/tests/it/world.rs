@@ -155,7 +155,7 @@ impl World {
             events: &events,
             outside: &outside,
         };
-        let delivered = Arc::<Delivered>::default();
+        let delivered = Arc::new(Delivered::default());
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             log_groups: Some(log_groups(&store, &records, &clock).await),
@@ -165,10 +165,9 @@ impl World {
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
-        let address = serve(&gateway);
         Self {
+            address: serve(&gateway),
             gateway,
-            address,
             engine,
             events,
             outside,
