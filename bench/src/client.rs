@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::time::Timestamp;
 use wire::sigv4::{Credentials, Outgoing, Rules, Secret, Target, sign};
@@ -66,10 +66,23 @@ impl Client {
 
     /// Signs and sends, and insists on success.
     pub fn call(&mut self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
-        let answer = self.send(&prepare(method, path, body)?)?;
-        if answer.status >= 300 {
-            bail!("{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
-        }
+        self.insist(&prepare(method, path, body)?).with_context(|| format!("{method} {path}"))
+    }
+
+    /// Calls an operation of SQS, and insists on success.
+    pub fn call_sqs(
+        &mut self,
+        operation: &str,
+        input: &serde_json::Value,
+    ) -> anyhow::Result<serde_json::Value> {
+        let request = prepare_json("sqs", &format!("AmazonSQS.{operation}"), input.to_string().as_bytes())?;
+        Ok(serde_json::from_slice(&self.insist(&request)?.body)?)
+    }
+
+    /// Sends a prepared request, and insists on success.
+    pub fn insist(&mut self, request: &Prepared) -> anyhow::Result<Answer> {
+        let answer = self.send(request)?;
+        ensure!(answer.status < 300, "{} {}", answer.status, String::from_utf8_lossy(&answer.body));
         Ok(answer)
     }
 
@@ -86,11 +99,21 @@ impl Client {
 
 /// Signs a request to the Lambda API.
 pub fn prepare(method: &str, path: &str, body: &[u8]) -> anyhow::Result<Prepared> {
-    signed("lambda", method, path, &[("content-type", "application/json")], body)
+    prepare_rest("lambda", method, path, body)
+}
+
+/// Signs a request to a service of the REST protocols.
+pub fn prepare_rest(service: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Prepared> {
+    signed(service, method, path, &[("content-type", "application/json")], body)
+}
+
+/// Signs a request to a service of the query protocol.
+pub fn prepare_form(service: &str, form: &str) -> anyhow::Result<Prepared> {
+    signed(service, "POST", "/", &[("content-type", "application/x-www-form-urlencoded")], form.as_bytes())
 }
 
 /// Signs a request to a service of the JSON protocols.
-pub fn prepare_json(service: &str, target: &str, body: &[u8]) -> anyhow::Result<Prepared> {
+fn prepare_json(service: &str, target: &str, body: &[u8]) -> anyhow::Result<Prepared> {
     let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)];
     signed(service, "POST", "/", &headers, body)
 }

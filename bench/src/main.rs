@@ -13,6 +13,7 @@ mod floor;
 mod image;
 mod parallel;
 mod queues;
+mod schedules;
 mod server;
 mod soak;
 mod stats;
@@ -30,7 +31,7 @@ struct Options {
     /// The binary to measure.
     #[arg(long, default_value = "target/release/dormouse")]
     binary: PathBuf,
-    /// Run only this measurement: warm, cold, image, parallel, control, queues, events or soak.
+    /// Run only this measurement: warm, cold, image, parallel, control, queues, events, schedules or soak.
     only: Option<String>,
     /// How long the soak runs, in seconds.
     #[arg(long, default_value_t = 600)]
@@ -61,6 +62,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("events") {
         events::measure(&options.binary, &mut claims)?;
+    }
+    if wanted("schedules") {
+        schedules::measure(&options.binary, &mut claims)?;
     }
     if wanted("soak") {
         soak::measure(&options.binary, options.soak_seconds, &mut claims)?;

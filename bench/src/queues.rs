@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::claim::Claims;
-use crate::client::{Client, prepare_json};
+use crate::client::Client;
 use crate::floor::Table;
 use crate::server::Server;
 
@@ -54,7 +54,7 @@ fn floor() -> anyhow::Result<f64> {
 
 /// Takes all batches of one client through a queue.
 fn work(client: &mut Client, number: usize) -> anyhow::Result<()> {
-    let made = call(client, "CreateQueue", &json!({ "QueueName": format!("bench-{number}") }))?;
+    let made = client.call_sqs("CreateQueue", &json!({ "QueueName": format!("bench-{number}") }))?;
     let url = made["QueueUrl"].as_str().context("an address")?;
     let body = "x".repeat(BODY_BYTES);
     let entries: Vec<Value> =
@@ -62,20 +62,13 @@ fn work(client: &mut Client, number: usize) -> anyhow::Result<()> {
     let send = json!({ "QueueUrl": url, "Entries": entries });
     let receive = json!({ "QueueUrl": url, "MaxNumberOfMessages": BATCH });
     for _ in 0..BATCHES_EACH {
-        call(client, "SendMessageBatch", &send)?;
-        let received = call(client, "ReceiveMessage", &receive)?;
+        client.call_sqs("SendMessageBatch", &send)?;
+        let received = client.call_sqs("ReceiveMessage", &receive)?;
         let messages = received["Messages"].as_array().context("messages")?;
         ensure!(messages.len() == BATCH, "only {} messages were received", messages.len());
         let handle = |(n, message): (usize, &Value)| json!({ "Id": n.to_string(), "ReceiptHandle": message["ReceiptHandle"] });
         let entries: Vec<Value> = messages.iter().enumerate().map(handle).collect();
-        call(client, "DeleteMessageBatch", &json!({ "QueueUrl": url, "Entries": entries }))?;
+        client.call_sqs("DeleteMessageBatch", &json!({ "QueueUrl": url, "Entries": entries }))?;
     }
     Ok(())
-}
-
-fn call(client: &mut Client, operation: &str, input: &Value) -> anyhow::Result<Value> {
-    let body = input.to_string();
-    let answer = client.send(&prepare_json("sqs", &format!("AmazonSQS.{operation}"), body.as_bytes())?)?;
-    ensure!(answer.status == 200, "{operation}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
-    Ok(serde_json::from_slice(&answer.body)?)
 }

@@ -17,7 +17,7 @@ import botocore.session
 import awscli.clidriver
 from botocore import xform_name
 
-from lambda_checks import ROLE, Checks, lambda_client, package, runtime_of
+from lambda_checks import ROLE, Checks, Functions, lambda_client, package, runtime_of
 from model.calls import unfinished
 
 ACCOUNT = ROLE.split(":")[4]
@@ -192,6 +192,7 @@ def signing():
 
 def event_sources():
     queue = f"arn:aws:sqs:{region}:{ACCOUNT}:orders"
+    Functions(client).reads_queues(name, "orders")
     created = aws("create-event-source-mapping", *FUNCTION, "--event-source-arn", queue, "--no-enabled")
     which = ("--uuid", created.get("UUID", NEVER))
     aws("get-event-source-mapping", *which)

@@ -217,6 +217,17 @@ def limits(function):
             refused(f"{name}={value}", make(**stream, **{name: value}), f"Value '{value}' at '{lower}'", invalid)
 
 
+def unfit_queues(function):
+    """What is refused although the setting itself is right: the queue or the role is not."""
+    make = lambda name: lambda: client.create_event_source_mapping(FunctionName=function, EventSourceArn=arn("sqs", name))
+    refused("a queue that is not there", make("nowhere"), "NonExistentQueue.*arn:aws:sqs:[^ ]*:nowhere")
+    client.update_function_configuration(FunctionName=function, Role=f"arn:aws:iam::{ACCOUNT}:role/nobody", Timeout=31)
+    functions.await_active(function)
+    refused("a role that may not read it", make("q"), "does not have permissions to call ReceiveMessage on SQS")
+    functions.reads_queues(function)
+    refused("a function that takes longer than its messages stay hidden", make("q"), "31 seconds")
+
+
 def labels_and_end(function, uuids):
     missing = ("ResourceNotFoundException", 404)
     resource = client.get_event_source_mapping(UUID=uuids[0])["EventSourceMappingArn"]
@@ -242,6 +253,7 @@ def labels_and_end(function, uuids):
 with Functions(client) as functions:
     name = functions.make("event-sources", CODE, "app.handler", runtime_of("python"))
     whole = client.get_function_configuration(FunctionName=name)["FunctionArn"]
+    functions.reads_queues(name, "orders", "steady", "orders.fifo", "filtered", "q", "q.fifo")
     with checks.part("every kind of source"):
         every_kind(name, whole)
     with checks.part("lists"):
@@ -250,6 +262,8 @@ with Functions(client) as functions:
         filters(name)
     with checks.part("limits"):
         limits(name)
+    with checks.part("queues that do not fit"):
+        unfit_queues(functions.make("unfit", CODE, "app.handler", runtime_of("python")))
     with checks.part("labels and the end"):
         labels_and_end(name, listed)
 checks.finish()

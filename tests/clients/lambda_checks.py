@@ -286,6 +286,19 @@ class Functions:
         self.await_active(name)
         return name
 
+    def reads_queues(self, name, *queues):
+        """Makes queues, and gives a function a role that may read them: mappings of queues need both."""
+        place = {"endpoint_url": self.client.meta.endpoint_url, "region_name": self.client.meta.region_name}
+        sqs, iam = boto3.client("sqs", **place), boto3.client("iam", **place)
+        for queue in queues:
+            sqs.create_queue(QueueName=queue, Attributes={"FifoQueue": "true"} if queue.endswith(".fifo") else {})
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam.create_role(RoleName=f"reads-{name}"[:64], AssumeRolePolicyDocument=json.dumps({"Statement": trust}))["Role"]
+        may = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+        iam.put_role_policy(RoleName=role["RoleName"], PolicyName="read", PolicyDocument=json.dumps({"Statement": may}))
+        self.client.update_function_configuration(FunctionName=name, Role=role["Arn"])
+        self.await_active(name)
+
     def await_active(self, name):
         """As the SDK's waiter, without its one-second steps."""
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use control::event_source::Queues;
 use control::function::{Functions, Parts as FunctionParts};
 use control::iam::Iam;
 use control::identity::{Access, Identity};
@@ -92,8 +93,8 @@ pub(crate) async fn compose(
     let warehouse = Arc::clone(&ground.warehouse);
     let platform = Arc::new(LatePlatform::default());
     let engine = ground.engine(config, &platform, log_echo);
-    let functions = ground.functions(config, environment, &engine).await?;
     let services = EventServices::open(&ground).await?;
+    let functions = ground.functions(config, environment, &engine, &services).await?;
     let events = ground.events(config, &engine, &functions, &services);
     let gateway = ground.gateway(config, &engine, &functions, &events, &services)?;
     platform.bring(&gateway);
@@ -247,7 +248,10 @@ impl Ground {
         config: &Config,
         environment: &BTreeMap<String, String>,
         engine: &Engine,
+        services: &EventServices,
     ) -> anyhow::Result<Functions> {
+        let queues =
+            Queues { sources: Arc::new(services.sqs.clone()), admission: Arc::clone(&self.identity) as _ };
         let parts = FunctionParts {
             iam: self.identity.iam().clone(),
             records: self.store.typed_records(),
@@ -259,6 +263,7 @@ impl Ground {
             entropy: Arc::clone(&self.entropy),
             images: Some(Arc::clone(&self.images) as _),
             objects: images::objects(config, environment, &self.clock)?,
+            queues: Some(queues),
             file_systems: config.file_systems.clone(),
             concurrency: config.concurrency,
             quotas: limits::Quotas::default(),

@@ -169,8 +169,9 @@ async function settings() {
     equal("URL", (await send("GetFunctionUrlConfig", { FunctionName })).FunctionUrl, url.FunctionUrl);
     await send("DeleteFunctionUrlConfig", { FunctionName });
   }
-  const EventSourceArn = `arn:aws:sqs:${process.env.AWS_REGION}:000000000000:js-${mark}`;
-  const mapping = await send("CreateEventSourceMapping", { FunctionName, EventSourceArn, Enabled: false });
+  const EventSourceArn = `arn:aws:kinesis:${process.env.AWS_REGION}:000000000000:stream/js-${mark}`;
+  const source = { EventSourceArn, StartingPosition: "LATEST", Enabled: false };
+  const mapping = await send("CreateEventSourceMapping", { FunctionName, ...source });
   if (mapping) {
     const listed = await send("ListEventSourceMappings", { FunctionName });
     equal("mappings", listed.EventSourceMappings.map((found) => found.UUID), [mapping.UUID]);

@@ -29,7 +29,7 @@ SELDOM_FACTOR = 0.15
 #: Optional by the model alone.
 NEEDED = {
     "CreateFunction": {"Runtime", "Handler"},
-    "CreateEventSourceMapping": {"EventSourceArn"},
+    "CreateEventSourceMapping": {"EventSourceArn", "StartingPosition"},
     "UpdateFunctionCode": {"ZipFile"},
     "PutFunctionScalingConfig": {"FunctionScalingConfig"},
 }
@@ -298,7 +298,13 @@ class Known:
     UpdateEventSourceMapping_FunctionName = CreateEventSourceMapping_FunctionName
 
     def EventSourceArn(self):
-        return f"arn:aws:sqs:{self.region}:{self.account}:{self.random.choice(['one', 'two', 'three.fifo'])}"
+        # Streams are taken as they are named; a queue would have to be there.
+        source = self.random.choice(["kinesis", "kinesis", "kinesis", "sqs"])
+        place = f"arn:aws:{source}:{self.region}:{self.account}:"
+        return place + (self.random.choice(["stream/one", "stream/two"]) if source == "kinesis" else "one")
+
+    def StartingPosition(self):
+        return self.random.choice(["LATEST", "TRIM_HORIZON"])
 
     def BatchSize(self):
         return self.random.choice([1, 10])

@@ -142,6 +142,8 @@ pub struct InvokeRequest {
     pub client_context: Option<String>,
     /// Whether the end of the log is wanted.
     pub tail: bool,
+    /// Whether the event is to be queued, and run later.
+    pub queue: bool,
 }
 
 /// What a function answered.
@@ -215,6 +217,22 @@ pub enum RuntimePlace {
     Path(std::path::PathBuf),
     /// An image.
     Image(String),
+}
+
+/// What has become of a queued event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct EventFate {
+    /// The id of the request that brought it.
+    pub request_id: String,
+    /// For whom.
+    pub function_arn: String,
+    /// `queued`, `running`, or how it ended, such as `Success` or `RetriesExhausted`.
+    pub status: String,
+    /// How often the function ran and failed.
+    pub failed_attempts: u32,
+    /// When this became so; of an event that waits, when it was accepted.
+    pub at: String,
 }
 
 #[derive(Deserialize)]
@@ -326,13 +344,17 @@ impl Client {
         Ok((page.functions, page.next_marker.filter(|marker| !marker.is_empty())))
     }
 
-    /// `Invoke`, waiting for the answer.
+    /// `Invoke`, waiting for the answer unless the event is to be queued.
     pub async fn invoke(&self, request: InvokeRequest) -> Result<InvokeAnswer, ClientError> {
         let path = format!("{FUNCTIONS}/{}/invocations", encode(&request.function));
         let mut call = Call::new("Invoke", Method::POST, path);
         call.deadline = INVOKE_DEADLINE;
         call.query.extend(request.qualifier.map(|qualifier| ("Qualifier", qualifier)));
         call.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        if request.queue {
+            let name = HeaderName::from_static("x-amz-invocation-type");
+            call.headers.push((name, HeaderValue::from_static("Event")));
+        }
         if request.tail {
             let name = HeaderName::from_static("x-amz-log-type");
             call.headers.push((name, HeaderValue::from_static("Tail")));
@@ -356,6 +378,13 @@ impl Client {
             request_id: header("x-amzn-requestid"),
             payload: answer.body,
         })
+    }
+
+    /// What has become of a queued event, by the id of the request that brought it.
+    pub async fn event(&self, request: &str) -> Result<EventFate, ClientError> {
+        let path = format!("/_dormouse/events/{}", encode(request));
+        let answer = self.send(Call::new("GetEvent", Method::GET, path)).await?;
+        self.decode("GetEvent", &answer.body)
     }
 
     /// The runtimes that functions can use.

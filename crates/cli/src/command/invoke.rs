@@ -1,5 +1,5 @@
 //! `dormouse invoke`: the answer goes to standard output as it came, everything about the run to standard error.
-//! A payload that is not JSON never leaves this machine.
+//! A payload that is not JSON never leaves this machine. Of an event that was queued, the request id is printed instead.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ Examples:
   dormouse invoke hello --payload '{\"name\": \"Ada\"}' --tail
   dormouse invoke thumbnail --payload-file event.json > answer.json
   jq -n '{n: 3}' | dormouse invoke fib --payload -
+  dormouse event \"$(dormouse invoke hello --async)\"
   dormouse invoke hello --json | jq .phases_us";
 
 /// `dormouse invoke NAME`.
@@ -47,6 +48,9 @@ pub struct InvokeArgs {
     /// Print the end of the invocation's log too
     #[arg(long)]
     tail: bool,
+    /// Queue the event instead of waiting for the answer, and print its request id
+    #[arg(long = "async", conflicts_with = "tail")]
+    queue: bool,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
@@ -61,10 +65,13 @@ pub(super) async fn run(args: &InvokeArgs, client: &Client, output: &Output) -> 
         payload: payload(args)?,
         client_context: args.client_context.clone(),
         tail: args.tail,
+        queue: args.queue,
     };
     let answer = client.invoke(request).await?;
     if output.is_json() {
         output.json(&Document::of(&answer))?;
+    } else if args.queue {
+        output.line(answer.request_id.as_deref().unwrap_or_default())?;
     } else {
         narrate(&answer, output);
         output.raw(&answer.payload)?;

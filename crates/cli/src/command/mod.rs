@@ -5,6 +5,7 @@
 
 mod delete;
 mod deploy;
+mod event;
 mod invoke;
 mod list;
 mod logs;
@@ -26,6 +27,8 @@ pub enum ClientCommand {
     Deploy(deploy::DeployArgs),
     /// Run a function and print its answer
     Invoke(invoke::InvokeArgs),
+    /// Show what has become of a queued event
+    Event(event::EventArgs),
     /// List the functions
     List(list::ListArgs),
     /// Print what a function wrote, and follow it
@@ -83,6 +86,7 @@ impl ClientCommand {
         match self {
             Self::Deploy(args) => &args.connection,
             Self::Invoke(args) => &args.connection,
+            Self::Event(args) => &args.connection,
             Self::List(args) => &args.connection,
             Self::Logs(args) => &args.connection,
             Self::Delete(args) => &args.connection,
@@ -112,6 +116,7 @@ async fn dispatch(command: &ClientCommand, output: &Output) -> Result<(), CliErr
     match command {
         ClientCommand::Deploy(args) => deploy::run(args, &client, output).await,
         ClientCommand::Invoke(args) => invoke::run(args, &client, output).await,
+        ClientCommand::Event(args) => event::run(args, &client, output).await,
         ClientCommand::List(_) => list::run(&client, output).await,
         ClientCommand::Logs(args) => logs::run(args, &client, output).await,
         ClientCommand::Delete(args) => delete::run(args, &client, output).await,

@@ -2,12 +2,14 @@
 //!
 //! A mapping lies beside functions, not with one: it stays when its function is deleted. All changes take turns, so that
 //! of two mappings of one source and function the second sees the first. What fits which source is decided in [`rules`].
-//! Nothing here fetches a record. Transport-free.
+//! Whether
+//! a queue can wake a function is decided in [`queue`]. Nothing here fetches a record. Transport-free.
 //!
 //! Source: Lambda API reference, `CreateEventSourceMapping` and its kin.
 
 mod change;
 mod performed;
+mod queue;
 mod rules;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use tokio::sync::{Mutex, watch};
 
 pub use self::change::{KafkaChange, MappingChange, PollersChange};
 pub use self::performed::PerformedMappings;
+pub use self::queue::Queues;
 use crate::durable::{not_written, to_the_end};
 use crate::function::Functions;
 use crate::marker;
@@ -130,7 +133,8 @@ impl EventSources {
     /// Creates a mapping.
     ///
     /// # Errors
-    /// `InvalidParameterValue` for what does not fit the source; `ResourceNotFound` for the function;
+    /// `InvalidParameterValue` for what does not fit the source, or a queue that cannot wake the function;
+    /// `ResourceNotFound` for the function;
     /// `ResourceConflict` if source and function are mapped already.
     pub async fn create(
         &self,
@@ -142,7 +146,7 @@ impl EventSources {
         let now = parts.clock.now();
         let source = rules::source(request.source, &request.change, &caller.region, now)?;
         let settings = request.change.first(source.kind)?;
-        let (function, qualifier) = self.target(caller, &request.function)?;
+        let (function, qualifier) = self.target(caller, &request.function, &source)?;
         let mut random = [0; 16];
         parts.entropy.fill(&mut random);
         let id = MappingId { scope: caller.clone(), uuid: MappingUuid::from_random(random) };
@@ -198,7 +202,8 @@ impl EventSources {
             mapping.enabled = update.enabled.unwrap_or(mapping.enabled);
             mapping.last_modified = sources.functions.parts().clock.now();
             if let Some(reference) = &update.function {
-                (mapping.function, mapping.qualifier) = sources.target(&caller, reference)?;
+                (mapping.function, mapping.qualifier) =
+                    sources.target(&caller, reference, &mapping.source)?;
                 sources.check_unmapped(&mapping)?;
             }
             sources.put(mapping, Some(entry)).await
@@ -256,13 +261,17 @@ impl EventSources {
         Ok(MappingPage { mappings, next })
     }
 
-    /// The function, version or alias that a mapping is to have, which must be there.
+    /// The function, version or alias that a mapping is to have, which must be there and fit its source.
     fn target(
         &self,
         caller: &Scope,
         reference: &FunctionReference,
+        source: &EventSource,
     ) -> Result<(FunctionId, Option<Qualifier>), ServiceError> {
         let function = self.functions.get(caller, reference, None)?;
+        if let Some(queues) = self.functions.parts().queues.as_ref().filter(|_| source.kind.is_sqs()) {
+            queues.check(source, &function)?;
+        }
         Ok((function.id.clone(), reference.qualifier.clone()))
     }
 

@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use model::arn::Scope;
-use model::delivery::Sender;
 use model::error::ServiceError;
 use model::event::Directory;
 use model::event_source::{EventSourceMapping, Mappings};
 use model::function::Function;
 use model::port::Pending;
 
+use super::queue::reader;
 use crate::function::Functions;
 use crate::policy::Admission;
 
@@ -43,14 +42,8 @@ impl Mappings for PerformedMappings {
 
     fn resolve(&self, mapping: &EventSourceMapping, action: &str) -> Result<Arc<Function>, ServiceError> {
         let function = Directory::resolve(&self.functions, &mapping.function, mapping.qualifier.as_ref())?;
-        let Scope { account, region } = mapping.function.scope.clone();
-        let role = function.settings.role.clone();
-        let sender = Sender {
-            service: "lambda.amazonaws.com".to_owned(),
-            source: mapping.function.arn().to_string(),
-            scope: Scope { account, region },
-            role: Some(role.clone()),
-        };
+        let role = &function.settings.role;
+        let sender = reader(&mapping.function, role);
         if self.admission.admits(&sender, action, &mapping.source.arn, None) {
             return Ok(function);
         }

@@ -57,7 +57,7 @@ use store::records::typed::TypedRecords;
 use store::records::{RecordError, Revision};
 
 use crate::durable::{not_written, to_the_end};
-use crate::event_source::Mappings;
+use crate::event_source::{Mappings, Queues};
 use crate::iam::Iam;
 use crate::layer::{LayerPolicies, Shelves};
 use crate::marker;
@@ -121,6 +121,8 @@ pub struct Parts {
     pub images: Option<Arc<dyn Images>>,
     /// Buckets; without it, code is sent along only.
     pub objects: Option<Arc<dyn Objects>>,
+    /// Queues that functions can be mapped to; without it, mappings of queues are kept unchecked.
+    pub queues: Option<Queues>,
     /// The directories that functions may share, by the ARN under which they ask for them.
     pub file_systems: BTreeMap<String, PathBuf>,
     /// Invocations that one account may run at once in one region.

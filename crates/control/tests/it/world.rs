@@ -74,6 +74,7 @@ impl World {
             entropy,
             images: Some(Arc::clone(&gallery) as Arc<dyn Images>),
             objects: Some(Arc::clone(&bucket) as Arc<dyn Objects>),
+            queues: None,
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.to_owned())]),
             concurrency: 1_000,
             quotas: Quotas::default(),

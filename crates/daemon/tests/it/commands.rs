@@ -28,6 +28,16 @@ fn deploy_invoke_logs_and_delete() {
     assert!(log.contains("heard {'n': 1}") && log.contains("Init Duration"), "{log}");
     assert_eq!(server.json(&["invoke", "echo"])["start"], "warm");
 
+    let queued = server.run(&["invoke", "echo", "--async", "--payload", r#"{"n": 2}"#]);
+    let request = String::from_utf8(queued.stdout).expect("UTF-8").trim().to_owned();
+    let fate = until("the event has run", || {
+        let fate = server.json(&["event", &request]);
+        (fate["status"] == "Success").then_some(fate)
+    });
+    assert_eq!((&fate["function_arn"], &fate["failed_attempts"]), (&created["arn"], &0.into()));
+    let shown = String::from_utf8(server.run(&["event", &request]).stdout).expect("UTF-8");
+    assert!(shown.starts_with("Success arn:aws:lambda:") && !shown.contains("failed"), "{shown}");
+
     write(code.path(), &[("app.py", "def handler(event, context):\n    return 'new'\n")]);
     assert_eq!(server.json(&["deploy", dir])["action"], "updated");
     assert_eq!(server.json(&["invoke", "echo"])["payload"], "new");
@@ -37,7 +47,7 @@ fn deploy_invoke_logs_and_delete() {
 
     until("the log is written", || {
         let logs = String::from_utf8(server.run(&["logs", "echo"]).stdout).expect("UTF-8");
-        (logs.contains("heard {'n': 1}") && logs.matches("REPORT RequestId:").count() == 3).then_some(())
+        (logs.contains("heard {'n': 1}") && logs.matches("REPORT RequestId:").count() == 4).then_some(())
     });
     assert_eq!(server.json(&["delete", "echo"])["deleted"], "echo");
     let gone = server.run(&["invoke", "echo"]);
@@ -99,6 +109,9 @@ fn mistakes_are_explained() {
     check(&server, &["invoke", "nobody"], 1, "`dormouse list` shows what there is");
     check(&server, &["invoke", "x", "--payload", "{oops"], 2, "the payload is not JSON");
     check(&server, &["invoke", "x", "--payload-file", "/nowhere"], 1, "cannot read the payload");
+    check(&server, &["event", "nothing"], 1, "nothing");
+    check(&server, &["event", "00000000-0000-4000-8000-000000000000"], 1, "No event of the request");
+    check(&server, &["invoke", "x", "--async", "--tail"], 2, "cannot be used with");
     check(&server, &["list", "--endpoint", "http://127.0.0.1:1"], 1, "Start one with `dormouse dev`");
     check(&server, &["list", "--endpoint", "https://127.0.0.1"], 2, "https is not supported yet");
     check(&server, &["list", "--profile", "nobody"], 1, "no keys for the profile \"nobody\"");

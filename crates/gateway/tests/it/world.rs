@@ -137,6 +137,7 @@ impl World {
             entropy: Arc::clone(&entropy),
             images: Some(Arc::clone(&outside) as _),
             objects: Some(Arc::clone(&outside) as _),
+            queues: None,
             file_systems: BTreeMap::from([(FILE_SYSTEM.to_owned(), data.path().to_owned())]),
             concurrency: 1_000,
             quotas,
