@@ -1,4 +1,6 @@
 //! `dormouse event`: what has become of an event that was queued, by the id of the request that brought it.
+//!
+//! The server's word is passed on as it is; an event that has failed is no failure of this command.
 
 use clap::Args;
 

@@ -124,8 +124,8 @@ impl World {
         let faults = Arc::new(Faults::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
         let typed = typed(&store, &records);
-        let iam = Iam::open(typed.clone(), Arc::clone(&clock), Arc::clone(&entropy), quotas);
-        let iam = iam.await.expect("roles");
+        let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
+        let iam = Iam::open(typed.clone(), at, dice, quotas).await.expect("roles");
         let functions = Functions::open(FunctionParts {
             iam: iam.clone(),
             records: typed,
@@ -142,8 +142,7 @@ impl World {
             concurrency: 1_000,
             quotas,
         });
-        let functions = functions.await.expect("functions");
-        let audited = Arc::new(Audited::default());
+        let (functions, audited) = (functions.await.expect("functions"), Arc::new(Audited::default()));
         let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
         let identity = Identity::open(access, root_key(), &store.secrets(), iam, at, dice).map(Arc::new);
         let identity = identity.expect("identities");
