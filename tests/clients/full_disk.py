@@ -32,6 +32,8 @@ REGION, ACCOUNT = "us-east-1", "000000000000"
 OWNER = 12_345
 SHARED = f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0"
 DISK_MB = 192
+#: How long messages stay hidden, which is as long as the function may run.
+HOLD_SECONDS = 2
 ONE_ATTEMPT = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=60)
 #: More than what any file has in reserve.
 TRIES = 20
@@ -85,7 +87,7 @@ class World:
         functions, code = Functions(server.client), package({"app.py": HANDLER})
         mounted = [{"Arn": SHARED, "LocalMountPath": "/mnt/seen"}]
         self.name, taker = (
-            functions.make(handler, code, f"app.{handler}", PYTHON, FileSystemConfigs=mounted) for handler in ("handler", "take")
+            functions.make(handler, code, f"app.{handler}", PYTHON, FileSystemConfigs=mounted, Timeout=HOLD_SECONDS) for handler in ("handler", "take")
         )
         for name in (self.name, taker):
             server.client.update_function_configuration(FunctionName=name, Role=self.role)
@@ -96,7 +98,7 @@ class World:
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
 
     def queue(self, name):
-        return self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+        return self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": str(HOLD_SECONDS)})["QueueUrl"]
 
     def ran(self):
         return {file.name for file in self.seen.iterdir()}

@@ -120,7 +120,7 @@ class Load:
         mounted = [{"Arn": SHARED, "LocalMountPath": "/mnt/seen"}]
         made = {}
         for label in ("take", "run"):
-            made[label] = functions.make(label, code, f"app.{label}", PYTHON, FileSystemConfigs=mounted, Timeout=5)
+            made[label] = functions.make(label, code, f"app.{label}", PYTHON, FileSystemConfigs=mounted, Timeout=HOLD_SECONDS)
             server.client.update_function_configuration(FunctionName=made[label], Role=role)
             functions.await_active(made[label])
         self.function = made["run"]
