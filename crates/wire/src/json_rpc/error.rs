@@ -23,7 +23,11 @@ pub fn shape_of(service: &Service, error: &ServiceError) -> ErrorShape {
         // A code that is not the service's is a mistake of ours.
         ServiceError::Modeled { code, .. } => service.error(code).copied().unwrap_or(service.fault),
         ServiceError::Internal(_) => service.fault,
-        ServiceError::TooManyRequests { .. } => in_protocol(service, "ThrottlingException", 400),
+        ServiceError::TooManyRequests { .. } => {
+            // SQS has a name of its own for it.
+            let own = service.error("RequestThrottled").copied();
+            own.unwrap_or_else(|| in_protocol(service, "ThrottlingException", 400))
+        }
         other => {
             let shape = error::answer(other).shape;
             in_protocol(service, shape.code, shape.status)
