@@ -11,6 +11,7 @@ use control::event_source::PerformedMappings;
 use control::function::{FunctionTarget, Functions};
 use engine::Engine;
 use model::delivery::Target;
+use model::limits::Quotas;
 use model::schedule::Timetable;
 use services::events::{Events as Bus, Parts as BusParts};
 use services::logs::{Logs, Parts as LogParts};
@@ -164,6 +165,7 @@ async fn sqs(ground: &Ground) -> anyhow::Result<Sqs> {
         queue: ground.store.queue(),
         admission: Arc::clone(&ground.identity) as _,
         receipts: ReceiptKey::new(key.expose()),
+        quotas: Quotas::default(),
         clock: Arc::clone(&ground.clock),
         entropy: Arc::clone(&ground.entropy),
     };

@@ -119,6 +119,8 @@ pub struct Quotas {
     pub provider_versions: usize,
     /// Users, groups, roles and managed policies, of each kind; the kinds have figures of their own, none above this.
     pub identities: usize,
+    /// Messages of one SQS queue that are out at once; a FIFO queue has a figure of its own, not above this.
+    pub messages_out: u64,
 }
 
 impl Default for Quotas {
@@ -130,6 +132,7 @@ impl Default for Quotas {
             capacity_providers: 1_000,
             provider_versions: 100,
             identities: 5_000,
+            messages_out: 120_000,
         }
     }
 }

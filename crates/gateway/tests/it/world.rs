@@ -333,6 +333,7 @@ async fn queues(
         queue: store.queue(),
         admission: Arc::clone(identity) as _,
         receipts: services::sqs::ReceiptKey::new(b"receipts for tests"),
+        quotas: Quotas::default(),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
     };

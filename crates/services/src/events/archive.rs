@@ -157,8 +157,10 @@ impl Events {
             self.routes.forget(&value.source);
             value.serial.clone()
         };
-        // What is left after a crash, or came at the same instant, goes with the next collection.
-        self.kept.purge(&serial, None).await.map_err(of_records)?;
+        // The archive is gone; what is left of it, or came at the same instant, goes with the next collection.
+        if let Err(error) = self.kept.purge(&serial, None).await {
+            tracing::warn!(archive = serial, %error, "the events of a deleted archive go later");
+        }
         Ok(api::DeleteArchiveResponse {})
     }
 

@@ -25,6 +25,8 @@ pub(super) const WAIT_S: RangeInclusive<u32> = 0..=20;
 const RECEIVES: RangeInclusive<u64> = 1..=1_000;
 /// Queues that may be named as those whose dead letters are taken.
 const ALLOWED_QUEUES_MAX: usize = 10;
+/// Characters of a key's id, alias or ARN (KMS API Reference, `KeyId`).
+const KEY_CHARS_MAX: usize = 2_048;
 
 /// What a queue is where nothing else is said.
 pub(super) fn defaults(id: &QueueId) -> Settings {
@@ -88,6 +90,9 @@ fn apply_one(settings: &mut Settings, name: &str, text: &str, id: &QueueId) -> R
         ("RedrivePolicy", _) => settings.redrive = redrive(text, id)?,
         ("RedriveAllowPolicy", _) => settings.redrive_allow = redrive_allow(text)?,
         ("KmsMasterKeyId", _) => {
+            if text.chars().count() > KEY_CHARS_MAX {
+                return Err(attribute(name, &format!("Must have at most {KEY_CHARS_MAX} characters.")));
+            }
             settings.kms_key = some();
             settings.sse &= settings.kms_key.is_none();
         }
@@ -294,6 +299,7 @@ mod tests {
             ("q", "ReceiveMessageWaitTimeSeconds", "21"),
             ("q", "VisibilityTimeout", "43201"),
             ("q", "Policy", "{"),
+            ("q", "KmsMasterKeyId", &"k".repeat(2_049)),
             ("q", "KmsDataKeyReusePeriodSeconds", "59"),
             ("q", "SqsManagedSseEnabled", "yes"),
             ("q", "ContentBasedDeduplication", "true"),

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex};
 
 use model::arn::Scope;
 use model::error::ServiceError;
+use model::limits::Quotas;
 use model::port::{Clock, Entropy};
 use model::queue::{Queue, QueueName};
 use model::sqs::{MoveTask, QueueId, UserQueue};
@@ -52,6 +53,8 @@ pub struct Parts {
     pub admission: Arc<dyn Admission>,
     /// For receipt handles.
     pub receipts: ReceiptKey,
+    /// How many messages may be out.
+    pub quotas: Quotas,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -80,6 +83,7 @@ pub struct Inner {
     messages: Arc<dyn Queue>,
     admission: Arc<dyn Admission>,
     receipts: ReceiptKey,
+    quotas: Quotas,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     /// Policies that have been read, with their text.
@@ -106,13 +110,14 @@ impl Sqs {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, queue, admission, receipts, clock, entropy } = parts;
+        let Parts { typed, queue, admission, receipts, quotas, clock, entropy } = parts;
         Ok(Self(Arc::new(Inner {
             queues: Table::load(&typed).await?,
             moves: Table::load(&typed).await?,
             messages: queue,
             admission,
             receipts,
+            quotas,
             clock,
             entropy,
             policies: Mutex::default(),

@@ -227,8 +227,11 @@ impl Sqs {
         self.policies.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let messages = entry.value.messages().map_err(of_name)?;
         self.purged.lock().unwrap_or_else(PoisonError::into_inner).remove(&messages);
-        // Nobody can see them any more; what this leaves behind is collected.
-        self.messages.purge(&messages, None).await.map(drop).map_err(of_messages)
+        // The queue is gone, and nobody can see them any more; what this leaves behind is collected.
+        if let Err(error) = self.messages.purge(&messages, None).await {
+            tracing::warn!(queue = id.arn(), %error, "the messages of a deleted queue go later");
+        }
+        Ok(())
     }
 
     pub(super) async fn purge_queue(
@@ -279,6 +282,11 @@ impl Sqs {
         Some(document)
     }
 
+    /// How many of a queue's messages may be out at once.
+    pub(super) fn out_max(&self, queue: &UserQueue) -> u64 {
+        queue.out_max().min(self.quotas.messages_out)
+    }
+
     /// Where a queue's dead letters go, if that queue is there.
     pub(super) fn dead_letter(&self, queue: &UserQueue) -> Option<DeadLetter> {
         let redrive = queue.settings.redrive.as_ref()?;
@@ -295,7 +303,7 @@ impl Sources for Sqs {
             visibility: Duration::from_secs(queue.settings.visibility_s.into()),
             dead_letter: self.dead_letter(&queue),
             retention: queue.retention(),
-            out_max: queue.out_max(),
+            out_max: self.out_max(&queue),
             is_fifo: queue.id.is_fifo(),
         })
     }

@@ -88,13 +88,13 @@ impl Sqs {
             )?),
             dead_letter: self.dead_letter(queue),
             age_max: Some(queue.retention()),
-            out_max: Some(queue.out_max()),
+            out_max: Some(self.out_max(queue)),
         })
     }
 
     async fn refuse_beyond_limit(&self, queue: &UserQueue, name: &QueueName) -> Result<(), ServiceError> {
         let counts = self.messages.counts(name).await.map_err(of_messages)?;
-        if counts.waiting > 0 && counts.out >= queue.out_max() {
+        if counts.waiting > 0 && counts.out >= self.out_max(queue) {
             return Err(errors::OVER_LIMIT.error(format!(
                 "The queue has {} messages in flight, which is the most that it may have.",
                 counts.out
