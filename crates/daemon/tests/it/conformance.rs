@@ -85,7 +85,11 @@ impl<'a> Run<'a> {
             self.variables.0.insert("revision".to_owned(), revision);
         }
         for request in &case.before {
-            let seen = self.succeed(case.preparation(request, &self.variables))?;
+            let seen = until("the answer says what is waited for", || {
+                let seen = self.succeed(case.preparation(request, &self.variables));
+                let goes_on = seen.as_ref().is_ok_and(|seen| !case.is_reached(request, &seen.body));
+                (!goes_on).then_some(seen)
+            })?;
             case.keep(request, &seen.body, &mut self.variables)?;
             self.settle();
         }

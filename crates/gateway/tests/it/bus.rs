@@ -50,7 +50,7 @@ async fn put(world: &World, detail: Value) -> Value {
 }
 
 fn delivered(world: &World) -> Vec<Delivery> {
-    std::mem::take(&mut *world.delivered.0.lock().expect("nobody panicked"))
+    std::mem::take(&mut *world.delivered.taken.lock().expect("nobody panicked"))
 }
 
 fn body(delivery: &Delivery) -> Value {

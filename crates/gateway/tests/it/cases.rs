@@ -95,6 +95,11 @@ pub fn create_function(root: &Path, variables: &Variables) -> Ask {
     ask(&request, root, variables)
 }
 
+/// Any request to a service, which a table might have.
+pub fn request(root: &Path, service: &str, operation: &str, request: &Value, variables: &Variables) -> Ask {
+    ask(&forms::complete(request, service, operation), root, variables)
+}
+
 fn cases_of(root: &Path, service: &str, file: &Path) -> Vec<Case> {
     let text = fs::read_to_string(file).expect("a readable table");
     let table: Value =
@@ -159,6 +164,13 @@ impl Case {
         ask(request, &self.root, variables)
     }
 
+    /// Whether an answer says what `until` of its request waits for.
+    pub fn is_reached(&self, request: &Value, body: &[u8]) -> bool {
+        let body = parsed(body);
+        let mut awaited = request["until"].as_object().into_iter().flatten();
+        awaited.all(|(pointer, text)| body.pointer(pointer) == Some(text))
+    }
+
     /// Takes from an answer what `keep` of its request names.
     pub fn keep(&self, request: &Value, body: &[u8], variables: &mut Variables) -> Result<(), String> {
         let body = parsed(body);
@@ -211,7 +223,7 @@ impl Case {
 }
 
 /// A body in JSON or XML.
-fn parsed(body: &[u8]) -> Value {
+pub fn parsed(body: &[u8]) -> Value {
     let xml = || std::str::from_utf8(body).ok().and_then(forms::read);
     serde_json::from_slice(body).ok().or_else(xml).unwrap_or_default()
 }
@@ -272,9 +284,12 @@ fn fill_text(text: &str, root: &Path, Variables(variables): &Variables) -> Strin
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').unwrap_or_else(|| panic!("{text:?} has an open variable"));
         filled.push_str(before);
-        match name.strip_prefix("file:") {
-            Some(path) => filled.push_str(&STANDARD.encode(fs::read(root.join(path)).expect("a fixture"))),
-            None => filled.push_str(variables.get(name).unwrap_or_else(|| panic!("what is ${{{name}}}?"))),
+        match name.split_once(':') {
+            Some(("file", path)) => {
+                filled.push_str(&STANDARD.encode(fs::read(root.join(path)).expect("a fixture")));
+            }
+            Some(("ones", count)) => filled.push_str(&"1".repeat(count.parse().expect("a count"))),
+            _ => filled.push_str(variables.get(name).unwrap_or_else(|| panic!("what is ${{{name}}}?"))),
         }
         rest = after;
     }

@@ -2,10 +2,13 @@
 //! by its own tests, but for the cases that need a world which only a test can make.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use control::identity::Access;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::limits::Quotas;
+use serde_json::Value;
 use wire::sigv4::{Credentials, Secret};
 
 use crate::cases::{Ask, Case, Seen, Sign, Variables, cases, create_function};
@@ -14,12 +17,12 @@ use crate::world::{World, root_credentials};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lambda_answers_as_the_tables_say() {
-    let (world, small) = (World::open(Access::Verified).await, small().await);
+    let worlds = Worlds::open().await;
     let cases = cases(&root(), "lambda");
     assert!(cases.len() > 150, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        if let Err(why) = Stage::of(case, index, &world, &small).play(case).await {
+        if let Err(why) = worlds.stage(case, index).play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
@@ -52,20 +55,44 @@ async fn log_groups_answer_as_the_tables_say() {
 }
 
 async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {
-    let (world, small) = (World::open(Access::Verified).await, small().await);
+    let worlds = Worlds::open().await;
     let cases: Vec<Case> = services.iter().flat_map(|service| cases(&root(), service)).collect();
     assert!(cases.len() > count_min, "only {} cases were found", cases.len());
     let mut failures = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        if let Err(why) = Stage::of(case, index, &world, &small).play(case).await {
+        if let Err(why) = worlds.stage(case, index).play(case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
     assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// The worlds that cases are played in.
+struct Worlds {
+    plain: World,
+    small: World,
+    held: World,
+}
+
+impl Worlds {
+    async fn open() -> Self {
+        Self { plain: World::open(Access::Verified).await, small: small().await, held: held().await }
+    }
+
+    /// Where a case is played.
+    fn stage(&self, case: &Case, index: usize) -> Stage<'_> {
+        match case.world.as_deref() {
+            None => Stage::new(&self.plain, &format!("case-{index}"), "us-east-1"),
+            Some("small") => Stage::new(&self.small, "small", &region(index)),
+            Some("held") => Stage::new(&self.held, "held", &region(index)),
+            Some(other) => panic!("{}: what world is {other}?", case.title),
+        }
+    }
+}
+
 /// A world in which there is little of everything: one alias, one capacity provider, and on it one version of a
-/// function; one user, group, role and policy; and code for two functions that echo, but not for a third.
+/// function; one user, group, role and policy; one message of a queue that is out; and code for two functions that echo,
+/// but not for a third.
 async fn small() -> World {
     let echo = std::fs::metadata(root().join("fixtures/echo.zip")).expect("the fixture").len();
     let quotas = Quotas {
@@ -74,9 +101,17 @@ async fn small() -> World {
         capacity_providers: 1,
         provider_versions: 1,
         identities: 1,
+        messages_out: 1,
         ..Quotas::default()
     };
     World::open_with(Access::Verified, quotas).await
+}
+
+/// A world in which nothing that is handed over for delivery is ever taken.
+pub async fn held() -> World {
+    let world = World::open(Access::Verified).await;
+    world.delivered.is_held.store(true, Ordering::Release);
+    world
 }
 
 /// Where the tables are.
@@ -116,15 +151,6 @@ impl<'a> Stage<'a> {
         Self { world, variables, name: name.to_owned(), region: region.to_owned() }
     }
 
-    /// Where a case of a table is played.
-    fn of(case: &Case, index: usize, world: &'a World, small: &'a World) -> Self {
-        match case.world.as_deref() {
-            None => Self::new(world, &format!("case-{index}"), "us-east-1"),
-            Some("small") => Self::new(small, "small", &region(index)),
-            Some(other) => panic!("{}: what world is {other}?", case.title),
-        }
-    }
-
     /// Plays a case from its beginning to its end.
     pub async fn play(mut self, case: &Case) -> Result<(), String> {
         self.prepare(case).await?;
@@ -140,10 +166,24 @@ impl<'a> Stage<'a> {
             self.variables.0.insert("revision".to_owned(), revision);
         }
         for request in &case.before {
-            let seen = self.succeed(case.preparation(request, &self.variables)).await?;
+            let seen = self.reach(case, request).await?;
             case.keep(request, &seen.body, &mut self.variables)?;
         }
         Ok(())
+    }
+
+    /// Sends a request that must succeed, until its answer says what is waited for.
+    async fn reach(&self, case: &Case, request: &Value) -> Result<Seen, String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let seen = self.succeed(case.preparation(request, &self.variables)).await?;
+            if case.is_reached(request, &seen.body) {
+                return Ok(seen);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("it does not come: {}", String::from_utf8_lossy(&seen.body)));
+            }
+        }
     }
 
     /// Sends the request of a case and compares what comes back.

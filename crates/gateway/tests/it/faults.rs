@@ -1,4 +1,4 @@
-//! Records and a queue that go wrong when a test says so: a write fails.
+//! Records and a queue that go wrong when a test says so: a write fails, or takes long.
 //!
 //! A write that fails changes nothing, as the ports promise. Of records, writes are counted, and it is known what is
 //! stored; of the queue, only what is put into it fails.
@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use model::id::MessageId;
 use model::port::Pending;
@@ -25,6 +26,10 @@ const IN_THE_BACKGROUND: &str = "iam-last-use";
 pub struct Faults {
     plan: Mutex<Plan>,
     struck: Notify,
+    /// Whether the next write is held up, what holds it, and that it has come there.
+    holds: AtomicBool,
+    gate: tokio::sync::Mutex<()>,
+    arrived: Notify,
 }
 
 #[derive(Default)]
@@ -55,6 +60,20 @@ impl Faults {
             }
             next.await;
         }
+    }
+
+    /// Holds the next write up for as long as the answer is kept.
+    pub async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let held = self.gate.lock().await;
+        self.holds.store(true, Ordering::Release);
+        held
+    }
+
+    /// Waits until a write is held up; says whether one has come.
+    pub async fn arrived(&self) -> bool {
+        let arrived = tokio::time::timeout(Duration::from_secs(2), self.arrived.notified()).await;
+        self.holds.store(false, Ordering::Release);
+        arrived.is_ok()
     }
 
     /// How many writes there have been.
@@ -118,6 +137,10 @@ impl Records for Faulty {
 
     fn commit(&self, writes: Vec<Write>) -> Pending<'_, Result<Vec<Revision>, RecordError>> {
         Box::pin(async move {
+            if self.faults.holds.swap(false, Ordering::AcqRel) {
+                self.faults.arrived.notify_one();
+                drop(self.faults.gate.lock().await);
+            }
             if self.faults.strikes(&writes) {
                 let source = Arc::new(std::io::Error::other("the disk fails"));
                 return Err(RecordError::Io { operation: "write", path: "records".into(), source });

@@ -18,6 +18,7 @@ mod log_groups;
 mod outside;
 mod own;
 mod registry;
+mod seen;
 mod serving;
 mod stream;
 mod sweeps;

@@ -7,63 +7,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use control::identity::Access;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use model::error::ServiceError;
 use serde_json::Value;
 
 use crate::cases::{Case, cases, create_function};
 use crate::client::Client;
-use crate::conformance::{Stage, region, root};
-use crate::forms;
+use crate::conformance::{Stage, held, region, root};
+use crate::seen::{quiet, same, seen};
 use crate::world::World;
 
-/// What callers can see of an account with a function `NAME`.
-const STATE: &[&str] = &[
-    "/2015-03-31/functions",
-    "/2015-03-31/functions/NAME",
-    "/2015-03-31/functions/NAME/versions",
-    "/2015-03-31/functions/NAME/aliases",
-    "/2015-03-31/functions/NAME/policy",
-    "/2015-03-31/functions/NAME/policy?Qualifier=1",
-    "/2019-09-30/functions/NAME/concurrency",
-    "/2019-09-25/functions/NAME/event-invoke-config/list",
-    "/2021-10-31/functions/NAME/urls",
-    "/2020-06-30/functions/NAME/code-signing-config",
-    "/2021-07-20/functions/NAME/runtime-management-config",
-    "/2024-08-31/functions/NAME/recursion-config",
-    "/2025-11-30/functions/NAME/function-scaling-config",
-    "/2016-08-19/account-settings",
-    "/2018-10-31/layers",
-    "/2018-10-31/layers/NAME/versions",
-    "/2018-10-31/layers/NAME/versions/1",
-    "/2018-10-31/layers/NAME/versions/1/policy",
-    "/2015-03-31/event-source-mappings",
-    "/2020-04-22/code-signing-configs",
-    "/2025-11-30/capacity-providers",
-];
-/// What callers can see of identities called `NAME`, as `Action` and what follows it.
-const IDENTITIES: &[&str] = &[
-    "ListUsers&MaxItems=1000",
-    "ListAccessKeys&UserName=NAME",
-    "ListAttachedUserPolicies&UserName=NAME",
-    "ListGroupsForUser&UserName=NAME",
-    "ListUserPolicies&UserName=NAME",
-    "GetUser&UserName=NAME",
-    "ListGroups&MaxItems=1000",
-    "ListAttachedGroupPolicies&GroupName=NAME",
-    "ListGroupPolicies&GroupName=NAME",
-    "GetGroup&GroupName=NAME",
-    "ListRoles&MaxItems=1000",
-    "ListAttachedRolePolicies&RoleName=NAME",
-    "ListRolePolicies&RoleName=NAME",
-    "GetRole&RoleName=NAME",
-    "ListPolicies&Scope=Local&MaxItems=1000",
-    "ListPolicyVersions&PolicyArn=arn:aws:iam::000000000000:policy/NAME",
-    "GetPolicy&PolicyArn=arn:aws:iam::000000000000:policy/NAME",
-];
+/// Services of which operations go on after their answer.
+const GOES_ON: &[&str] = &["events", "scheduler"];
 /// Admission refuses these before anything else is looked at.
 const ADMISSION: &[&str] = &[
     "ValidationException",
@@ -104,7 +62,9 @@ impl Sweep {
         let (only, but) = (names("only"), names("but").unwrap_or_default());
         let error = sweep["error"].as_str().expect("an error");
         let listing = listing(service, error);
-        let cases = cases(&root(), service).into_iter().filter(|case| case.world.is_none());
+        let cases = cases(&root(), service)
+            .into_iter()
+            .filter(|case| matches!(case.world.as_deref(), None | Some("held")));
         let (mut meant, mut spared) = (Vec::new(), Vec::new());
         for case in cases.filter(|case| listing.contains(&case.operation)) {
             let operation = case.operation.as_str();
@@ -152,53 +112,18 @@ fn is_admitted(case: &Case) -> bool {
     case.expected().1.is_none_or(|error| !ADMISSION.contains(&error))
 }
 
-/// What callers see, status and body of each page.
-async fn seen(stage: &Stage<'_>, service: &str) -> Vec<(String, u16, Value)> {
-    if service == "iam" { seen_identities(stage).await } else { seen_functions(stage).await }
-}
-
-/// The same of a user, a group, a role and a policy that are called `NAME`.
-async fn seen_identities(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
-    let client = stage.client().with_service("iam");
-    let content = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
-    let mut pages = Vec::new();
-    for page in IDENTITIES {
-        let body = format!("Version=2010-05-08&Action={}", page.replace("NAME", &stage.name));
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content.clone())]);
-        let answer = client.send("POST", "/", headers, body.clone().into()).await;
-        let mut told = forms::read(&String::from_utf8_lossy(&answer.body)).unwrap_or_default();
-        // Every answer has an id of its own.
-        told.as_object_mut().map(|members| members.remove("RequestId"));
-        pages.push((body, answer.status, told));
-    }
-    pages
-}
-
-async fn seen_functions(stage: &Stage<'_>) -> Vec<(String, u16, Value)> {
-    let client = stage.client();
-    let mut pages = Vec::new();
-    for page in STATE {
-        let target = page.replace("NAME", &stage.name);
-        let answer = client.get(&target).await;
-        let mut body = answer.json();
-        // Where code can be had is signed for the moment.
-        for place in ["/Code/Location", "/Content/Location"] {
-            body.pointer_mut(place).map(Value::take);
-        }
-        pages.push((target, answer.status, body));
-    }
-    pages
-}
-
-async fn same(stage: &Stage<'_>, service: &str, before: &[(String, u16, Value)]) -> Result<(), String> {
-    let after = seen(stage, service).await;
-    let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
-    if changed.is_empty() { Ok(()) } else { Err(format!("it was half done: {changed:?}")) }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_that_is_used_up_stops_every_control_call() {
+    stops(&Sweep::read("throttled")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rate_that_is_used_up_stops_every_control_call() {
-    let sweep = Sweep::read("throttled");
+async fn a_rate_that_is_used_up_stops_every_call_about_queues_and_schedules() {
+    stops(&Sweep::of("sqs", "throttled")).await;
+    stops(&Sweep::of("scheduler", "throttled")).await;
+}
+
+async fn stops(sweep: &Sweep) {
     let world = World::open(Access::Verified).await;
     let throttled = world.throttled().await;
     let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
@@ -241,11 +166,18 @@ async fn a_disk_that_fails_leaves_identities_as_they_were() {
     a_disk_fails(&Sweep::of("iam", "the disk fails")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_leaves_buses_and_schedules_as_they_were() {
+    a_disk_fails(&Sweep::of("events", "the disk fails")).await;
+    a_disk_fails(&Sweep::of("scheduler", "the disk fails")).await;
+}
+
 async fn a_disk_fails(sweep: &Sweep) {
-    let world = World::open(Access::Verified).await;
+    let (world, held) = (World::open(Access::Verified).await, held().await);
     let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
     for (index, case) in sweep.meant.iter().filter(|case| succeeds(case)).enumerate() {
-        match fail(&world, sweep, case, index).await {
+        let world = if case.world.is_some() { &held } else { &world };
+        match fail(world, sweep, case, index).await {
             Ok(true) => drop(swept.insert(case.operation.clone())),
             // This case is one in which there is nothing to write.
             Ok(false) => {}
@@ -254,7 +186,7 @@ async fn a_disk_fails(sweep: &Sweep) {
     }
     for (index, case) in sweep.spared.iter().filter(|case| is_admitted(case)).enumerate() {
         let mut stage = Stage::new(&world, &format!("spared-{index}"), &region(2_000 + index));
-        if let Err(why) = spare(&mut stage, case).await {
+        if let Err(why) = spare(&mut stage, sweep.service, case).await {
             failures.push(format!("{}\n    {why}", case.title));
         }
     }
@@ -265,6 +197,7 @@ async fn a_disk_fails(sweep: &Sweep) {
 async fn fail(world: &World, sweep: &Sweep, case: &Case, index: usize) -> Result<bool, String> {
     let mut stage = Stage::new(world, &format!("swept-{index}"), &region(index));
     stage.prepare(case).await?;
+    quiet(&stage, sweep.service).await?;
     let (before, stored) = (seen(&stage, sweep.service).await, world.records.stored().await);
     world.faults.arm(0);
     let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
@@ -280,6 +213,7 @@ async fn fail(world: &World, sweep: &Sweep, case: &Case, index: usize) -> Result
     stage.check(case, &stage.client()).await.map_err(|why| format!("when the disk works again: {why}"))?;
     // What goes on after the answer must not meet the next fault.
     world.settled(&stage.client(), &stage.name).await;
+    quiet(&stage, sweep.service).await?;
     for good in 1..(world.faults.writes() - writes) {
         fail_later(world, sweep.service, case, index, good)
             .await
@@ -298,16 +232,23 @@ async fn fail_later(
 ) -> Result<(), String> {
     let mut stage = Stage::new(world, &format!("later-{index}-{good}"), &region(4_000 + index));
     stage.prepare(case).await?;
+    quiet(&stage, service).await?;
     let before = seen(&stage, service).await;
     world.faults.arm(good);
     let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
+    if GOES_ON.contains(&service) {
+        // What goes on after the answer meets this fault, and not the next.
+        let struck = tokio::time::timeout(Duration::from_secs(10), world.faults.struck()).await;
+        struck.map_err(|_| "nothing failed".to_owned())?;
+    }
     world.faults.disarm();
     if answer.status >= 500 { same(&stage, service, &before).await } else { Ok(()) }
 }
 
 /// An operation that writes nothing does not notice a disk that fails.
-async fn spare(stage: &mut Stage<'_>, case: &Case) -> Result<(), String> {
+async fn spare(stage: &mut Stage<'_>, service: &str, case: &Case) -> Result<(), String> {
     stage.prepare(case).await?;
+    quiet(stage, service).await?;
     stage.world.faults.arm(0);
     let checked = stage.check(case, &stage.client()).await;
     if stage.world.faults.disarm() {
@@ -412,4 +353,39 @@ async fn a_function_that_is_not_ready_is_not_invoked() {
         swept.insert(case.operation.clone());
     }
     sweep.end(&swept, &failures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_change_the_same_at_once_one_is_refused() {
+    let sweep = Sweep::of("scheduler", "changed at once");
+    let world = World::open(Access::Verified).await;
+    let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());
+    for (index, case) in sweep.meant.iter().filter(|case| succeeds(case)).enumerate() {
+        let mut stage = Stage::new(&world, "swept", &region(index));
+        match race(&mut stage, case, &sweep.expect).await {
+            Ok(true) => drop(swept.insert(case.operation.clone())),
+            Ok(false) => {}
+            Err(why) => failures.push(format!("{}\n    {why}", case.title)),
+        }
+    }
+    sweep.end(&swept, &failures);
+}
+
+/// Sends a request twice, the first being held up on its way to the disk; says whether it goes there.
+async fn race(stage: &mut Stage<'_>, case: &Case, expect: &Value) -> Result<bool, String> {
+    stage.prepare(case).await?;
+    let (faults, client) = (&stage.world.faults, stage.client());
+    let held = faults.hold().await;
+    let slow = stage.send(case.request(&stage.variables), &client);
+    let fast = async {
+        let arrived = faults.arrived().await;
+        let answer = stage.check(case, &client).await;
+        drop(held);
+        arrived.then_some(answer)
+    };
+    let (slow, fast) = tokio::join!(slow, fast);
+    let Some(fast) = fast else { return Ok(false) };
+    fast?;
+    case.expecting(expect).check(&stage.variables, &slow)?;
+    Ok(true)
 }

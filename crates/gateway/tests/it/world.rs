@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -96,7 +96,9 @@ pub struct World {
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
-    /// What goes wrong with the records of Lambda and IAM.
+    sqs: services::sqs::Sqs,
+    scheduler: services::scheduler::Scheduler,
+    /// What goes wrong with the records of all services but SQS.
     pub faults: Arc<Faults>,
     pub records: Arc<Faulty>,
     pub queue: Arc<FaultyQueue>,
@@ -119,8 +121,6 @@ impl World {
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Echo::default());
         let outside = Arc::new(Outside::default());
-        let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let packages = Packages::open(data.path().join("code"), store.blobs(), at, dice);
         let faults = Arc::new(Faults::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
         let typed = typed(&store, &records);
@@ -130,7 +130,7 @@ impl World {
             iam: iam.clone(),
             records: typed,
             layer_records: Arc::new(LayerRecords::new(Arc::clone(&records) as _)),
-            packages: Arc::new(packages.expect("packages")),
+            packages: packages(&store, data.path(), &clock, &entropy),
             runtimes: Arc::clone(&engine) as _,
             invoke: Arc::clone(&engine) as _,
             clock: Arc::clone(&clock),
@@ -143,9 +143,7 @@ impl World {
             quotas,
         });
         let (functions, audited) = (functions.await.expect("functions"), Arc::new(Audited::default()));
-        let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let identity = Identity::open(access, root_key(), &store.secrets(), iam, at, dice).map(Arc::new);
-        let identity = identity.expect("identities");
+        let identity = identity(access, &store, iam, &clock, &entropy);
         let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
         let events = Arc::new(asynchronous(&queue, &functions, &engine, &clock, &entropy));
         let behind = Behind {
@@ -156,12 +154,14 @@ impl World {
             outside: &outside,
         };
         let delivered = Arc::new(Delivered::default());
+        let sqs = queues(&store, &identity, &clock, &entropy, quotas).await;
+        let scheduler = schedules(&store, &records, &delivered, &clock, &entropy).await;
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             log_groups: Some(log_groups(&store, &records, &clock).await),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
-            sqs: Some(queues(&store, &identity, &clock, &entropy).await),
-            scheduler: Some(scheduler(&store, &records, &delivered, &clock, &entropy).await),
+            sqs: Some(sqs.clone()),
+            scheduler: Some(scheduler.clone()),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
         });
@@ -174,6 +174,8 @@ impl World {
             identity,
             functions,
             store,
+            sqs,
+            scheduler,
             faults,
             records,
             queue,
@@ -189,7 +191,12 @@ impl World {
         let Self { functions, identity, engine, events, outside, .. } = self;
         let clock = Arc::new(StoppedClock(now()));
         let behind = Behind { functions, identity, engine, events, outside };
-        let gateway = Gateway::new(Parts { control_rate: 1, ..parts(&behind, &self.store, clock) });
+        let gateway = Gateway::new(Parts {
+            control_rate: 1,
+            sqs: Some(self.sqs.clone()),
+            scheduler: Some(self.scheduler.clone()),
+            ..parts(&behind, &self.store, clock)
+        });
         let client = Client::new(serve(&gateway), Some(root_credentials()));
         for _ in 0..5 {
             if client.get("/2016-08-19/account-settings").await.status == 429 {
@@ -290,13 +297,37 @@ fn serve(gateway: &Arc<Gateway>) -> SocketAddr {
 
 /// Stands where deliveries are performed: remembers them.
 #[derive(Default)]
-pub struct Delivered(pub Mutex<Vec<Delivery>>);
+pub struct Delivered {
+    pub taken: Mutex<Vec<Delivery>>,
+    /// Whether whoever hands over waits for ever.
+    pub is_held: AtomicBool,
+}
 
 impl Deliveries for Delivered {
     fn hand_over(&self, deliveries: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
-        self.0.lock().expect("nobody panicked").extend(deliveries);
+        if self.is_held.load(Ordering::Acquire) {
+            return Box::pin(std::future::pending());
+        }
+        self.taken.lock().expect("nobody panicked").extend(deliveries);
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+fn packages(store: &Store, data: &Path, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Arc<Packages> {
+    let packages = Packages::open(data.join("code"), store.blobs(), Arc::clone(clock), Arc::clone(entropy));
+    Arc::new(packages.expect("packages"))
+}
+
+fn identity(
+    access: Access,
+    store: &Store,
+    iam: Iam,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<Identity> {
+    let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
+    let identity = Identity::open(access, root_key(), &store.secrets(), iam, clock, entropy);
+    Arc::new(identity.expect("identities"))
 }
 
 /// The records that can go wrong.
@@ -327,20 +358,21 @@ async fn queues(
     identity: &Arc<Identity>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    quotas: Quotas,
 ) -> services::sqs::Sqs {
     let parts = services::sqs::Parts {
         typed: store.typed_records(),
         queue: store.queue(),
         admission: Arc::clone(identity) as _,
         receipts: services::sqs::ReceiptKey::new(b"receipts for tests"),
-        quotas: Quotas::default(),
+        quotas,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
     };
     services::sqs::Sqs::load(parts).await.expect("queues")
 }
 
-async fn scheduler(
+async fn schedules(
     store: &Store,
     records: &Arc<Faulty>,
     delivered: &Arc<Delivered>,
