@@ -328,6 +328,7 @@ impl Ground {
             bus: Some(services.bus.clone()),
             sqs: Some(services.sqs.clone()),
             scheduler: Some(services.scheduler.clone()),
+            topics: Some(services.topics.clone()),
             registry: Some(self.warehouse.door(&self.store, self.entropy.as_ref())?),
             about,
         }))

@@ -13,9 +13,11 @@ use engine::Engine;
 use model::delivery::Target;
 use model::limits::Quotas;
 use model::schedule::Timetable;
+use services::endpoint::Endpoints;
 use services::events::{Events as Bus, Parts as BusParts};
 use services::logs::{Logs, Parts as LogParts};
 use services::scheduler::{Parts as SchedulerParts, Scheduler};
+use services::sns::{Parts as SnsParts, Sns};
 use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
 use triggers::{Asynchronous, Delivering, EventSources, SourceParts, Timekeeper};
 
@@ -34,6 +36,7 @@ pub(crate) struct EventServices {
     pub(crate) bus: Bus,
     pub(crate) logs: Logs,
     pub(crate) sqs: Sqs,
+    pub(crate) topics: Sns,
     pub(crate) scheduler: Scheduler,
     timekeeper: Timekeeper,
 }
@@ -53,10 +56,11 @@ impl EventServices {
         let scheduler = scheduler(ground, &delivering).await?;
         let timekeeper = Timekeeper::new(Arc::clone(&ground.clock));
         Ok(Self {
-            delivering,
-            bus,
             logs: logs(ground).await?,
             sqs: sqs(ground).await?,
+            topics: topics(ground, &delivering).await?,
+            delivering,
+            bus,
             scheduler,
             timekeeper,
         })
@@ -78,11 +82,14 @@ impl EventServices {
             admission: Arc::clone(&ground.identity) as _,
             entropy: Arc::clone(&ground.entropy),
         };
+        let endpoints = Endpoints::new().context("cannot set up TLS for endpoints")?;
         let targets: Vec<Arc<dyn Target>> = vec![
             Arc::new(target),
             Arc::new(self.bus.clone()),
             Arc::new(self.logs.clone()),
             Arc::new(self.sqs.clone()),
+            Arc::new(self.topics.clone()),
+            Arc::new(endpoints),
         ];
         self.delivering.start(targets).await.context("cannot read the queue of deliveries")?;
         let mappings =
@@ -124,6 +131,7 @@ impl EventServices {
 
     async fn maintain_records(&self) {
         loop {
+            self.topics.collect().await;
             if let Err(error) = self.bus.collect().await {
                 tracing::warn!(%error, "event archives were not cleared of what is old");
             }
@@ -180,4 +188,15 @@ async fn scheduler(ground: &Ground, delivering: &Delivering) -> anyhow::Result<S
         entropy: Arc::clone(&ground.entropy),
     };
     Scheduler::load(parts).await.context("cannot load the schedules")
+}
+
+async fn topics(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Sns> {
+    let parts = SnsParts {
+        typed: ground.store.typed_records(),
+        deliveries: Arc::new(delivering.clone()),
+        admission: Arc::clone(&ground.identity) as _,
+        clock: Arc::clone(&ground.clock),
+        entropy: Arc::clone(&ground.entropy),
+    };
+    Sns::load(parts).await.context("cannot load the topics")
 }

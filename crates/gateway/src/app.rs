@@ -69,6 +69,8 @@ pub struct Parts {
     pub sqs: Option<services::sqs::Sqs>,
     /// Schedules.
     pub scheduler: Option<services::scheduler::Scheduler>,
+    /// Topics, where they are served.
+    pub topics: Option<services::sns::Sns>,
     /// Control calls that one account may make in a second; zero for no limit.
     pub control_rate: u32,
     /// The largest event of an invocation; AWS's is `limits::PAYLOAD_SYNC_BYTES_MAX`.

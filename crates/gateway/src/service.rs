@@ -23,6 +23,7 @@ impl Service {
         signed_for(head)
             .or_else(|| targeted(head))
             .or_else(|| named_by_host(head))
+            .or_else(|| linked(head))
             .map_or_else(|| by_path(head.uri.path()), Self::named)
     }
 
@@ -58,6 +59,13 @@ fn named_by_host(head: &Parts) -> Option<&str> {
     let host = head.headers.get(http::header::HOST)?.to_str().ok()?;
     let (first, _) = host.split_once('.')?;
     (first == "lambda").then_some(first)
+}
+
+/// A link that a topic has sent to an endpoint: `/?Action=ConfirmSubscription&…`.
+fn linked(head: &Parts) -> Option<&'static str> {
+    let mut pairs = head.uri.query().filter(|_| head.uri.path() == "/")?.split('&');
+    let is_link = |pair: &str| matches!(pair, "Action=ConfirmSubscription" | "Action=Unsubscribe");
+    pairs.any(is_link).then_some("sns")
 }
 
 /// Lambda's paths begin with the day of an API version.
@@ -102,5 +110,7 @@ mod tests {
         check("/2015-03-31/functions", &[("host", "localhost:4566")], Service::Lambda);
         check("/", &[("host", "localhost:4566")], Service::Unknown);
         check("/", &[("authorization", "Basic eDp5")], Service::Unknown);
+        check("/?Action=ConfirmSubscription&Token=1", &[("host", "localhost:4566")], other("sns"));
+        check("/?Action=Publish", &[("host", "localhost:4566")], Service::Unknown);
     }
 }

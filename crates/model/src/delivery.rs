@@ -18,6 +18,9 @@ use crate::arn::{ResourceArn, Scope};
 use crate::port::Pending;
 use crate::queue::QueueError;
 
+/// Stands for HTTP endpoints among the services that take deliveries.
+pub const ENDPOINTS: &str = "endpoint";
+
 /// Where a delivery goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
@@ -70,6 +73,10 @@ pub struct Extras {
     pub resources: Vec<String>,
     /// The trace that it belongs to, so that circles are found.
     pub trace: Option<String>,
+    /// Its line takes only one with this key within `queue::DEDUPLICATION_SPAN`.
+    pub once: Option<String>,
+    /// The pauses before further attempts, in their order; those that suit everybody where none are given.
+    pub pauses: Vec<Duration>,
 }
 
 /// An attribute of a message, as SQS and SNS have them.

@@ -38,5 +38,6 @@ pub mod schedule;
 pub mod scheduler;
 pub mod sqs;
 pub mod time;
+pub mod topic;
 pub mod url;
 pub mod version;

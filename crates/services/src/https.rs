@@ -40,17 +40,9 @@ pub enum TransportError {
 /// Sends requests without a body.
 pub(crate) type Client = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
-/// Reads the machine's trusted certificates; without any, only those of `extra_ca` count.
+/// A client that trusts as [`tls`] says.
 pub(crate) fn client(extra_ca: Option<&Path>) -> Result<Client, TransportError> {
-    let mut roots = RootCertStore::empty();
-    // Broken ones among the machine's own are left out: the others still work.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = extra_ca {
-        add_certificates(&mut roots, path)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let config = tls(extra_ca)?;
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(CONNECT_MAX));
@@ -62,6 +54,19 @@ pub(crate) fn client(extra_ca: Option<&Path>) -> Result<Client, TransportError> 
         .pool_idle_timeout(IDLE_MAX)
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
         .build(connector))
+}
+
+/// Reads the machine's trusted certificates; without any, only those of `extra_ca` count.
+pub(crate) fn tls(extra_ca: Option<&Path>) -> Result<ClientConfig, TransportError> {
+    let mut roots = RootCertStore::empty();
+    // Broken ones among the machine's own are left out: the others still work.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = extra_ca {
+        add_certificates(&mut roots, path)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// What went wrong in the end; the outer errors only say that something did.

@@ -6,11 +6,13 @@
 //! | [`registry`] | `Registry::open`, `Registry::handle(Caller, http::Request) -> http::Response` for `/v2/`; `registry::token` for login; `Registry::collect` and `Registry::pin` |
 //! | [`ecr`] | `Ecr::answer(caller, target, body)`: ECR's operations on the same repositories |
 //! | [`events`] | `Events::load`; `input`, `needs`, `perform`: EventBridge; a `delivery::Target` and a `schedule::Timetable` |
+//! | [`endpoint`] | `Endpoints`: HTTP endpoints as a `delivery::Target` |
 //! | [`scheduler`] | the same for EventBridge Scheduler: a `schedule::Timetable` |
 //! | [`logs`] | `Logs::load`; `input`, `needs`, `perform`: CloudWatch Logs over the store's log files; a `delivery::Target` |
 //! | [`image`] | `ImageStore`, the `model::port::Images` implementation: references, pulling, unpacking |
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
+//! | [`sns`] | `Sns::load`; `input`, `needs`, `perform`: SNS; a `delivery::Target` |
 //! | [`Need`] | what an operation needs the caller's leave for |
 //! | [`sqs`] | `Sqs::load`; `input`, `needs`, `perform`: SQS; a `delivery::Target` and `sqs::Sources` |
 //! | [`oci`] | digests, names, manifests, configurations: pure |
@@ -21,6 +23,7 @@
 
 mod changes;
 pub mod ecr;
+pub mod endpoint;
 pub mod events;
 mod https;
 pub mod image;
@@ -31,6 +34,7 @@ pub mod objects;
 pub mod oci;
 pub mod registry;
 pub mod scheduler;
+pub mod sns;
 pub mod sqs;
 
 pub use need::Need;

@@ -13,6 +13,6 @@ mod pace;
 mod schedule;
 
 pub use asynchronous::{Asynchronous, Parts, Settings};
-pub use delivery::{Delivering, ENDPOINTS};
+pub use delivery::Delivering;
 pub use event_source::{EventSources, SourceParts};
 pub use schedule::Timekeeper;

@@ -26,7 +26,7 @@ use crate::respond::{Body, Failure, content, whole};
 /// Carries the trace of a request through all that it causes.
 pub const TRACE_HEADER: &str = "x-amzn-trace-id";
 /// What a client may send as a trace at most; longer ones are replaced.
-const TRACE_BYTES_MAX: usize = 512;
+pub const TRACE_BYTES_MAX: usize = 512;
 
 /// What both ways to invoke a function ask for.
 pub(super) struct Wanted<'a> {

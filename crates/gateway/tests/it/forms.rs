@@ -2,7 +2,8 @@
 //! as JSON, and XML read as JSON.
 //!
 //! Pure, as [`crate::cases`] is. A list is numbered from 1 in a form, and is a row of `member` elements in an answer, of
-//! which the element of the operation's result is taken for the whole.
+//! which the element of the operation's result is taken for the whole. A map is a list `entry` of keys and values in a form,
+//! and an object of what its `entry` elements say in an answer.
 
 use serde_json::{Map, Value, json};
 
@@ -21,13 +22,20 @@ pub fn complete(request: &Value, service: &str, operation: &str) -> Value {
     }
     let Some(form) = members.get_mut("form").and_then(Value::as_object_mut) else { return request };
     form.entry("Action").or_insert_with(|| json!(operation));
-    form.entry("Version")
-        .or_insert_with(|| json!(if service == "sts" { "2011-06-15" } else { "2010-05-08" }));
+    form.entry("Version").or_insert_with(|| json!(version(service.as_str().unwrap_or_default())));
     let content = json!({ "content-type": "application/x-www-form-urlencoded; charset=utf-8" });
     for (name, value) in [("method", json!("POST")), ("target", json!("/")), ("headers", content)] {
         members.entry(name).or_insert(value);
     }
     request
+}
+
+fn version(service: &str) -> &'static str {
+    match service {
+        "sts" => "2011-06-15",
+        "sns" => "2010-03-31",
+        _ => "2010-05-08",
+    }
 }
 
 /// What names the operations of a service of the JSON protocols, and the content type. A request's member `operation` says
@@ -52,7 +60,16 @@ fn flatten(path: &str, value: &Value, pairs: &mut Vec<String>) {
     let below = |step: &str| if path.is_empty() { step.to_owned() } else { format!("{path}.{step}") };
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| flatten(&below(name), value, pairs));
+            for (name, value) in members {
+                match value {
+                    Value::Array(entries) if name == "entry" => {
+                        let numbered = entries.iter().enumerate();
+                        numbered
+                            .for_each(|(at, it)| flatten(&below(&format!("entry.{}", at + 1)), it, pairs));
+                    }
+                    value => flatten(&below(name), value, pairs),
+                }
+            }
         }
         Value::Array(items) => {
             let numbered = items.iter().enumerate();
@@ -97,6 +114,10 @@ fn element(text: &str) -> Option<(&str, Value, &str)> {
         let (child, value, after) = element(&rest[plain.len()..])?;
         match child {
             "member" => items.push(value),
+            "entry" => {
+                let key = value.get("key")?.as_str()?.to_owned();
+                members.insert(key, value.get("value")?.clone());
+            }
             child => drop(members.insert(child.to_owned(), value)),
         }
         rest = after;
@@ -116,6 +137,10 @@ fn forms_and_answers_are_written_and_read() {
     let xml = "<AResponse xmlns=\"x\"><AResult><N>a&amp;lt;</N><L><member><K>1</K></member><member></member></L>\
                </AResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></AResponse>";
     assert_eq!(read(xml), Some(json!({ "N": "a&lt;", "L": [{ "K": "1" }, ""] })));
+    let map = json!({ "A": { "entry": [{ "key": "k", "value": "v" }] } });
+    assert_eq!(String::from_utf8(encode(&map)).expect("ASCII"), "A.entry.1.key=k&A.entry.1.value=v");
+    let map = "<R><A><entry><key>k</key><value>v</value></entry></A></R>";
+    assert_eq!(read(map), Some(json!({ "A": { "k": "v" } })));
     let error = "<ErrorResponse><Error><Code>C</Code></Error></ErrorResponse>";
     assert_eq!(read(error), Some(json!({ "Error": { "Code": "C" } })));
     assert_eq!(read("{}"), None);

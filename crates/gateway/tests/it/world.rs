@@ -121,7 +121,7 @@ impl World {
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let engine = Arc::new(Echo::default());
         let outside = Arc::new(Outside::default());
-        let faults = Arc::new(Faults::default());
+        let (faults, delivered) = (Arc::<Faults>::default(), Arc::<Delivered>::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
         let typed = typed(&store, &records);
         let (at, dice) = (Arc::clone(&clock), Arc::clone(&entropy));
@@ -153,7 +153,6 @@ impl World {
             events: &events,
             outside: &outside,
         };
-        let delivered = Arc::new(Delivered::default());
         let sqs = queues(&store, &identity, &clock, &entropy, quotas).await;
         let scheduler = schedules(&store, &records, &delivered, &clock, &entropy).await;
         let gateway = Gateway::new(Parts {
@@ -161,6 +160,7 @@ impl World {
             log_groups: Some(log_groups(&store, &records, &clock).await),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             sqs: Some(sqs.clone()),
+            topics: Some(topics(&store, &identity, &delivered, &clock, &entropy).await),
             scheduler: Some(scheduler.clone()),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
@@ -275,6 +275,7 @@ fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
         log_groups: None,
         sqs: None,
         scheduler: None,
+        topics: None,
         registry: None,
         payload_bytes_max: limits::PAYLOAD_SYNC_BYTES_MAX,
         control_rate: 0,
@@ -370,6 +371,23 @@ async fn queues(
         entropy: Arc::clone(entropy),
     };
     services::sqs::Sqs::load(parts).await.expect("queues")
+}
+
+async fn topics(
+    store: &Store,
+    identity: &Arc<Identity>,
+    delivered: &Arc<Delivered>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> services::sns::Sns {
+    let parts = services::sns::Parts {
+        typed: store.typed_records(),
+        deliveries: Arc::clone(delivered) as _,
+        admission: Arc::clone(identity) as _,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    };
+    services::sns::Sns::load(parts).await.expect("topics")
 }
 
 async fn schedules(

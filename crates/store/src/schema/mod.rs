@@ -23,6 +23,7 @@ mod owner;
 mod resource_policy;
 mod scheduler;
 mod sqs;
+mod topic;
 mod url;
 mod v1;
 mod v2;

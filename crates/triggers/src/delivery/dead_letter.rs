@@ -64,7 +64,7 @@ fn source_name(service: &str) -> &'static str {
     match service {
         "events.amazonaws.com" => "RULE_ARN",
         "scheduler.amazonaws.com" => "SCHEDULE_ARN",
-        "sns.amazonaws.com" => "SUBSCRIPTION_ARN",
+        "sns.amazonaws.com" => "TOPIC_ARN",
         _ => "SOURCE_ARN",
     }
 }

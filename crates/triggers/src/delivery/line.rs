@@ -115,7 +115,8 @@ fn next(delivery: &Delivery, refused: &Undelivered, retries: u32, age: Duration)
     if retries >= delivery.retry.retries_max {
         return Next::Over(Some(Exhausted::Retries));
     }
-    let pause = PAUSE_MIN.saturating_mul(1 << retries.min(16)).min(PAUSE_MAX);
+    let own = usize::try_from(retries).ok().and_then(|retries| delivery.extras.pauses.get(retries).copied());
+    let pause = own.unwrap_or_else(|| PAUSE_MIN.saturating_mul(1 << retries.min(16)).min(PAUSE_MAX));
     match age + pause >= delivery.retry.age_max {
         true => Next::Over(Some(Exhausted::Age)),
         false => Next::Again(pause),
@@ -131,7 +132,8 @@ mod tests {
     #[test]
     fn what_may_work_later_is_tried_until_its_retries_or_its_time_are_over() {
         let age_max = Duration::from_secs(3_600);
-        let delivery = Delivery { retry: Retry { retries_max: 3, age_max }, ..delivery() };
+        let mut delivery = Delivery { retry: Retry { retries_max: 3, age_max }, ..delivery() };
+        delivery.extras.pauses.clear();
         let away = Undelivered::NotNow { message: "away".to_owned() };
         let seconds = Duration::from_secs;
         assert_eq!(next(&delivery, &away, 0, seconds(0)), Next::Again(seconds(1)));
@@ -139,7 +141,11 @@ mod tests {
         assert_eq!(next(&delivery, &away, 3, seconds(9)), Next::Over(Some(Exhausted::Retries)));
         assert_eq!(next(&delivery, &away, 1, seconds(3_598)), Next::Over(Some(Exhausted::Age)));
         assert_eq!(next(&delivery, &Undelivered::not_found("x"), 0, seconds(0)), Next::Over(None));
-        let patient = Delivery { retry: Retry::BUS, ..delivery };
+        let mut patient = Delivery { retry: Retry::BUS, ..delivery };
         assert_eq!(next(&patient, &away, 100, seconds(9)), Next::Again(PAUSE_MAX));
+        patient.extras.pauses = vec![seconds(0), seconds(7)];
+        assert_eq!(next(&patient, &away, 0, seconds(9)), Next::Again(seconds(0)));
+        assert_eq!(next(&patient, &away, 1, seconds(9)), Next::Again(seconds(7)));
+        assert_eq!(next(&patient, &away, 2, seconds(9)), Next::Again(seconds(4)));
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use model::delivery::{Address, Deliveries, Delivery, Target, Undelivered};
+use model::delivery::{Address, Deliveries, Delivery, ENDPOINTS, Target, Undelivered};
 use model::id::MessageId;
 use model::port::{Entropy, Pending};
 use model::queue::{NewMessage, Queue, QueueError, QueueName};
@@ -23,8 +23,6 @@ use crate::lines::Lines;
 
 /// The first part of the names of these queues.
 const PREFIX: &str = "deliver/";
-/// Stands for HTTP endpoints among the services that take deliveries.
-pub const ENDPOINTS: &str = "endpoint";
 
 /// Hands deliveries over to their targets. Clones share everything.
 #[derive(Clone)]
@@ -101,7 +99,7 @@ impl Delivering {
             content: encode(delivery),
             delay: Duration::ZERO,
             group: delivery.extras.group.clone(),
-            deduplication: None,
+            deduplication: delivery.extras.once.clone(),
             traceable: false,
         }
     }

@@ -33,6 +33,10 @@ struct Head {
     detail_type: Option<String>,
     resources: Vec<String>,
     trace: Option<String>,
+    #[serde(default)]
+    once: Option<String>,
+    #[serde(default)]
+    pauses_s: Vec<u64>,
     retries_max: u32,
     age_max_s: u64,
     dead_letter: Option<String>,
@@ -64,6 +68,8 @@ pub(super) fn encode(delivery: &Delivery) -> Bytes {
         detail_type: extras.detail_type,
         resources: extras.resources,
         trace: extras.trace,
+        once: extras.once,
+        pauses_s: extras.pauses.iter().map(Duration::as_secs).collect(),
         retries_max: retry.retries_max,
         age_max_s: retry.age_max.as_secs(),
         dead_letter: dead_letter.map(|arn| arn.to_string()),
@@ -99,6 +105,8 @@ pub(super) fn decode(content: &Bytes) -> Option<Delivery> {
             detail_type: head.detail_type,
             resources: head.resources,
             trace: head.trace,
+            once: head.once,
+            pauses: head.pauses_s.into_iter().map(Duration::from_secs).collect(),
         },
         retry: Retry { retries_max: head.retries_max, age_max: Duration::from_secs(head.age_max_s) },
         dead_letter: head.dead_letter.map(|arn| ResourceArn::parse(&arn)).transpose().ok()?,
@@ -141,6 +149,8 @@ pub(super) mod tests {
                 }],
                 headers: vec![("x".to_owned(), "y".to_owned())],
                 detail_type: Some("Scheduled Event".to_owned()),
+                once: Some("1".to_owned()),
+                pauses: vec![Duration::ZERO, Duration::from_secs(20)],
                 ..Extras::default()
             },
             retry: Retry::BUS,
