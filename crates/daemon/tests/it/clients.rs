@@ -317,3 +317,8 @@ fn users_and_roles_may_do_what_their_policies_say() {
 fn queues_work_with_unmodified_clients() {
     check_with("sqs.py", with_binary);
 }
+
+#[test]
+fn sns_topics_work_with_unmodified_clients() {
+    check_with("sns.py", with_binary);
+}

@@ -9,7 +9,7 @@ use model::id::{AccountId, Region};
 use model::port::Pending;
 use services::sns::{Caller, Sns};
 use wire::query::{Reply, Service};
-use wire::sns::Operation;
+use wire::sns::{Operation, errors};
 
 use super::{Asked, Link, QueryService};
 
@@ -62,8 +62,16 @@ impl QueryService for SnsService {
             };
             let operation = Operation::ALL[asked.place];
             let input = Sns::input(operation, asked.parameters)?;
-            asked.may(&self.0.needs(&caller, operation, &input)?)?;
+            asked.may(&self.0.needs(&caller, operation, &input)?).map_err(refused)?;
             self.0.perform(caller, input, asked.request).await
         })
+    }
+}
+
+/// SNS has an error of its own for what a caller may not do.
+fn refused(error: ServiceError) -> ServiceError {
+    match error {
+        ServiceError::AccessDenied(message) => errors::AUTHORIZATION_ERROR_EXCEPTION.error(message),
+        other => other,
     }
 }
