@@ -77,6 +77,8 @@ fn ok() -> u16 {
 #[derive(Debug, Deserialize)]
 pub(super) struct Reference {
     pub(super) shape: String,
+    #[serde(rename = "locationName")]
+    pub(super) location_name: Option<String>,
 }
 
 /// A member of a structure.

@@ -69,7 +69,14 @@ fn form(source: &Source<'_>, name: &str) -> anyhow::Result<String> {
     };
     Ok(match shape.kind {
         Kind::List => format!("Form::List({})", part(&shape.member)?),
-        Kind::Map => format!("Form::Map({})", part(&shape.value)?),
+        Kind::Map => {
+            let name = |part: &Option<super::model::Reference>, usual: &str| {
+                let named = part.as_ref().and_then(|reference| reference.location_name.clone());
+                named.unwrap_or_else(|| usual.to_owned())
+            };
+            let names = [name(&shape.key, "key"), name(&shape.value, "value")];
+            format!("Form::Map({names:?}, {})", part(&shape.value)?)
+        }
         _ => {
             let mut members = String::new();
             for (member_name, member) in &shape.members.0 {

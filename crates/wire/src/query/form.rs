@@ -33,8 +33,8 @@ pub enum Form {
     Blob,
     /// `.member.N`, from 1.
     List(&'static Form),
-    /// `.entry.N.key` and `.entry.N.value`.
-    Map(&'static Form),
+    /// `.entry.N.KEY` and `.entry.N.VALUE`, which are mostly called `key` and `value`.
+    Map([&'static str; 2], &'static Form),
     /// `.NAME.N` in the place of the member's own name, from 1.
     FlatList(&'static str, &'static Form),
     /// `.NAME.N.KEY` and `.NAME.N.VALUE` in the place of the member's own name.
@@ -178,8 +178,8 @@ fn value(node: &Node, form: &Form) -> Result<Value, Malformed> {
         (Form::List(element), Node::Branch(branch)) => list(branch, "member", element),
         // An empty list is sent as its bare name.
         (Form::List(_), Node::Leaf(text)) if text.is_empty() => Ok(Value::Array(Vec::new())),
-        (Form::Map(element), Node::Branch(branch)) => map(branch, "entry", ["key", "value"], element),
-        (Form::Map(_), Node::Leaf(text)) if text.is_empty() => Ok(Value::Object(Map::new())),
+        (Form::Map(entry, element), Node::Branch(branch)) => map(branch, "entry", *entry, element),
+        (Form::Map(..), Node::Leaf(text)) if text.is_empty() => Ok(Value::Object(Map::new())),
         (Form::Text | Form::Blob, Node::Leaf(text)) => Ok(Value::from(text.as_str())),
         (Form::Whole, Node::Leaf(text)) => {
             text.parse::<i64>().map(Value::from).map_err(|_| unexpected("a whole number"))
@@ -230,7 +230,7 @@ mod tests {
 
     static TAG: Form = Form::Structure(&[("Key", &Form::Text), ("Value", &Form::Text)]);
     static TAGS: Form = Form::List(&TAG);
-    static COUNTS: Form = Form::Map(&Form::Whole);
+    static COUNTS: Form = Form::Map(["key", "value"], &Form::Whole);
     static INPUT: Form = Form::Structure(&[
         ("Name", &Form::Text),
         ("MaxItems", &Form::Whole),

@@ -45,8 +45,8 @@ pub(super) fn content(value: &Value, form: &Form, out: &mut String) {
         (Form::List(element), Value::Array(items)) => {
             items.iter().for_each(|item| write("member", item, element, out));
         }
-        (Form::Map(element), Value::Object(object)) => {
-            entries("entry", ["key", "value"], object, element, out);
+        (Form::Map(names, element), Value::Object(object)) => {
+            entries("entry", *names, object, element, out);
         }
         (Form::Time, Value::Number(seconds)) => escape(&time(seconds.as_f64()), out),
         (_, Value::String(text)) => escape(text, out),
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_value_is_written_by_its_form() {
         static TAGS: Form = Form::List(&Form::Text);
-        static COUNTS: Form = Form::Map(&Form::Whole);
+        static COUNTS: Form = Form::Map(["key", "value"], &Form::Whole);
         static USER: Form = Form::Structure(&[
             ("Name", &Form::Text),
             ("At", &Form::Time),

@@ -145,7 +145,7 @@ static DETACH_ROLE_POLICY_REQUEST_FORM: Form =
 static DETACH_USER_POLICY_REQUEST_FORM: Form =
     Form::Structure(&[("UserName", &Form::Text), ("PolicyArn", &Form::Text)]);
 
-static EVAL_DECISION_DETAILS_TYPE_FORM: Form = Form::Map(&Form::Text);
+static EVAL_DECISION_DETAILS_TYPE_FORM: Form = Form::Map(["key", "value"], &Form::Text);
 
 static EVALUATION_RESULT_FORM: Form = Form::Structure(&[
     ("EvalActionName", &Form::Text),

@@ -75,7 +75,7 @@ static LIST_TOPICS_INPUT_FORM: Form = Form::Structure(&[("NextToken", &Form::Tex
 static LIST_TOPICS_RESPONSE_FORM: Form =
     Form::Structure(&[("Topics", &TOPICS_LIST_FORM), ("NextToken", &Form::Text)]);
 
-static MESSAGE_ATTRIBUTE_MAP_FORM: Form = Form::Map(&MESSAGE_ATTRIBUTE_VALUE_FORM);
+static MESSAGE_ATTRIBUTE_MAP_FORM: Form = Form::Map(["Name", "Value"], &MESSAGE_ATTRIBUTE_VALUE_FORM);
 
 static MESSAGE_ATTRIBUTE_VALUE_FORM: Form =
     Form::Structure(&[("DataType", &Form::Text), ("StringValue", &Form::Text), ("BinaryValue", &Form::Blob)]);
@@ -155,7 +155,7 @@ static SUBSCRIPTION_FORM: Form = Form::Structure(&[
     ("TopicArn", &Form::Text),
 ]);
 
-static SUBSCRIPTION_ATTRIBUTES_MAP_FORM: Form = Form::Map(&Form::Text);
+static SUBSCRIPTION_ATTRIBUTES_MAP_FORM: Form = Form::Map(["key", "value"], &Form::Text);
 
 static SUBSCRIPTIONS_LIST_FORM: Form = Form::List(&SUBSCRIPTION_FORM);
 
@@ -172,7 +172,7 @@ static TAG_RESOURCE_RESPONSE_FORM: Form = Form::Structure(&[]);
 
 static TOPIC_FORM: Form = Form::Structure(&[("TopicArn", &Form::Text)]);
 
-static TOPIC_ATTRIBUTES_MAP_FORM: Form = Form::Map(&Form::Text);
+static TOPIC_ATTRIBUTES_MAP_FORM: Form = Form::Map(["key", "value"], &Form::Text);
 
 static TOPICS_LIST_FORM: Form = Form::List(&TOPIC_FORM);
 
