@@ -230,6 +230,7 @@ def dead_letters():
     found = receive(dead, MaxNumberOfMessages=10, VisibilityTimeout=0, AttributeNames=["All"])
     checks.equal("are dead letters", sorted(message["MessageId"] for message in found), sorted(sent))
     checks.equal("of that queue", {one["Attributes"]["DeadLetterQueueSourceArn"] for one in found}, {arn("tried")})
+    checks.equal("counted across queues", {one["Attributes"]["ApproximateReceiveCount"] for one in found}, {"3"})
 
     none = lambda: sqs.start_message_move_task(SourceArn=arn("tried"))
     checks.refused("no dead-letter queue", none, *INVALID, "must be configured as a Dead Letter Queue")

@@ -154,6 +154,8 @@ pub struct Received {
     pub first_received: Timestamp,
     /// Where it was before it was moved here.
     pub source: Option<QueueName>,
+    /// How often it has been handed out, this time included, and of a dead letter also before it was one.
+    pub received: u32,
 }
 
 impl fmt::Debug for Received {
@@ -168,7 +170,7 @@ impl fmt::Debug for Received {
 pub struct Receipt {
     /// The message's place among all.
     pub sequence: u64,
-    /// How often it has been handed out, this time included.
+    /// How often it has been handed out by its queue, this time included.
     pub receives: u32,
 }
 

@@ -23,13 +23,9 @@ pub(crate) fn io(
     RecordError::Io { operation, path: path.to_owned(), source: Arc::new(source) }
 }
 
-/// Opens a file, or creates it with `create` after the settings of `prepare`. `create` sets `user_version` to `format`.
-pub(crate) fn connect(
-    path: &Path,
-    prepare: &str,
-    format: i64,
-    create: &str,
-) -> Result<Connection, RecordError> {
+/// Opens a file, or creates it, after the settings of `prepare`. Each of the `steps` leads from one format of the tables
+/// (`user_version`) to the next; the first makes them.
+pub(crate) fn connect(path: &Path, prepare: &str, steps: &[&str]) -> Result<Connection, RecordError> {
     // The mode is set before SQLite sees the file; its log takes over the mode.
     OpenOptions::new()
         .write(true)
@@ -51,16 +47,20 @@ pub(crate) fn connect(
         Ok((connection, format))
     });
     let (mut connection, found) = opened.map_err(|source| io(path, "open", source))?;
-    if found == 0 {
-        create_tables(&mut connection, create).map_err(|source| io(path, "create", source))?;
-    } else if found != format {
-        return Err(RecordError::NewerFormat { path: path.to_owned(), found, known: format });
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let missing = usize::try_from(found).ok().and_then(|found| steps.get(found..));
+    let missing = missing.ok_or_else(|| RecordError::NewerFormat { path: path.to_owned(), found, known })?;
+    if !missing.is_empty() {
+        take(&mut connection, missing, known).map_err(|source| io(path, "create", source))?;
     }
     Ok(connection)
 }
 
-fn create_tables(connection: &mut Connection, create: &str) -> rusqlite::Result<()> {
+fn take(connection: &mut Connection, steps: &[&str], format: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(create)?;
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", format)?;
     transaction.commit()
 }

@@ -178,7 +178,7 @@ impl Sqs {
         [
             ("SenderId", Some(content.sender.clone())),
             ("SentTimestamp", millis(received.sent)),
-            ("ApproximateReceiveCount", Some(received.receipt.receives.to_string())),
+            ("ApproximateReceiveCount", Some(received.received.to_string())),
             ("ApproximateFirstReceiveTimestamp", millis(received.first_received)),
             ("SequenceNumber", send::sequence(queue, received.receipt.sequence)),
             ("MessageDeduplicationId", content.deduplication.clone()),

@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use self::call::{Command, call};
 use self::clock::SteadyClock;
 use self::line::{Lines, Waiter};
-use self::tables::{CREATE, Tables};
+use self::tables::{STEPS, Tables};
 use self::writer::{Untaken, Writer};
 use crate::records::RecordError;
 use crate::sqlite;
@@ -41,8 +41,6 @@ const CONTENT_IN_FLIGHT_BYTES_MAX: u32 = 64 * 1024 * 1024;
 const PURGED_AT_ONCE: usize = 2_000;
 /// Statements that are kept ready: all there are.
 const STATEMENTS: usize = 64;
-/// `user_version` of the file.
-const FORMAT: i64 = 1;
 
 /// See the module.
 #[derive(Debug)]
@@ -223,7 +221,7 @@ fn check(messages: &[NewMessage]) -> Result<usize, QueueError> {
 fn connect(path: &Path, clock: SteadyClock) -> Result<Connection, RecordError> {
     let prepare =
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;";
-    let mut connection = sqlite::connect(path, prepare, FORMAT, CREATE)?;
+    let mut connection = sqlite::connect(path, prepare, STEPS)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let recovered = recover(&mut connection, clock.now());
     let back = recovered.map_err(|source| sqlite::io(path, "recover", source))?;

@@ -218,7 +218,7 @@ mod tests {
         writer.turn(Vec::new());
         assert_eq!(*writer.untaken.lock().expect("not poisoned"), [left]);
         assert_eq!(writer.wait_max(), Some(AFTER_FAILURE), "it is tried again, not at once");
-        writer.connection.execute_batch(super::super::tables::CREATE).expect("tables");
+        writer.connection.execute_batch(&super::super::tables::STEPS.concat()).expect("tables");
         writer.turn(Vec::new());
         assert!(writer.untaken.lock().expect("not poisoned").is_empty());
     }

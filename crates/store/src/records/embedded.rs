@@ -18,9 +18,7 @@ use super::{Change, Key, RECORD_BYTES_MAX, Record, RecordError, Records, Revisio
 
 /// Writes that wait for the disk; further writers wait for a place. With [`RECORD_BYTES_MAX`] this bounds memory.
 const QUEUE_MAX: usize = 256;
-/// `user_version` of the file: the layout of its tables, not of the values in them.
-const FORMAT: i64 = 1;
-
+/// The layout of the file's tables, not of the values in them.
 const CREATE: &str = "
     CREATE TABLE record (
         kind TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
@@ -28,8 +26,7 @@ const CREATE: &str = "
         PRIMARY KEY (kind, scope, name)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
-    INSERT INTO last_revision VALUES (0);
-    PRAGMA user_version = 1;";
+    INSERT INTO last_revision VALUES (0);";
 
 /// See the module.
 #[derive(Debug)]
@@ -136,7 +133,7 @@ impl Records for EmbeddedRecords {
 }
 
 fn connect(path: &Path) -> Result<Connection, RecordError> {
-    sqlite::connect(path, "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;", FORMAT, CREATE)
+    sqlite::connect(path, "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 16777216;", &[CREATE])
 }
 
 /// The thread's own state.

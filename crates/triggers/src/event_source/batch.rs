@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 /// One message as the function sees it.
 pub(super) fn record(arn: &ResourceArn, message: &Received, content: &Content, handle: &str) -> Value {
     let mut attributes: BTreeMap<&str, String> = BTreeMap::from([
-        ("ApproximateReceiveCount", message.receipt.receives.to_string()),
+        ("ApproximateReceiveCount", message.received.to_string()),
         ("SentTimestamp", message.sent.as_millis().to_string()),
         ("SenderId", content.sender.clone()),
         ("ApproximateFirstReceiveTimestamp", message.first_received.as_millis().to_string()),
@@ -149,6 +149,7 @@ mod tests {
             age: Duration::ZERO,
             first_received: Timestamp::from_millis(2_000),
             source: QueueName::parse("sqs/000000000000/us-east-1/first.fifo/1").ok(),
+            received: 2,
         }
     }
 

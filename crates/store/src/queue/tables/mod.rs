@@ -34,7 +34,10 @@ const OLDEST_AMONG: i64 = 64;
 /// Forgotten keys that one enqueue removes; more than it adds, so that they come to an end.
 const FORGOTTEN_PER_ENQUEUE: i64 = 4;
 
-pub(in crate::queue) const CREATE: &str = "
+/// From each layout of the tables to the next.
+pub(in crate::queue) const STEPS: &[&str] = &[CREATE, COUNT_ACROSS_QUEUES];
+
+const CREATE: &str = "
     CREATE TABLE queue (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, total INTEGER NOT NULL DEFAULT 0) STRICT;
     CREATE TABLE message (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, queue INTEGER NOT NULL, due INTEGER NOT NULL,
@@ -57,8 +60,10 @@ pub(in crate::queue) const CREATE: &str = "
     CREATE TABLE outcome (
         nr INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, bytes BLOB NOT NULL, at INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX outcome_id ON outcome (id);
-    PRAGMA user_version = 1;";
+    CREATE INDEX outcome_id ON outcome (id);";
+/// How often a dead letter was received before it came to be one.
+const COUNT_ACROSS_QUEUES: &str =
+    "ALTER TABLE message ADD COLUMN received_before INTEGER NOT NULL DEFAULT 0;";
 
 /// The number of a queue within the file.
 pub(in crate::queue) type QueueId = i64;
@@ -268,8 +273,9 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Puts a message at the end of another queue. It gets a new place, so that the order there is that of arrival.
-    fn move_to(&self, from: QueueId, seq: i64, to: &QueueName) -> rusqlite::Result<()> {
+    /// Puts a message at the end of another queue. It gets a new place, so that the order there is that of arrival, and
+    /// counts as received that often before.
+    fn move_to(&self, from: QueueId, seq: i64, to: &QueueName, received: u32) -> rusqlite::Result<()> {
         self.stir(to);
         let source = self.name(from)?;
         let to = self.queue_made(to)?;
@@ -278,12 +284,13 @@ impl<'a> Tables<'a> {
         let (moved, group): (i64, Option<String>) = self
             .transaction
             .prepare_cached(
-                "INSERT INTO message (queue, due, receives, id, sent, grp, source, traceable)
-                 SELECT ?, ?, 0, id, sent, grp, ?, 0 FROM message WHERE seq = ? RETURNING seq, grp",
+                "INSERT INTO message (queue, due, receives, received_before, id, sent, grp, source, traceable)
+                 SELECT ?, ?, 0, ?, id, sent, grp, ?, 0 FROM message WHERE seq = ? RETURNING seq, grp",
             )?
-            .query_one(params![to, self.now_ms(), source.as_ref().map(QueueName::as_str), seq], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+            .query_one(
+                params![to, self.now_ms(), received, source.as_ref().map(QueueName::as_str), seq],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
         self.transaction.prepare_cached("UPDATE content SET seq = ? WHERE seq = ?")?.execute([moved, seq])?;
         self.transaction.prepare_cached("DELETE FROM message WHERE seq = ?")?.execute([seq])?;
         self.refresh(to, group.as_deref())

@@ -21,9 +21,10 @@ struct Candidate {
     group: Option<String>,
     source: Option<QueueName>,
     note: Option<Bytes>,
+    received_before: u32,
 }
 
-const CANDIDATE: &str = "seq, receives, id, sent, first_received, grp, source, note";
+const CANDIDATE: &str = "seq, receives, id, sent, first_received, grp, source, note, received_before";
 
 impl Candidate {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -36,6 +37,7 @@ impl Candidate {
             group: row.get(5)?,
             source: row.get::<_, Option<String>>(6)?.and_then(|name| QueueName::parse(&name).ok()),
             note: row.get::<_, Option<Vec<u8>>>(7)?.map(Bytes::from),
+            received_before: row.get(8)?,
         })
     }
 }
@@ -117,7 +119,8 @@ impl Tables<'_> {
         candidate: Candidate,
         pick: &Receive,
     ) -> rusqlite::Result<Option<Received>> {
-        let Candidate { seq, receives, id, sent, first_received, group, source, note } = candidate;
+        let Candidate { seq, receives, id, sent, first_received, group, source, note, received_before } =
+            candidate;
         if pick.age_max.is_some_and(|age_max| sent.after(age_max) <= self.now) {
             self.remove(queue, seq)?;
             return Ok(None);
@@ -125,7 +128,7 @@ impl Tables<'_> {
         if let Some(DeadLetter { queue: to, receives_max }) = &pick.dead_letter
             && receives >= *receives_max
         {
-            self.move_to(queue, seq, to)?;
+            self.move_to(queue, seq, to, received_before.saturating_add(receives))?;
             return Ok(None);
         }
         let (receives, due) = (receives.saturating_add(1), self.hold_end(pick.hold));
@@ -142,7 +145,8 @@ impl Tables<'_> {
         let receipt = Receipt { sequence: seq.unsigned_abs(), receives };
         let content = Bytes::from(content);
         let age = self.now.since(sent);
-        Ok(Some(Received { id, receipt, content, note, group, sent, age, first_received, source }))
+        let received = received_before.saturating_add(receives);
+        Ok(Some(Received { id, receipt, content, note, group, sent, age, first_received, source, received }))
     }
 
     fn hold_end(&self, hold: Hold) -> i64 {

@@ -75,7 +75,7 @@ impl Tables<'_> {
                         .prepare_cached("UPDATE content SET bytes = ? WHERE seq = ?")?
                         .execute(params![&content[..], seq])?;
                 }
-                self.move_to(queue, seq, to)?;
+                self.move_to(queue, seq, to, 0)?;
             }
         }
         self.refresh(queue, out.group.as_deref())?;
