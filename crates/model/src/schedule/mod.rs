@@ -105,10 +105,13 @@ impl Expression {
         matches!(self.0, Form::At(_))
     }
 
-    /// Whether it comes again after a span of time, whatever the clock shows.
+    /// The span of time after which it comes again, whatever the clock shows.
     #[must_use]
-    pub fn is_rate(&self) -> bool {
-        matches!(self.0, Form::Rate(_))
+    pub fn period(&self) -> Option<Duration> {
+        match self.0 {
+            Form::Rate(period) => Some(period),
+            _ => None,
+        }
     }
 
     /// The first time after another at which it is due. A rate counts from `start`, which itself is the first time.

@@ -45,6 +45,21 @@ impl Plan {
         self.until.is_none_or(|until| due <= until).then_some(due)
     }
 
+    /// The plan as it is for a clock that shows this. One that shows less than when the plan was made was wrong then: a rate
+    /// that need not begin at a given time keeps its span, and does not wait until the clock has come there.
+    #[must_use]
+    pub fn seen_at(&self, now: Timestamp) -> Self {
+        let mut plan = self.clone();
+        if let (Some(period), None) = (self.expression.period(), self.from) {
+            let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX).max(1);
+            let ahead = self.since.as_millis().saturating_sub(now.as_millis()).max(0);
+            let spans = ahead.div_euclid(period).saturating_add(i64::from(ahead % period != 0));
+            let since = self.since.as_millis().saturating_sub(spans.saturating_mul(period));
+            plan.since = Timestamp::from_millis(since);
+        }
+        plan
+    }
+
     /// The only time, if there is only one.
     #[must_use]
     pub fn once(&self) -> Option<Timestamp> {
@@ -53,7 +68,7 @@ impl Plan {
     }
 }
 
-/// Nothing was written down; it is still due.
+/// Nothing was written down; it is still to be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotFired(pub String);
@@ -75,8 +90,11 @@ pub trait Timetable: Send + Sync {
     /// [`NotFired`]; then it is tried again.
     fn fire<'a>(&'a self, key: &'a str, due: Timestamp) -> Pending<'a, Result<(), NotFired>>;
 
-    /// It is never due again.
-    fn over<'a>(&'a self, _key: &'a str) -> Pending<'a, ()> {
-        Box::pin(std::future::ready(()))
+    /// A plan has no further time. Says nothing of a schedule that is planned otherwise by now.
+    ///
+    /// # Errors
+    /// [`NotFired`]; then it is told again.
+    fn over<'a>(&'a self, _key: &'a str, _plan: &'a Plan) -> Pending<'a, Result<(), NotFired>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -53,13 +53,16 @@ impl Timetable for Scheduler {
         })
     }
 
-    fn over<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
+    fn over<'a>(&'a self, key: &'a str, over: &'a Plan) -> Pending<'a, Result<(), NotFired>> {
         Box::pin(async move {
-            let Some(entry) = self.of_arn(key) else { return };
+            let Some(entry) = self.of_arn(key) else { return Ok(()) };
+            if !is_at_work(&entry.value) || plan(&entry.value).as_ref() != Some(over) {
+                return Ok(());
+            }
             match self.complete(&entry).await {
                 // Somebody has changed or removed it: it is planned anew.
-                Ok(()) | Err(RecordError::Conflict { .. } | RecordError::Missing { .. }) => {}
-                Err(error) => tracing::warn!(schedule = key, %error, "its completion was not written down"),
+                Ok(()) | Err(RecordError::Conflict { .. } | RecordError::Missing { .. }) => Ok(()),
+                Err(error) => Err(NotFired(error.to_string())),
             }
         })
     }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::port::Clock;
-use model::schedule::{ScheduleKey, Timetable};
+use model::schedule::{Plan, ScheduleKey, Timetable};
 use model::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use planner::{Place, Planner};
+use planner::{Place, Planner, pause_after};
 
 /// The longest time between two looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -56,6 +56,7 @@ impl Timekeeper {
             clock: Arc::clone(&self.clock),
             firing: JoinSet::new(),
             ending: JoinSet::new(),
+            stopping: self.stopping.subscribe(),
         };
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
@@ -74,6 +75,24 @@ async fn listen(
     while announce.send((service, timetable.changed().await)).await.is_ok() {}
 }
 
+/// Has it written down that a schedule is over, however long the disk refuses.
+async fn end(
+    timetable: Arc<dyn Timetable>,
+    key: ScheduleKey,
+    plan: Plan,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut failures = 0;
+    while let Err(error) = timetable.over(&key, &plan).await {
+        tracing::warn!(schedule = %key, %error, "that it is over could not be written down");
+        tokio::select! {
+            () = tokio::time::sleep(pause_after(failures)) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        failures += 1;
+    }
+}
+
 struct Work {
     planner: Planner,
     timetables: Vec<Arc<dyn Timetable>>,
@@ -82,6 +101,7 @@ struct Work {
     firing: JoinSet<(Place, bool)>,
     /// Schedules that are over.
     ending: JoinSet<()>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Work {
@@ -126,8 +146,10 @@ impl Work {
     fn plan(&mut self, place: Place) {
         let Some(timetable) = self.timetables.get(place.0).map(Arc::clone) else { return };
         let plan = timetable.plan(&place.1);
-        if self.planner.set(&place, plan.as_ref(), self.clock.now()) {
-            self.ending.spawn(async move { timetable.over(&place.1).await });
+        if self.planner.set(&place, plan.as_ref(), self.clock.now())
+            && let Some(plan) = plan
+        {
+            self.ending.spawn(end(timetable, place.1, plan, self.stopping.clone()));
         }
     }
 

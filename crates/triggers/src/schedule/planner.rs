@@ -71,6 +71,7 @@ impl Planner {
             self.entries.remove(place);
             return false;
         };
+        let plan = &plan.seen_at(now);
         if let Some(Entry { state: State::Waiting { at, due }, .. }) = known
             && *at <= now
             && is_time_of(plan, *due)
@@ -121,9 +122,8 @@ impl Planner {
     pub(super) fn failed(&mut self, place: &Place, now: Timestamp) {
         let Some(entry) = self.entries.get_mut(place) else { return };
         let State::Firing { due } = entry.state else { return };
-        let pause = PAUSE_MIN.saturating_mul(1 << entry.failures.min(16)).min(PAUSE_MAX);
+        let at = now.after(pause_after(entry.failures));
         entry.failures += 1;
-        let at = now.after(pause);
         entry.state = State::Waiting { at, due };
         self.times.insert((at, place.clone()));
     }
@@ -138,6 +138,11 @@ impl Planner {
             self.times.remove(&(*at, place.clone()));
         }
     }
+}
+
+/// The pause after a failure that so many others came before.
+pub(super) fn pause_after(failures: u32) -> Duration {
+    PAUSE_MIN.saturating_mul(1 << failures.min(16)).min(PAUSE_MAX)
 }
 
 fn is_time_of(plan: &Plan, due: Timestamp) -> bool {
@@ -156,7 +161,7 @@ fn first(plan: &Plan, now: Timestamp, fired: Option<Timestamp>) -> Option<Timest
     match fired.filter(|fired| next <= *fired) {
         None => Some(next),
         // A whole span lies between now and the next time.
-        Some(_) if plan.expression.is_rate() => plan.next_after(next),
+        Some(_) if plan.expression.period().is_some() => plan.next_after(next),
         Some(fired) => plan.next_after(fired),
     }
 }
@@ -294,6 +299,18 @@ mod tests {
         assert_eq!(clock.jump(-24 * HOUR).len(), 0);
         assert_eq!(clock.run(9 * MINUTE).len(), 0, "not sooner than after its span");
         assert_eq!(clock.run(60 * MINUTE).len(), 6);
+    }
+
+    #[test]
+    fn a_rate_made_by_a_clock_that_was_ahead_does_not_wait_for_that_time() {
+        let made = Plan { since: time("2030-06-01T12:00:30Z"), ..plan("rate(10 minutes)", "UTC") };
+        let mut clock = Clocked::new(made.clone(), "2030-06-01T12:05:00Z");
+        assert_eq!(clock.at(time("2026-06-01T12:05:00Z")).len(), 0);
+        assert_eq!(clock.run(HOUR).len(), 6);
+        // Also when only the next server sees it.
+        assert_eq!(Clocked::new(made.clone(), "2026-06-01T12:05:00Z").run(HOUR).len(), 6);
+        let begins = Plan { from: Some(made.since), ..made };
+        assert_eq!(Clocked::new(begins, "2026-06-01T12:05:00Z").run(HOUR).len(), 0, "as was asked for");
     }
 
     #[test]

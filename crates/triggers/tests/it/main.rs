@@ -8,5 +8,6 @@
 mod asynchronous;
 mod delivery;
 mod event_source;
+mod schedule;
 mod stand_in;
 mod targets;
