@@ -10,6 +10,7 @@ mod image_files;
 mod images;
 mod limits;
 mod other_registry;
+mod queues;
 mod registry;
 mod tools;
 mod unpack;
