@@ -132,7 +132,7 @@ impl Default for Quotas {
             capacity_providers: 1_000,
             provider_versions: 100,
             identities: 5_000,
-            messages_out: 120_000,
+            messages_out: crate::sqs::OUT_MAX,
         }
     }
 }

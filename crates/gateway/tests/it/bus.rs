@@ -2,7 +2,6 @@
 //!
 //! Deliveries are remembered by a stand-in, so what targets get is compared here, not whether they get it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +11,7 @@ use model::delivery::{Address, Delivery};
 use serde_json::{Value, json};
 use wire::sigv4::{Credentials, Secret};
 
-use crate::cases::cases;
 use crate::client::{Answer, Client};
-use crate::conformance::{Stage, region, root};
 use crate::world::World;
 
 const BUS: &str = "arn:aws:events:us-east-1:000000000000:event-bus/default";
@@ -163,51 +160,6 @@ async fn lists_are_read_page_by_page() {
         }
     }
     assert_eq!(names, ["rule-0", "rule-1", "rule-2", "rule-3", "rule-4"]);
-}
-
-/// Every case of the tables that succeeds, while its first write fails and then once more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_fails_changes_nothing() {
-    let world = World::open(Access::Verified).await;
-    let mut swept = BTreeSet::new();
-    for (index, case) in cases(&root(), "events").iter().enumerate() {
-        // What replays do beside the operations would meet the fault instead.
-        if case.expected().0 != 200 || case.operation.ends_with("Replay") || case.operation == "ListReplays" {
-            continue;
-        }
-        let mut stage = Stage::new(&world, &format!("case-{index}"), &region(index));
-        stage.prepare(case).await.unwrap_or_else(|why| panic!("{}: {why}", case.title));
-        let stored = world.records.stored().await;
-        world.faults.arm(0);
-        let answer = stage.send(case.request(&stage.variables), &stage.client()).await;
-        if world.faults.disarm() {
-            swept.insert(case.operation.clone());
-            assert_eq!(answer.status, 500, "{}", case.title);
-            assert_eq!(answer.headers["x-amzn-errortype"], "InternalException", "{}", case.title);
-            assert_eq!(stored, world.records.stored().await, "{}", case.title);
-            let again = stage.check(case, &stage.client()).await;
-            again.unwrap_or_else(|why| panic!("{}, when the disk works again: {why}", case.title));
-        }
-    }
-    let writing = [
-        "CreateArchive",
-        "CreateEventBus",
-        "DeleteArchive",
-        "DeleteEventBus",
-        "DeleteRule",
-        "DisableRule",
-        "EnableRule",
-        "PutPermission",
-        "PutRule",
-        "PutTargets",
-        "RemovePermission",
-        "RemoveTargets",
-        "TagResource",
-        "UntagResource",
-        "UpdateArchive",
-        "UpdateEventBus",
-    ];
-    assert_eq!(swept, writing.map(str::to_owned).into());
 }
 
 #[tokio::test]
