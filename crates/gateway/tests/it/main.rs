@@ -17,6 +17,7 @@ mod invoke;
 mod log_groups;
 mod outside;
 mod own;
+mod queues;
 mod registry;
 mod seen;
 mod serving;

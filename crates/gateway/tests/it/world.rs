@@ -96,8 +96,8 @@ pub struct World {
     pub identity: Arc<Identity>,
     pub functions: Functions,
     pub store: Store,
-    sqs: services::sqs::Sqs,
-    scheduler: services::scheduler::Scheduler,
+    pub sqs: services::sqs::Sqs,
+    pub scheduler: services::scheduler::Scheduler,
     /// What goes wrong with the records of all services but SQS.
     pub faults: Arc<Faults>,
     pub records: Arc<Faulty>,
