@@ -56,7 +56,7 @@ impl EventServices {
         let scheduler = scheduler(ground, &delivering).await?;
         let timekeeper = Timekeeper::new(Arc::clone(&ground.clock));
         Ok(Self {
-            logs: logs(ground).await?,
+            logs: logs(ground, &delivering).await?,
             sqs: sqs(ground).await?,
             topics: topics(ground, &delivering).await?,
             delivering,
@@ -122,6 +122,7 @@ impl EventServices {
     /// Goes on with what services were doing, and removes what they need no more, for ever.
     pub(crate) async fn maintain(self) {
         self.sqs.resume();
+        self.logs.resume();
         self.scheduler.resume();
         if let Err(error) = self.bus.resume().await {
             tracing::warn!(%error, "event archives were not counted");
@@ -152,10 +153,11 @@ impl EventServices {
     }
 }
 
-async fn logs(ground: &Ground) -> anyhow::Result<Logs> {
+async fn logs(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Logs> {
     let parts = LogParts {
         typed: ground.store.typed_records(),
         files: ground.store.logs(),
+        deliveries: Arc::new(delivering.clone()),
         clock: Arc::clone(&ground.clock),
     };
     Logs::load(parts).await.context("cannot load the log groups")

@@ -178,6 +178,12 @@ pub trait Deliveries: Send + Sync {
     /// # Errors
     /// [`QueueError`]; then some of them may have been taken, and whoever tries again delivers those twice.
     fn hand_over(&self, deliveries: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>>;
+
+    /// Hands one to its target at once and says what that answered. Nothing is kept, and nothing tried again.
+    ///
+    /// # Errors
+    /// [`Undelivered`].
+    fn offer<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Undelivered>>;
 }
 
 /// Something that takes messages. Implemented by each service whose resources can be targets.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::arn::Scope;
+use crate::arn::{ResourceArn, Scope};
 use crate::time::Timestamp;
 
 /// Where events go: a group within a scope.
@@ -41,6 +41,34 @@ pub struct LogSettings {
     pub retention_days: Option<u32>,
     /// Labels.
     pub tags: BTreeMap<String, String>,
+}
+
+/// How far a group was read, in the order in which it was written. The default is its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The file.
+    pub file: u64,
+    /// How much of it.
+    pub offset: u64,
+}
+
+/// What of a group's events is handed on to a function, as they come: a subscription filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Of which group.
+    pub group: LogGroup,
+    /// Its name.
+    pub name: String,
+    /// Which events, as the customer wrote it.
+    pub pattern: String,
+    /// The function, perhaps with a version or an alias.
+    pub destination: ResourceArn,
+    /// `ByLogStream` or `Random`, which are the same for functions.
+    pub distribution: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How far events were handed on: all before this are in the hands of deliveries.
+    pub mark: Mark,
 }
 
 /// A stream that was made by itself, before anything was written to it.

@@ -114,6 +114,12 @@ fn logs_are_found_tailed_and_followed() {
     check("logs.py");
 }
 
+/// The script starts a server of its own.
+#[test]
+fn logs_are_handed_on_to_functions() {
+    check_with("log_subscriptions.py", with_binary);
+}
+
 #[test]
 fn schedules_wake_functions_at_their_times() {
     check("scheduler.py");

@@ -51,7 +51,7 @@ async fn schedules_answer_as_the_tables_say() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_groups_answer_as_the_tables_say() {
-    answer_as_the_tables_say(&["logs"], 45).await;
+    answer_as_the_tables_say(&["logs"], 68).await;
 }
 
 async fn answer_as_the_tables_say(services: &[&str], count_min: usize) {

@@ -20,7 +20,7 @@ use control::logs::FunctionLogs;
 use control::package::Packages;
 use gateway::{About, Gateway, Gauge, Parts, RegistryDoor};
 use model::arn::{FunctionId, Scope};
-use model::delivery::{Deliveries, Delivery};
+use model::delivery::{Deliveries, Delivery, Undelivered};
 use model::error::{ServiceError, ThrottleReason};
 use model::function::{Architecture, Function};
 use model::id::{AccountId, Region};
@@ -157,7 +157,7 @@ impl World {
         let scheduler = schedules(&store, &records, &delivered, &clock, &entropy).await;
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
-            log_groups: Some(log_groups(&store, &records, &clock).await),
+            log_groups: Some(log_groups(&store, &records, &delivered, &clock).await),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             sqs: Some(sqs.clone()),
             topics: Some(topics(&store, &identity, &delivered, &clock, &entropy).await),
@@ -312,6 +312,13 @@ impl Deliveries for Delivered {
         self.taken.lock().expect("nobody panicked").extend(deliveries);
         Box::pin(std::future::ready(Ok(())))
     }
+
+    /// Functions called `closed` let nobody in.
+    fn offer<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
+        let is_closed = delivery.to.to_string().ends_with(":function:closed");
+        let refused = || Undelivered::not_permitted(&delivery.from, &delivery.to);
+        Box::pin(std::future::ready(if is_closed { Err(refused()) } else { Ok(()) }))
+    }
 }
 
 fn packages(store: &Store, data: &Path, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Arc<Packages> {
@@ -406,9 +413,18 @@ async fn schedules(
     services::scheduler::Scheduler::load(parts).await.expect("schedules")
 }
 
-async fn log_groups(store: &Store, records: &Arc<Faulty>, clock: &Arc<dyn Clock>) -> services::logs::Logs {
-    let typed = typed(store, records);
-    let parts = services::logs::Parts { typed, files: store.logs(), clock: Arc::clone(clock) };
+async fn log_groups(
+    store: &Store,
+    records: &Arc<Faulty>,
+    delivered: &Arc<Delivered>,
+    clock: &Arc<dyn Clock>,
+) -> services::logs::Logs {
+    let parts = services::logs::Parts {
+        typed: typed(store, records),
+        files: store.logs(),
+        deliveries: Arc::clone(delivered) as _,
+        clock: Arc::clone(clock),
+    };
     services::logs::Logs::load(parts).await.expect("log groups")
 }
 

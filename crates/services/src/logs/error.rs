@@ -28,6 +28,10 @@ pub(super) fn no_stream() -> ServiceError {
     errors::RESOURCE_NOT_FOUND_EXCEPTION.error("The specified log stream does not exist.")
 }
 
+pub(super) fn no_subscription() -> ServiceError {
+    errors::RESOURCE_NOT_FOUND_EXCEPTION.error("The specified subscription filter does not exist.")
+}
+
 /// `kind`: `group` or `stream`.
 pub(super) fn exists(kind: &str) -> ServiceError {
     errors::RESOURCE_ALREADY_EXISTS_EXCEPTION.error(format!("The specified log {kind} already exists"))

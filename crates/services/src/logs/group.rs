@@ -65,7 +65,9 @@ impl Logs {
     ) -> Result<(), ServiceError> {
         let group = name::group(scope, input.log_group_name.as_deref());
         let _turn = self.changing.lock().await;
+        let _alone = self.putting.write().await;
         self.group_of(&group).await?.ok_or_else(no_group)?;
+        self.end_subscriptions(&group).await?;
         self.files.delete(&group).await.map_err(of_files)?;
         for entry in self.streams.all(&group) {
             self.streams.remove(&group, &entry.value.name, entry.stored).await.map_err(of_records)?;
@@ -208,6 +210,11 @@ impl Logs {
 
 pub(super) fn page_size(limit: Option<i32>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_DEFAULT)
+}
+
+/// A token that stands for a text.
+pub(super) fn token(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
 }
 
 /// The text that a token of ours stands for.

@@ -7,12 +7,14 @@
 
 mod error;
 mod filter;
+mod forward;
 mod group;
 mod name;
 mod needs;
 mod put;
 mod read;
 mod stream;
+mod subscription;
 mod tags;
 mod take;
 
@@ -20,8 +22,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use model::arn::Scope;
+use model::delivery::Deliveries;
 use model::error::ServiceError;
-use model::log::{LogSettings, LogStream};
+use model::log::{LogSettings, LogStream, Subscription};
 use model::port::Clock;
 use store::logs::LogFiles;
 use store::records::RecordError;
@@ -32,6 +35,8 @@ use wire::logs::{self as api, Input};
 
 pub use filter::Filter;
 
+use forward::Forwarding;
+
 /// The service in ARNs, actions and signatures.
 const SERVICE: &str = "logs";
 
@@ -41,6 +46,8 @@ pub struct Parts {
     pub typed: TypedRecords,
     /// Where events are kept.
     pub files: Arc<LogFiles>,
+    /// Takes events to the functions that are subscribed to them.
+    pub deliveries: Arc<dyn Deliveries>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,10 +60,16 @@ pub struct Logs(Arc<Inner>);
 pub struct Inner {
     settings: Table<LogSettings>,
     streams: Table<LogStream>,
+    subscriptions: Table<Subscription>,
     files: Arc<LogFiles>,
+    deliveries: Arc<dyn Deliveries>,
     clock: Arc<dyn Clock>,
     /// Held by whoever changes what is set.
     changing: tokio::sync::Mutex<()>,
+    /// Held for reading by whoever puts events where a group or a stream has to be there, and for writing by whoever
+    /// deletes these: no event brings back what was deleted.
+    putting: tokio::sync::RwLock<()>,
+    forwarding: Forwarding,
 }
 
 impl Deref for Logs {
@@ -73,13 +86,17 @@ impl Logs {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, files, clock } = parts;
+        let Parts { typed, files, deliveries, clock } = parts;
         Ok(Self(Arc::new(Inner {
             settings: Table::load(&typed).await?,
             streams: Table::load(&typed).await?,
+            subscriptions: Table::load(&typed).await?,
             files,
+            deliveries,
             clock,
             changing: tokio::sync::Mutex::new(()),
+            putting: tokio::sync::RwLock::new(()),
+            forwarding: Forwarding::default(),
         })))
     }
 
@@ -133,13 +150,15 @@ impl Logs {
             Input::TagResource(input) => written(&input, &self.tag(scope, &input).await?),
             Input::UntagLogGroup(input) => written(&input, &self.untag_group(scope, &input).await?),
             Input::UntagResource(input) => written(&input, &self.untag(scope, &input).await?),
-            Input::DeleteSubscriptionFilter(_) => {
-                Err(error::operation_not_served("DeleteSubscriptionFilter"))
+            Input::DeleteSubscriptionFilter(input) => {
+                written(&input, &self.delete_subscription(scope, &input).await?)
             }
-            Input::DescribeSubscriptionFilters(_) => {
-                Err(error::operation_not_served("DescribeSubscriptionFilters"))
+            Input::DescribeSubscriptionFilters(input) => {
+                written(&input, &self.describe_subscriptions(scope, &input).await?)
             }
-            Input::PutSubscriptionFilter(_) => Err(error::operation_not_served("PutSubscriptionFilter")),
+            Input::PutSubscriptionFilter(input) => {
+                written(&input, &self.put_subscription(scope, &input).await?)
+            }
         }
     }
 }

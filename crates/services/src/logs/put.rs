@@ -34,6 +34,7 @@ impl Logs {
         let stream = input.log_stream_name.as_deref().unwrap_or_default();
         let events = input.log_events.as_deref().unwrap_or_default();
         check(events)?;
+        let _there = self.putting.read().await;
         self.group_of(&group).await?.ok_or_else(no_group)?;
         if !self.has_stream(&group, stream).await? {
             return Err(no_stream());

@@ -139,7 +139,7 @@ fn shown(found: Found) -> api::FilteredLogEvent {
 }
 
 /// A place as 56 digits, in its order.
-fn text(place: Place) -> String {
+pub(super) fn text(place: Place) -> String {
     format!("{:020}{:016}{:020}", place.at.max(0), place.file, place.offset)
 }
 

@@ -49,6 +49,7 @@ impl Logs {
         let group = name::group(scope, input.log_group_name.as_deref());
         let name = input.log_stream_name.as_deref().unwrap_or_default();
         let _turn = self.changing.lock().await;
+        let _alone = self.putting.write().await;
         self.group_of(&group).await?.ok_or_else(no_group)?;
         if !self.has_stream(&group, name).await? {
             return Err(no_stream());

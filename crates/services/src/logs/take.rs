@@ -32,6 +32,7 @@ impl Logs {
             return Err(Undelivered::not_permitted(&delivery.from, &delivery.to));
         }
         let not_now = |message: String| Undelivered::NotNow { message };
+        let _there = self.putting.read().await;
         let found = self.group_of(&group).await.map_err(|error| not_now(error.to_string()))?;
         found.ok_or_else(not_found)?;
         let at = self.clock.now();

@@ -32,6 +32,10 @@ impl Deliveries for Remembered {
         }
         Box::pin(std::future::ready(if fails { Err(QueueError::Closed) } else { Ok(()) }))
     }
+
+    fn offer<'a>(&'a self, _: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 struct Bus {

@@ -9,6 +9,7 @@ mod hostile;
 mod image_files;
 mod images;
 mod limits;
+mod log_groups;
 mod other_registry;
 mod queues;
 mod registry;

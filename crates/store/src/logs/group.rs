@@ -166,11 +166,18 @@ pub(super) fn remove(dir: &Path) -> io::Result<()> {
 
 /// Removes files in which no event is younger.
 pub(super) fn expire(dir: &Path, before: Timestamp) -> io::Result<()> {
-    for (number, _) in files_of(dir)? {
+    let files = files_of(dir)?;
+    let newest = files.last().map_or(0, |(number, _)| *number);
+    for (number, len) in files {
         let path = file_path(dir, number);
-        if newest_possible(&path)? < before {
-            fs::remove_file(path)?;
+        if newest_possible(&path)? >= before || (number == newest && len == 0) {
+            continue;
         }
+        if number == newest {
+            // Numbers never begin again: places in a group stay in their order.
+            append_to(&file_path(dir, number + 1))?;
+        }
+        fs::remove_file(path)?;
     }
     Ok(())
 }

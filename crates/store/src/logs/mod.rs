@@ -10,6 +10,7 @@
 mod follow;
 mod group;
 mod line;
+mod onward;
 mod queue;
 mod read;
 mod search;
@@ -23,18 +24,20 @@ use std::thread::JoinHandle;
 
 use model::arn::Scope;
 use model::limits;
-use model::log::{LogEvent, LogGroup};
+use model::log::{LogEvent, LogGroup, Mark};
 use model::port::LogSink;
 use model::time::Timestamp;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::disk::create_private_dir;
 
 pub use follow::{Followed, Follower};
+pub use onward::Onward;
 pub use search::{Direction, Found, GroupSize, Page, Place, Search, StreamSpan, Wanted};
 
 use follow::Followers;
+use onward::Bells;
 use queue::{Batch, Order, Queue, What};
 
 /// The stream of the lines by which a group learns of dropped events.
@@ -108,6 +111,7 @@ struct Shared {
     bounds: LogBounds,
     queue: Queue,
     followers: Arc<Followers>,
+    bells: Bells,
 }
 
 impl LogFiles {
@@ -125,6 +129,7 @@ impl LogFiles {
             bounds,
             queue: Queue::new(bounds.queue_bytes_max),
             followers: Arc::new(Followers::new(bounds.follower_bytes_max)),
+            bells: Bells::default(),
         });
         let writing = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -261,6 +266,31 @@ impl LogFiles {
     pub async fn search(&self, group: &LogGroup, what: Search) -> Result<Page, LogError> {
         let group = group.clone();
         self.reading(move |logs| search::search(&group::dir_of(logs, &group), &what)).await
+    }
+
+    /// Where a group ends now, in the order in which it is written.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn end(&self, group: &LogGroup) -> Result<Mark, LogError> {
+        let group = group.clone();
+        let end = self.reading(move |logs| group::end_of(&group::dir_of(logs, &group))).await?;
+        Ok(Mark { file: end.number, offset: end.len })
+    }
+
+    /// What was written to a group behind a mark, about `bytes` of it.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub async fn onward(&self, group: &LogGroup, from: Mark, bytes: u64) -> Result<Onward, LogError> {
+        let group = group.clone();
+        self.reading(move |logs| onward::onward(&group::dir_of(logs, &group), from, bytes)).await
+    }
+
+    /// What rings whenever the group has been written to, until it is dropped.
+    #[must_use]
+    pub fn bell(&self, group: &LogGroup) -> Arc<Notify> {
+        self.shared.bells.hang(group)
     }
 
     async fn reading<T: Send + 'static>(

@@ -159,7 +159,9 @@ impl Writer<'_> {
         }
         let Some(open) = self.open.get_mut(group) else { return Ok(()) };
         open.used = Instant::now();
-        open.files.append(&self.buffer)
+        let written = open.files.append(&self.buffer);
+        self.shared.bells.ring(group);
+        written
     }
 
     /// Owes the group a notice of what it lost.

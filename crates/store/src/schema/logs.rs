@@ -1,12 +1,13 @@
-//! The stored forms of what is set for log groups, and of log streams that were made by themselves. Version 1 of each;
-//! `golden/log-group-v1.json` and `golden/log-stream-v1.json` are examples.
+//! The stored forms of what is set for log groups, of log streams that were made by themselves, and of subscriptions.
+//! Version 1 of each; `golden/log-group-v1.json`, `golden/log-stream-v1.json` and `golden/log-subscription-v1.json` are
+//! examples.
 //!
 //! The events are files of their own, which `logs` writes.
 
 use std::collections::BTreeMap;
 
-use model::arn::Scope;
-use model::log::{LogGroup, LogSettings, LogStream};
+use model::arn::{ResourceArn, Scope};
+use model::log::{LogGroup, LogSettings, LogStream, Mark, Subscription};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,21 @@ struct StreamForm {
     group: String,
     name: String,
     created_ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubscriptionForm {
+    v: u32,
+    of: OfScope,
+    group: String,
+    name: String,
+    pattern: String,
+    destination: String,
+    distribution: String,
+    created_ms: i64,
+    file: u64,
+    offset: u64,
 }
 
 impl Owner for LogGroup {
@@ -119,6 +135,49 @@ impl Stored for LogStream {
     }
 }
 
+impl Stored for Subscription {
+    type Owner = LogGroup;
+    const KIND: &'static str = "log-subscription";
+
+    fn owner(&self) -> LogGroup {
+        self.group.clone()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn encode(&self, _: &Sealer) -> Vec<u8> {
+        let form = SubscriptionForm {
+            v: VERSION,
+            of: (&self.group.scope).into(),
+            group: self.group.name.clone(),
+            name: self.name.clone(),
+            pattern: self.pattern.clone(),
+            destination: self.destination.as_str().to_owned(),
+            distribution: self.distribution.clone(),
+            created_ms: self.created.as_millis(),
+            file: self.mark.file,
+            offset: self.mark.offset,
+        };
+        serde_json::to_vec(&form).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8], _: &Sealer) -> Result<Self, SchemaError> {
+        let form: SubscriptionForm = versioned(VERSION, bytes)?;
+        Ok(Self {
+            group: LogGroup { scope: scope_of(&form.of)?, name: form.group },
+            name: form.name,
+            pattern: form.pattern,
+            destination: ResourceArn::parse(&form.destination)
+                .map_err(|_| SchemaError::IllegalValue { field: "destination" })?,
+            distribution: form.distribution,
+            created: Timestamp::from_millis(form.created_ms),
+            mark: Mark { file: form.file, offset: form.offset },
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +196,18 @@ mod tests {
             tags: BTreeMap::from([("team".to_owned(), "shop".to_owned())]),
         };
         check_golden(&settings, include_str!("../../golden/log-group-v1.json"));
-        let stream = LogStream { group, name: "2026/11/[1]a".to_owned(), created };
+        let stream = LogStream { group: group.clone(), name: "2026/11/[1]a".to_owned(), created };
         check_golden(&stream, include_str!("../../golden/log-stream-v1.json"));
+        let destination = "arn:aws:lambda:us-east-1:000000000000:function:watch:live";
+        let subscription = Subscription {
+            group,
+            name: "errors of the shop".to_owned(),
+            pattern: "{ $.level = \"ERROR\" }".to_owned(),
+            destination: ResourceArn::parse(destination).unwrap(),
+            distribution: "ByLogStream".to_owned(),
+            created,
+            mark: Mark { file: 3, offset: 4_711 },
+        };
+        check_golden(&subscription, include_str!("../../golden/log-subscription-v1.json"));
     }
 }

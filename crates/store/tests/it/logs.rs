@@ -12,7 +12,7 @@ use dormouse_store::logs::{
     Direction, FOLLOWERS_MAX, Followed, Follower, LogBounds, LogError, LogFiles, OWN_STREAM, Place, Search,
     Wanted,
 };
-use model::log::{LogEvent, LogGroup};
+use model::log::{LogEvent, LogGroup, Mark};
 use model::port::LogSink;
 use model::time::Timestamp;
 
@@ -305,4 +305,72 @@ async fn pages_cut_by_bytes_pass_nothing_over() {
     assert_eq!(pages(true).await, [vec![3, 4], vec![1, 2]]);
     logs.end_stream(&group, "s", Timestamp::from_millis(9)).await.unwrap();
     assert!(logs.streams(&group, Timestamp::default(), |_| true).await.unwrap().is_empty());
+}
+
+/// Reads on from a mark to the end, in small steps; the messages, the mark behind them, and whether any were missed.
+async fn onward(logs: &LogFiles, group: &LogGroup, mut mark: Mark) -> (Vec<String>, Mark, bool) {
+    let (mut messages, mut missed) = (Vec::new(), false);
+    loop {
+        let read = logs.onward(group, mark, 100).await.unwrap();
+        messages.extend(read.events.into_iter().map(|found| found.event.message));
+        missed |= read.missed;
+        if !read.more {
+            return (messages, read.mark, missed);
+        }
+        assert_ne!(read.mark, mark);
+        mark = read.mark;
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_read_onward_from_a_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = LogBounds { group_bytes_max: 4_000, file_bytes_max: 1_000, ..LogBounds::default() };
+    let group = group("g");
+    let logs = LogFiles::open_bounded(dir.path(), bounds).unwrap();
+    assert_eq!(onward(&logs, &group, Mark::default()).await, (vec![], Mark::default(), false));
+    // Longer than a step, and over several files.
+    let texts: Vec<String> = (0..40).map(|number| format!("{number}{}", "x".repeat(number * 5))).collect();
+    for (at, text) in (0..).zip(&texts[..20]) {
+        logs.append(&group, vec![event(at, text)]);
+    }
+    let (read, mark, missed) = onward(&logs, &group, Mark::default()).await;
+    assert_eq!((&read[..], missed), (&texts[..20], false));
+    assert_eq!(mark, logs.end(&group).await.unwrap());
+    assert!(mark.file > 1, "{mark:?}");
+    drop(logs);
+    let logs = LogFiles::open_bounded(dir.path(), bounds).unwrap();
+    for (at, text) in (0..).zip(&texts[20..30]) {
+        logs.append(&group, vec![event(at, text)]);
+    }
+    let (read, mark, missed) = onward(&logs, &group, mark).await;
+    assert_eq!((&read[..], missed), (&texts[20..30], false));
+    // What a crash of the machine takes back is passed over; what comes then is read.
+    let lost = Mark { offset: mark.offset + 10_000, ..mark };
+    assert_eq!(onward(&logs, &group, lost).await.1, mark);
+    for round in 0..20 {
+        logs.append(&group, vec![event(round, &"y".repeat(500))]);
+    }
+    let (read, mark, missed) = onward(&logs, &group, lost).await;
+    assert!(missed && !read.is_empty() && read.len() < 20, "{}", read.len());
+    // Files that expire, and a group that is made anew.
+    logs.expire(&group, Timestamp::from_millis(i64::MAX)).await.unwrap();
+    assert!(all(&logs, &group).await.is_empty());
+    logs.append(&group, vec![event(50, "young")]);
+    assert_eq!(onward(&logs, &group, mark).await.0, ["young"]);
+    logs.delete(&group).await.unwrap();
+    logs.append(&group, vec![event(60, "anew")]);
+    assert_eq!(onward(&logs, &group, mark).await.0, ["anew"]);
+}
+
+#[tokio::test]
+async fn every_bell_of_a_group_rings_when_it_is_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = LogFiles::open(dir.path()).unwrap();
+    let group = group("g");
+    let bells = [logs.bell(&group), logs.bell(&group)];
+    logs.append(&group, vec![event(1, "one")]);
+    for bell in bells {
+        tokio::time::timeout(PATIENCE, bell.notified()).await.expect("a bell was forgotten");
+    }
 }

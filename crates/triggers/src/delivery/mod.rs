@@ -126,6 +126,10 @@ impl Deliveries for Delivering {
         let kept = tokio::spawn(async move { owner.keep(deliveries).await });
         Box::pin(async move { kept.await.unwrap_or_else(|error| Err(QueueError::Disk(error.to_string()))) })
     }
+
+    fn offer<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
+        Box::pin(self.take(delivery))
+    }
 }
 
 fn queue_of(delivery: &Delivery) -> Result<QueueName, QueueError> {

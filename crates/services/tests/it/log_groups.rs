@@ -1,0 +1,176 @@
+//! Subscriptions: what a customer puts is handed on, once deliveries take it, also after a restart; and groups that are
+//! deleted while others put events into them.
+//!
+//! Deliveries are remembered here, or refused; no test waits for a time, only for what has to come within a deadline.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::delivery::{Deliveries, Delivery, Undelivered};
+use model::port::{Clock as _, Pending};
+use model::queue::QueueError;
+use serde_json::{Value, json};
+use services::logs::{Logs, Parts};
+use store::Store;
+use tempfile::TempDir;
+
+use crate::world::{TestClock, scope};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Takes what it is given, unless it fails.
+#[derive(Default)]
+struct Taker {
+    fails: AtomicBool,
+    refused: AtomicUsize,
+    taken: Mutex<Vec<Delivery>>,
+    changed: tokio::sync::Notify,
+}
+
+impl Deliveries for Taker {
+    fn hand_over(&self, deliveries: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
+        let fails = self.fails.load(Ordering::SeqCst);
+        if fails {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.taken.lock().unwrap().extend(deliveries);
+        }
+        self.changed.notify_one();
+        Box::pin(std::future::ready(if fails { Err(QueueError::Closed) } else { Ok(()) }))
+    }
+
+    fn offer<'a>(&'a self, _: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Taker {
+    fn messages(&self) -> BTreeSet<String> {
+        let of = |delivery: &Delivery| {
+            let body: Value = serde_json::from_slice(&delivery.body).unwrap();
+            let data = STANDARD.decode(body["awslogs"]["data"].as_str().unwrap()).unwrap();
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&*data).read_to_string(&mut text).unwrap();
+            let content: Value = serde_json::from_str(&text).unwrap();
+            let message = |event: &Value| event["message"].as_str().unwrap().to_owned();
+            content["logEvents"].as_array().unwrap().iter().map(message).collect::<Vec<_>>()
+        };
+        self.taken.lock().unwrap().iter().flat_map(of).collect()
+    }
+
+    async fn until(&self, what: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !what(self) {
+                self.changed.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("nothing more was handed on");
+    }
+}
+
+struct Server {
+    logs: Logs,
+    taker: Arc<Taker>,
+    store: Store,
+    dir: TempDir,
+}
+
+impl Server {
+    async fn on(dir: TempDir) -> Self {
+        let store = Store::open(dir.path()).unwrap();
+        let taker = Arc::new(Taker::default());
+        let parts = Parts {
+            typed: store.typed_records(),
+            files: store.logs(),
+            deliveries: Arc::clone(&taker) as _,
+            clock: Arc::new(TestClock::default()),
+        };
+        let logs = Logs::load(parts).await.unwrap();
+        logs.resume();
+        Self { logs, taker, store, dir }
+    }
+
+    async fn again(self) -> Self {
+        let Self { logs, store, dir, .. } = self;
+        store.close().await;
+        drop(logs);
+        Self::on(dir).await
+    }
+
+    async fn ask(&self, operation: &str, input: Value) {
+        let target = format!("Logs_20140328.{operation}");
+        let input = Logs::input(&target, input.to_string().as_bytes()).unwrap();
+        self.logs.perform(&scope(), input).await.unwrap();
+    }
+
+    async fn put(&self, message: &str) {
+        let event = json!({ "timestamp": TestClock::default().now().as_millis(), "message": message });
+        self.ask("PutLogEvents", json!({ "logGroupName": "g", "logStreamName": "s", "logEvents": [event] }))
+            .await;
+    }
+}
+
+fn set(messages: &[&str]) -> BTreeSet<String> {
+    messages.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_handed_on_once_deliveries_take_them() {
+    let server = Server::on(tempfile::tempdir().unwrap()).await;
+    server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+    server.ask("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" })).await;
+    server.put("keep: before").await;
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let filter = json!({
+        "logGroupName": "g", "filterName": "f", "filterPattern": "keep", "destinationArn": function
+    });
+    server.ask("PutSubscriptionFilter", filter).await;
+    server.put("keep 1").await;
+    server.put("leave").await;
+    server.taker.until(|taker| taker.messages() == set(&["keep 1"])).await;
+    // While nothing is taken, nothing is passed over; not by a restart either.
+    server.taker.fails.store(true, Ordering::SeqCst);
+    server.put("keep 2").await;
+    server.taker.until(|taker| taker.refused.load(Ordering::SeqCst) > 0).await;
+    let server = server.again().await;
+    server.taker.until(|taker| taker.messages().contains("keep 2")).await;
+    server.put("keep 3").await;
+    server.taker.until(|taker| taker.messages().contains("keep 3")).await;
+    assert!(!server.taker.messages().contains("keep: before"));
+    // A group takes its subscriptions along.
+    server.ask("DeleteLogGroup", json!({ "logGroupName": "g" })).await;
+    server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+    server.ask("DescribeSubscriptionFilters", json!({ "logGroupName": "g" })).await;
+}
+
+/// Whoever is told that a group is deleted finds it gone, though others put events into it at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_bring_no_deleted_group_back() {
+    let server = Server::on(tempfile::tempdir().unwrap()).await;
+    for _ in 0..20 {
+        server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+        server.ask("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" })).await;
+        let putting = (0..8).map(|_| {
+            let logs = server.logs.clone();
+            tokio::spawn(async move {
+                let event = json!({ "timestamp": TestClock::default().now().as_millis(), "message": "m" });
+                let input = json!({ "logGroupName": "g", "logStreamName": "s", "logEvents": [event] });
+                let input = Logs::input("Logs_20140328.PutLogEvents", input.to_string().as_bytes()).unwrap();
+                // Taken, or told that there is no such group.
+                drop(logs.perform(&scope(), input).await);
+            })
+        });
+        let putting: Vec<_> = putting.collect();
+        server.ask("DeleteLogGroup", json!({ "logGroupName": "g" })).await;
+        for put in putting {
+            put.await.unwrap();
+        }
+        let groups = server.store.logs().groups(&scope()).await.unwrap();
+        assert_eq!(groups, []);
+    }
+}
