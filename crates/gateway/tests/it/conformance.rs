@@ -45,6 +45,11 @@ async fn queues_answer_as_the_tables_say() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_answer_as_the_tables_say() {
+    answer_as_the_tables_say(&["sns"], 180).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn schedules_answer_as_the_tables_say() {
     answer_as_the_tables_say(&["scheduler"], 45).await;
 }
