@@ -197,6 +197,7 @@ async fn topics(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Sns>
         typed: ground.store.typed_records(),
         deliveries: Arc::new(delivering.clone()),
         admission: Arc::clone(&ground.identity) as _,
+        quotas: Quotas::default(),
         clock: Arc::clone(&ground.clock),
         entropy: Arc::clone(&ground.entropy),
     };

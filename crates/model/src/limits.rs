@@ -121,6 +121,8 @@ pub struct Quotas {
     pub identities: usize,
     /// Messages of one SQS queue that are out at once; a FIFO queue has a figure of its own, not above this.
     pub messages_out: u64,
+    /// Topics of SNS of one account in one region (SNS Developer Guide, "Amazon SNS quotas").
+    pub topics: usize,
 }
 
 impl Default for Quotas {
@@ -133,6 +135,7 @@ impl Default for Quotas {
             provider_versions: 100,
             identities: 5_000,
             messages_out: crate::sqs::OUT_MAX,
+            topics: 100_000,
         }
     }
 }

@@ -39,8 +39,10 @@ fn status(shape: &Shape) -> Option<(u16, bool)> {
 
 /// The code by which a service of the query protocol says that it failed itself.
 pub(super) fn own_fault(source: &Source<'_>) -> String {
-    let own = source.model.shapes.get("ServiceFailureException").and_then(|shape| shape.error.as_ref());
-    own.and_then(|error| error.code.clone()).unwrap_or_else(|| "InternalFailure".to_owned())
+    let shapes = &source.model.shapes;
+    let own = ["ServiceFailureException", "InternalErrorException"].iter().find_map(|name| shapes.get(*name));
+    let code = own.and_then(|shape| shape.error.as_ref()?.code.clone());
+    code.unwrap_or_else(|| "InternalFailure".to_owned())
 }
 
 /// The error by which the service says that it failed itself: the only one of its faults, or AWS's common one.

@@ -96,7 +96,7 @@ impl Worlds {
 }
 
 /// A world in which there is little of everything: one alias, one capacity provider, and on it one version of a
-/// function; one user, group, role and policy; one message of a queue that is out; and code for two functions that echo,
+/// function; one user, group, role and policy; one message of a queue that is out; one topic; and code for two functions that echo,
 /// but not for a third.
 async fn small() -> World {
     let echo = std::fs::metadata(root().join("fixtures/echo.zip")).expect("the fixture").len();
@@ -107,6 +107,7 @@ async fn small() -> World {
         provider_versions: 1,
         identities: 1,
         messages_out: 1,
+        topics: 1,
         ..Quotas::default()
     };
     World::open_with(Access::Verified, quotas).await

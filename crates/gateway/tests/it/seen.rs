@@ -78,6 +78,15 @@ const SCHEDULES: &[&str] = &[
     "/tags/arn%3Aaws%3Ascheduler%3A${region}%3A${account}%3Aschedule-group%2F${name}",
 ];
 
+/// Of topics: operations, and the members of their forms.
+const TOPICS: &[(&str, &str)] = &[
+    ("ListTopics", "{}"),
+    ("ListSubscriptions", "{}"),
+    ("GetTopicAttributes", r#"{"TopicArn":"arn:aws:sns:${region}:${account}:${name}"}"#),
+    ("ListSubscriptionsByTopic", r#"{"TopicArn":"arn:aws:sns:${region}:${account}:${name}"}"#),
+    ("ListTagsForResource", r#"{"ResourceArn":"arn:aws:sns:${region}:${account}:${name}"}"#),
+];
+
 /// Operations with requests.
 fn pages(service: &str) -> Vec<(&'static str, Value)> {
     let got = |target: &&'static str| (*target, json!({ "method": "GET", "target": target }));
@@ -90,6 +99,7 @@ fn pages(service: &str) -> Vec<(&'static str, Value)> {
     match service {
         "lambda" => FUNCTIONS.iter().map(got).collect(),
         "iam" => IDENTITIES.iter().map(asked("form")).collect(),
+        "sns" => TOPICS.iter().map(asked("form")).collect(),
         "events" => BUSES.iter().map(asked("json")).collect(),
         "scheduler" => SCHEDULES.iter().map(got).collect(),
         other => panic!("what is seen of {other}?"),

@@ -172,6 +172,11 @@ async fn a_disk_that_fails_leaves_buses_and_schedules_as_they_were() {
     a_disk_fails(&Sweep::of("scheduler", "the disk fails")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_leaves_topics_as_they_were() {
+    a_disk_fails(&Sweep::of("sns", "the disk fails")).await;
+}
+
 async fn a_disk_fails(sweep: &Sweep) {
     let (world, held) = (World::open(Access::Verified).await, held().await);
     let (mut swept, mut failures) = (BTreeSet::new(), Vec::new());

@@ -119,8 +119,7 @@ impl World {
         let store = Store::open(data.path()).expect("a store");
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
         let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
-        let engine = Arc::new(Echo::default());
-        let outside = Arc::new(Outside::default());
+        let (engine, outside) = (Arc::<Echo>::default(), Arc::<Outside>::default());
         let (faults, delivered) = (Arc::<Faults>::default(), Arc::<Delivered>::default());
         let records = Arc::new(Faulty { records: store.records(), faults: Arc::clone(&faults) });
         let typed = typed(&store, &records);
@@ -128,7 +127,7 @@ impl World {
         let iam = Iam::open(typed.clone(), at, dice, quotas).await.expect("roles");
         let functions = Functions::open(FunctionParts {
             iam: iam.clone(),
-            records: typed,
+            records: typed.clone(),
             layer_records: Arc::new(LayerRecords::new(Arc::clone(&records) as _)),
             packages: packages(&store, data.path(), &clock, &entropy),
             runtimes: Arc::clone(&engine) as _,
@@ -155,12 +154,13 @@ impl World {
         };
         let sqs = queues(&store, &identity, &clock, &entropy, quotas).await;
         let scheduler = schedules(&store, &records, &delivered, &clock, &entropy).await;
+        let topics = topics(typed, &identity, &delivered, &clock, &entropy, quotas).await;
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             log_groups: Some(log_groups(&store, &records, &delivered, &clock).await),
             bus: Some(bus(&store, &records, &delivered, &clock, &entropy).await),
             sqs: Some(sqs.clone()),
-            topics: Some(topics(&store, &identity, &delivered, &clock, &entropy).await),
+            topics: Some(topics.clone()),
             scheduler: Some(scheduler.clone()),
             registry: Some(registry(&store, data.path(), &clock, &entropy).await),
             ..parts(&behind, &store, clock)
@@ -381,14 +381,16 @@ async fn queues(
 }
 
 async fn topics(
-    store: &Store,
+    typed: TypedRecords,
     identity: &Arc<Identity>,
     delivered: &Arc<Delivered>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    quotas: Quotas,
 ) -> services::sns::Sns {
     let parts = services::sns::Parts {
-        typed: store.typed_records(),
+        typed,
+        quotas,
         deliveries: Arc::clone(delivered) as _,
         admission: Arc::clone(identity) as _,
         clock: Arc::clone(clock),

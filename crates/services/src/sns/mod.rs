@@ -35,6 +35,7 @@ use model::arn::Scope;
 use model::delivery::Deliveries;
 use model::error::ServiceError;
 use model::id::RequestId;
+use model::limits::Quotas;
 use model::port::{Clock, Entropy};
 use model::topic::{Subscription, Topic};
 use policy::Admission;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub deliveries: Arc<dyn Deliveries>,
     /// Who may deliver to a topic.
     pub admission: Arc<dyn Admission>,
+    /// How many topics an account may have.
+    pub quotas: Quotas,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For ids and tokens.
@@ -82,11 +85,13 @@ pub struct Sns(Arc<Inner>);
 
 /// What the handles share.
 pub struct Inner {
+    records: TypedRecords,
     topics: Table<Topic>,
     subscriptions: Table<Subscription>,
     routes: Routes,
     deliveries: Arc<dyn Deliveries>,
     admission: Arc<dyn Admission>,
+    quotas: Quotas,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     /// The last number of a message in the order of a FIFO topic.
@@ -109,13 +114,15 @@ impl Sns {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, deliveries, admission, clock, entropy } = parts;
+        let Parts { typed, deliveries, admission, quotas, clock, entropy } = parts;
         Ok(Self(Arc::new(Inner {
             topics: Table::load(&typed).await?,
             subscriptions: Table::load(&typed).await?,
+            records: typed,
             routes: Routes::default(),
             deliveries,
             admission,
+            quotas,
             clock,
             entropy,
             sequence: AtomicU64::new(0),

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use model::error::ServiceError;
 use model::topic::{Subscription, Topic, TopicId};
+use store::records::table::Entry;
 use wire::sns::{self as api, errors};
 
 use super::attributes::{self, FIFO, MESSAGE_BYTES, SIZE};
 use super::error::{invalid, no_topic, not_served, of_records};
 use super::{Caller, Sns, name, page, tags};
 
-/// Topics of one account in one region (SNS Developer Guide, "Amazon SNS quotas": 100,000 standard ones).
-const TOPICS_MAX: usize = 100_000;
 /// Subscriptions of a topic of large messages.
 pub(super) const LARGE_SUBSCRIPTIONS_MAX: usize = 100;
 
@@ -45,30 +44,28 @@ impl Sns {
             }
             return Ok(api::CreateTopicResponse { topic_arn: Some(arn) });
         }
-        if self.topics.count(scope) >= TOPICS_MAX {
+        if self.topics.count(scope) >= self.quotas.topics {
             return Err(errors::TOPIC_LIMIT_EXCEEDED_EXCEPTION.error("Topic limit exceeded"));
         }
         self.topics.put(Topic { id, attributes, tags }, None).await.map_err(of_records)?;
         Ok(api::CreateTopicResponse { topic_arn: Some(arn) })
     }
 
-    /// Subscriptions go first, so that whatever breaks this off can be asked for again.
+    /// All at once: a topic never outlives some of its subscriptions.
     pub(super) async fn delete_topic(&self, input: &api::DeleteTopicInput) -> Result<(), ServiceError> {
         let id = name::topic("TopicArn", input.topic_arn.as_ref())?;
         let _turn = self.changing.lock().await;
         let Some(known) = self.topics.get(&id.scope, &id.name) else { return Ok(()) };
-        let mut outcome = Ok(());
-        for entry in self.subscriptions.all(&id) {
-            outcome = self.subscriptions.remove(&id, &entry.value.id, entry.stored).await;
-            if outcome.is_err() {
-                break;
-            }
-        }
-        if outcome.is_ok() {
-            outcome = self.topics.remove(&id.scope, &id.name, known.stored).await;
-        }
+        let all = self.subscriptions.all(&id);
+        let of_one =
+            |entry: &Entry<Subscription>| self.subscriptions.removal(&id, &entry.value.id, entry.stored);
+        let mut writes: Vec<_> = all.iter().map(of_one).collect();
+        writes.push(self.topics.removal(&id.scope, &id.name, known.stored));
+        self.records.commit(writes).await.map_err(of_records)?;
+        all.iter().for_each(|entry| self.subscriptions.forget_one(&id, &entry.value.id));
+        self.topics.forget_one(&id.scope, &id.name);
         self.changed(&id);
-        outcome.map_err(of_records)
+        Ok(())
     }
 
     pub(super) fn topic_attributes(

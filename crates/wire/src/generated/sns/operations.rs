@@ -198,7 +198,7 @@ pub static SERVICE: Service = Service {
     namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
     operations: &NAMES,
     errors: errors::ALL,
-    fault: ErrorShape::common("InternalFailure", 500),
+    fault: ErrorShape::common("InternalError", 500),
 };
 
 static NAMES: [&str; 42] = [
