@@ -421,6 +421,22 @@ def dead_letters(world):
     codes = sorted(it["MessageAttributes"]["ERROR_CODE"]["StringValue"] for it in world.received(lost_url, 2))
     checks.equal("a queue that lets nobody in", codes, ["NO_PERMISSIONS", "RESOURCE_NOT_FOUND"])
     checks.equal("got nothing", world.received(closed, 1, 1), [])
+    other = world.topic("dead-function")
+    name = world.functions.make("closed", CODE, "app.take", PYTHON)
+    function = world.server.client.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    world.subscribe(other, "lambda", function, RedrivePolicy=redrive)
+    permit = lambda source: world.server.client.add_permission(
+        FunctionName=name, StatementId=f"sns-{source[-4:]}", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com",
+        SourceArn=source,
+    )
+    permit(arn)
+    sns.publish(TopicArn=other, Message="no")
+    codes = [it["MessageAttributes"]["ERROR_CODE"]["StringValue"] for it in world.received(lost_url)]
+    checks.equal("a function that lets in another topic", (codes, world.ran(name)), (["NO_PERMISSIONS"], []))
+    permit(other)
+    sns.publish(TopicArn=other, Message="yes")
+    ran = wait_until(lambda: world.ran(name), 40) or [{"Records": [{"Sns": {}}]}]
+    checks.equal("and then this one", ran[0]["Records"][0]["Sns"].get("Message"), "yes")
 
 
 def publishers(world):
@@ -488,11 +504,24 @@ def restart(world):
     arn = world.topic("lasting")
     url, queue_arn = world.queue("lasting")
     world.subscribe(arn, "sqs", queue_arn, RawMessageDelivery="true")
-    world.server.stop()
+    ordered = world.topic("lasting.fifo", FifoTopic="true")
+    ordered_url, ordered_arn = world.queue("lasting.fifo", FifoQueue="true")
+    world.subscribe(ordered, "sqs", ordered_arn, RawMessageDelivery="true")
+    group = {"TopicArn": ordered, "MessageGroupId": "g"}
+    for n in range(20):
+        world.sns.publish(TopicArn=arn, Message=str(n))
+        number = world.sns.publish(Message=str(n), MessageDeduplicationId=str(n), **group)["SequenceNumber"]
+    world.server.kill()
     world.server.start()
-    world.__init__(world.server)
-    world.sns.publish(TopicArn=arn, Message="after")
-    checks.equal("topics outlast the server", [it["Body"] for it in world.received(url)], ["after"])
+    world = World(world.server)
+    again = world.sns.publish(Message="19", MessageDeduplicationId="19", **group)
+    world.sns.publish(Message="20", MessageDeduplicationId="20", **group)
+    checks.holds("numbers grow on", again["SequenceNumber"] > number, again["SequenceNumber"], f"more than {number}")
+    bodies = [it["Body"] for it in world.received(ordered_url, 21)]
+    checks.equal("in order and once, whatever happened", bodies, [str(n) for n in range(21)])
+    world.sns.publish(TopicArn=arn, Message="20")
+    bodies = {it["Body"] for it in world.received(url, 21)}
+    checks.equal("what was answered before a kill arrives", bodies, {str(n) for n in range(21)})
 
 
 with tempfile.TemporaryDirectory() as folder, OwnServer(folder) as server:

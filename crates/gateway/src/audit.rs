@@ -14,6 +14,7 @@ use model::error::ServiceError;
 use model::id::RequestId;
 use model::time::Timestamp;
 use serde_json::{Map, Value, json};
+use services::endpoint::Login;
 
 use crate::auth::Authenticated;
 
@@ -34,6 +35,7 @@ const SECRET: &[&str] = &[
     "oldpassword",
     "secretaccesskey",
     "sessiontoken",
+    "token",
     "tokencode",
     "samlassertion",
     "webidentitytoken",
@@ -172,7 +174,8 @@ fn shown(value: Value) -> Value {
             Value::Object(members.into_iter().filter_map(member).collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(shown).collect()),
-        Value::String(text) => Value::String(cut(&text)),
+        // Addresses of endpoints may have a password in them.
+        Value::String(text) => Value::String(cut(&Login::hidden(&text))),
         other => other,
     }
 }

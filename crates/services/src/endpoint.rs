@@ -223,7 +223,86 @@ fn never(code: &'static str, why: impl Display) -> Undelivered {
 
 #[cfg(test)]
 mod tests {
+    use model::arn::Scope;
+    use model::delivery::{Extras, Retry, Sender};
+    use model::id::{AccountId, Region};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// What becomes of a delivery to an endpoint that answers so, and the request that it gets.
+    async fn answered(answer: &str) -> (Result<(), Undelivered>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let endpoints = Endpoints::new().expect("TLS");
+        let delivery = delivery(&format!("http://localhost:{port}/a?b=c"));
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = Vec::new();
+            while !request.ends_with(b"hello") {
+                stream.read_buf(&mut request).await.expect("a request");
+            }
+            stream.write_all(answer.as_bytes()).await.expect("an answer");
+            String::from_utf8(request).expect("text")
+        };
+        let (taken, request) = tokio::join!(endpoints.take(&delivery), serve);
+        (taken, request)
+    }
+
+    fn delivery(url: &str) -> Delivery {
+        let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+        Delivery {
+            to: Address::Endpoint(url.to_owned()),
+            from: Sender {
+                service: "sns.amazonaws.com".to_owned(),
+                source: String::new(),
+                scope,
+                role: None,
+            },
+            body: Bytes::from_static(b"hello"),
+            extras: Extras { headers: vec![("x-a".to_owned(), "1".to_owned())], ..Extras::default() },
+            retry: Retry::BUS,
+            dead_letter: None,
+            line: "topic/a/1".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_status_decides_what_becomes_of_a_delivery() {
+        for (status, code) in [
+            (200, None),
+            (204, None),
+            (301, Some(true)),
+            (404, Some(true)),
+            (429, Some(false)),
+            (503, Some(false)),
+        ] {
+            let answer = format!("HTTP/1.1 {status} x\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n");
+            let (taken, request) = answered(&answer).await;
+            let is_final = taken.err().map(|error| matches!(error, Undelivered::Never { .. }));
+            assert_eq!(is_final, code, "{status}");
+            assert!(request.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{request}");
+            assert!(request.contains("host: localhost:") && request.contains("x-a: 1\r\n"), "{request}");
+        }
+        let (cut_off, _) = answered("HTTP/1.1 2").await;
+        assert!(matches!(cut_off, Err(Undelivered::NotNow { .. })), "{cut_off:?}");
+    }
+
+    #[tokio::test]
+    async fn whom_nobody_can_reach_is_tried_again_and_whom_nobody_may_reach_is_not() {
+        let endpoints = Endpoints::new().expect("TLS");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let away = endpoints.take(&delivery(&format!("http://127.0.0.1:{port}/"))).await;
+        assert!(matches!(away, Err(Undelivered::NotNow { .. })), "{away:?}");
+        let forbidden = endpoints.take(&delivery("http://169.254.169.254/")).await;
+        assert!(
+            matches!(forbidden, Err(Undelivered::Never { code: "FORBIDDEN_ENDPOINT", .. })),
+            "{forbidden:?}"
+        );
+    }
 
     #[test]
     fn logins_are_taken_out_of_addresses_and_never_shown() {

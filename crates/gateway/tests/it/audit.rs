@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use control::identity::Access;
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -59,6 +60,31 @@ async fn control_calls_are_kept_without_secrets_and_invocations_are_not() {
 
     let lines = world.audited.lines().join("\n");
     for secret in [SECRET, &zip[..40]] {
+        assert!(!lines.contains(secret), "{secret:?} is in the audit log");
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_to_topics_is_kept_and_messages_and_passwords_are_not() {
+    let world = World::open(Access::Verified).await;
+    let client = world.client().with_service("sns");
+    let topic = "arn%3Aaws%3Asns%3Aus-east-1%3A000000000000%3Akept";
+    let subscribed = format!(
+        "Action=Subscribe&TopicArn={topic}&Protocol=http&Endpoint=http%3A%2F%2Fuser%3Aswordfish%40127.0.0.1%3A9%2F"
+    );
+    let published = format!("Action=Publish&TopicArn={topic}&Message=correct%20horse%20battery%20staple");
+    let confirmed = format!("Action=ConfirmSubscription&TopicArn={topic}&Token=c0ffee");
+    for (form, status) in
+        [("Action=CreateTopic&Name=kept", 200), (&subscribed, 200), (&published, 200), (&confirmed, 400)]
+    {
+        let answer = client.send("POST", "/", HeaderMap::new(), form.to_owned().into()).await;
+        assert_eq!(answer.status, status, "{form}: {answer:?}");
+    }
+    let names: Vec<Value> = events(&world).iter().map(|event| event["eventName"].clone()).collect();
+    assert_eq!(names, ["CreateTopic", "Subscribe", "ConfirmSubscription"]);
+    let lines = world.audited.lines().join("\n");
+    assert!(lines.contains("http://user:****@127.0.0.1:9/"), "{lines}");
+    for secret in [SECRET, "swordfish", "c0ffee"] {
         assert!(!lines.contains(secret), "{secret:?} is in the audit log");
     }
 }

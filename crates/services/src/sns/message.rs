@@ -269,3 +269,25 @@ fn delivery(subscriber: &Subscriber, body: String, mut extras: Extras) -> Delive
         line: format!("topic/{}/{}", subscription.topic.name, subscription.id),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn filters_compare_texts_numbers_and_lists() {
+        let of = |kind: &str, value: &str| {
+            let value = Bytes::copy_from_slice(value.as_bytes());
+            compared(&Attribute { name: "a".to_owned(), kind: kind.to_owned(), value })
+        };
+        assert_eq!(of("String", "1"), Some(json!("1")));
+        assert_eq!(of("String.Colour", "red"), Some(json!("red")));
+        assert_eq!(of("String.Array", "[\"a\", 1, null]"), Some(json!(["a", 1, null])));
+        assert_eq!(of("String.Array", "a"), None);
+        assert_eq!(of("Number", "1.50"), Some(json!(1.5)));
+        assert_eq!(of("Number.int", "7"), Some(json!(7)));
+        assert_eq!(of("Binary", "a"), None);
+    }
+}
