@@ -110,7 +110,7 @@ fn escaped(text: &str) -> String {
 fn create(client: &mut Client, number: usize, due_s: u64) -> anyhow::Result<()> {
     let due = wire::time::whole_seconds(Timestamp::from_millis(i64::try_from(due_s * 1_000)?));
     let schedule = json!({
-        "ScheduleExpression": format!("at({})", due.trim_end_matches('Z')),
+        "ScheduleExpression": format!("at({})", due.trim_end_matches("+0000")),
         "FlexibleTimeWindow": { "Mode": "OFF" },
         "Target": { "Arn": QUEUE, "RoleArn": ROLE, "Input": format!("{number} {due_s}") },
     });
