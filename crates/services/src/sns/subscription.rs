@@ -142,6 +142,7 @@ impl Sns {
             let kept = self.subscriptions.put(subscription, Some(known.stored)).await;
             self.changed(&topic);
             kept.map_err(of_records)?;
+            linked(caller, &arn, "a subscription was confirmed by a link");
         }
         Ok(api::ConfirmSubscriptionResponse { subscription_arn: Some(arn) })
     }
@@ -162,14 +163,22 @@ impl Sns {
         if caller.is_authenticated || given.is_none() {
             let removed = self.subscriptions.remove(&topic, &id, known.stored).await;
             self.changed(&topic);
-            return removed.map_err(of_records);
+            removed.map_err(of_records)?;
+            linked(caller, &known.value.arn(), "a subscription was ended by a link");
+            return Ok(());
         }
         let mut ended = Subscription::clone(&known.value);
         ended.confirmation = Some(self.confirmation(&id));
         let kept = self.subscriptions.put(ended, Some(known.stored)).await;
         self.changed(&topic);
         drop(turn);
-        self.invite(&kept.map_err(of_records)?, Invitation::Restore).await
+        let ended = kept.map_err(of_records)?;
+        linked(
+            caller,
+            &ended.arn(),
+            "a subscription was ended by a link; it waits for its endpoint's word again",
+        );
+        self.invite(&ended, Invitation::Restore).await
     }
 
     async fn invite(&self, subscription: &Arc<Subscription>, how: Invitation) -> Result<(), ServiceError> {
@@ -296,6 +305,13 @@ impl Sns {
             }
             self.changed(&topic);
         }
+    }
+}
+
+/// Says what somebody has done who does not say who it is: no audit log can tell it.
+fn linked(caller: &Caller, subscription: &str, what: &str) {
+    if !caller.is_authenticated {
+        tracing::info!(subscription, "{what}");
     }
 }
 
