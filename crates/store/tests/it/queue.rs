@@ -220,6 +220,18 @@ async fn a_group_keeps_its_order_and_groups_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn of_a_group_nothing_is_handed_out_before_its_delay_is_over() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let q = name("q");
+    let later = NewMessage { delay: MINUTE, ..of_group("a", 2) };
+    put(&queue, &q, [of_group("a", 1), later, of_group("a", 3)]).await;
+    let first = take(&queue, &q, 10).await;
+    assert_eq!(numbers(&first), [1], "what is delayed holds up what comes after it");
+    settle(&queue, &q, first[0].receipt, DONE).await;
+    assert_eq!(numbers(&take(&queue, &q, 10).await), [0; 0]);
+}
+
+#[tokio::test]
 async fn a_group_whose_hold_ended_wakes_who_waits() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q.fifo");

@@ -105,7 +105,7 @@ impl Tables<'_> {
                 "SELECT {CANDIDATE}, due FROM message WHERE queue = ? AND grp = ? ORDER BY seq LIMIT ?"
             ))?
             .query_map(params![queue, group, count_max.min(GROUP_OUT_MAX)], |row| {
-                Ok((Candidate::read(row)?, row.get::<_, i64>(8)?))
+                Ok((Candidate::read(row)?, row.get::<_, i64>("due")?))
             })?
             .take_while(|row| row.as_ref().map_or(true, |(_, due)| *due <= now))
             .map(|row| row.map(|(candidate, _)| candidate))
