@@ -313,11 +313,12 @@ impl Deliveries for Delivered {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Functions called `closed` let nobody in.
+    /// Functions take what is offered, but for those called `closed`; other targets take nothing at once.
     fn offer<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
-        let is_closed = delivery.to.to_string().ends_with(":function:closed");
+        let to = delivery.to.to_string();
+        let is_open = to.contains(":function:") && !to.ends_with(":function:closed");
         let refused = || Undelivered::not_permitted(&delivery.from, &delivery.to);
-        Box::pin(std::future::ready(if is_closed { Err(refused()) } else { Ok(()) }))
+        Box::pin(std::future::ready(if is_open { Ok(()) } else { Err(refused()) }))
     }
 }
 

@@ -48,6 +48,11 @@ impl Timetable for Scheduler {
             self.entropy.fill(&mut random);
             let execution = RequestId::from_random(random).to_string();
             let Some(delivery) = delivery(&schedule, due, &execution) else { return Ok(()) };
+            // Its target has it on the disk when it takes it, so it need not wait in a line first, unless others of its group
+            // may be waiting there. What is refused is tried again by the line.
+            if delivery.extras.group.is_none() && self.deliveries.offer(&delivery).await.is_ok() {
+                return Ok(());
+            }
             let taken = self.deliveries.hand_over(vec![delivery]).await;
             taken.map_err(|error| NotFired(error.to_string()))
         })
