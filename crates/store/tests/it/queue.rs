@@ -390,17 +390,42 @@ async fn what_is_too_large_is_refused_and_a_closed_queue_says_so() {
     assert_eq!(queue.receive(&q, wanted(1)).await, Err(QueueError::Closed));
 }
 
-#[tokio::test]
-async fn a_file_of_the_first_layout_is_taken_over() {
-    let Opened { queue, dir, store } = opened();
-    put(&queue, &name("q"), [message(1)]).await;
+/// Changes a queue while nobody has it open.
+async fn tampered(Opened { queue, dir, store }: Opened, sql: &str) -> Opened {
     drop(queue);
     store.close().await;
     let file = rusqlite::Connection::open(dir.path().join("queue.sqlite3")).unwrap();
-    let first = "ALTER TABLE message DROP COLUMN received_before; PRAGMA user_version = 1";
-    file.execute_batch(first).unwrap();
+    file.execute_batch(sql).unwrap();
     file.close().unwrap();
-    let Opened { queue, dir: _dir, store: _store } = open(dir);
-    let got = take(&queue, &name("q"), 1).await;
+    open(dir)
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_layout_is_taken_over() {
+    let opened = opened();
+    put(&opened.queue, &name("q"), [message(1)]).await;
+    let first = "ALTER TABLE message DROP COLUMN received_before; DROP TABLE clock; PRAGMA user_version = 1";
+    let opened = tampered(opened, first).await;
+    let got = take(&opened.queue, &name("q"), 1).await;
     assert_eq!((numbers(&got), got[0].received), (vec![1], 1));
+}
+
+#[tokio::test]
+async fn nothing_waits_for_the_times_of_a_clock_that_was_set_back() {
+    let (q, fifo) = (name("q"), name("q.fifo"));
+    let opened = opened();
+    put(&opened.queue, &q, (0..2).map(message)).await;
+    put(&opened.queue, &q, [NewMessage { delay: Duration::from_secs(1), ..message(2) }]).await;
+    put(&opened.queue, &fifo, (10..12).map(|number| of_group("a", number))).await;
+    let held = take(&opened.queue, &q, 1).await;
+    assert_eq!(numbers(&held), [0]);
+    // All of this as a clock wrote it that was an hour ahead.
+    let ahead = "UPDATE message SET due = due + 3600000, sent = sent + 3600000, last_received = last_received + 3600000;
+                 UPDATE message_group SET due = due + 3600000; UPDATE clock SET at = at + 3600000";
+    let opened = tampered(opened, ahead).await;
+    assert_eq!(numbers(&take(&opened.queue, &q, 1).await), [1], "0 is still held");
+    assert_eq!(numbers(&take(&opened.queue, &fifo, 10).await), [10, 11]);
+    let later = Receive { wait_max: Duration::from_secs(10), ..wanted(1) };
+    assert_eq!(numbers(&opened.queue.receive(&q, later).await.unwrap()), [2], "delayed for a second");
+    assert_eq!(settle(&opened.queue, &q, held[0].receipt, DONE).await, Settled::Done, "receipts stay valid");
 }

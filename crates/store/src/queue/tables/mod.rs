@@ -12,14 +12,15 @@
 
 mod look;
 mod receive;
+mod recover;
 mod settle;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::id::MessageId;
-use model::queue::{DEDUPLICATION_SPAN, Enqueued, HOLD_MAX, NewMessage, QueueName};
+use model::queue::{DEDUPLICATION_SPAN, Enqueued, NewMessage, QueueName};
 use model::time::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -35,7 +36,7 @@ const OLDEST_AMONG: i64 = 64;
 const FORGOTTEN_PER_ENQUEUE: i64 = 4;
 
 /// From each layout of the tables to the next.
-pub(in crate::queue) const STEPS: &[&str] = &[CREATE, COUNT_ACROSS_QUEUES];
+pub(in crate::queue) const STEPS: &[&str] = &[CREATE, COUNT_ACROSS_QUEUES, NOTE_CLOCK];
 
 const CREATE: &str = "
     CREATE TABLE queue (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, total INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -64,6 +65,10 @@ const CREATE: &str = "
 /// How often a dead letter was received before it came to be one.
 const COUNT_ACROSS_QUEUES: &str =
     "ALTER TABLE message ADD COLUMN received_before INTEGER NOT NULL DEFAULT 0;";
+/// What the clock showed when something was last made to wait, to [`CLOCK_STEP_MS`].
+const NOTE_CLOCK: &str = "CREATE TABLE clock (at INTEGER NOT NULL) STRICT; INSERT INTO clock VALUES (0);";
+/// How far the clock goes on before it is noted again.
+const CLOCK_STEP_MS: i64 = 1_000;
 
 /// The number of a queue within the file.
 pub(in crate::queue) type QueueId = i64;
@@ -76,14 +81,22 @@ pub(in crate::queue) struct Tables<'a> {
     added: RefCell<BTreeMap<QueueId, i64>>,
     /// Queues of which more can be received than before.
     stirred: RefCell<BTreeSet<QueueName>>,
+    /// Whether something was made to wait.
+    has_delayed: Cell<bool>,
 }
 
 impl<'a> Tables<'a> {
     pub(in crate::queue) fn new(transaction: &'a Transaction<'a>, now: Timestamp) -> Self {
-        Self { transaction, now, added: RefCell::default(), stirred: RefCell::default() }
+        Self {
+            transaction,
+            now,
+            added: RefCell::default(),
+            stirred: RefCell::default(),
+            has_delayed: Cell::default(),
+        }
     }
 
-    /// Brings the totals up to date; the last thing before the transaction is committed. Whether something is gone.
+    /// Brings the totals and the clock up to date; the last thing before the transaction is committed. Whether something is gone.
     pub(in crate::queue) fn finish(self) -> rusqlite::Result<bool> {
         let mut has_removed = false;
         for (queue, added) in self.added.take() {
@@ -93,6 +106,11 @@ impl<'a> Tables<'a> {
                     .prepare_cached("UPDATE queue SET total = total + ? WHERE id = ?")?
                     .execute([added, queue])?;
             }
+        }
+        if self.has_delayed.get() {
+            self.transaction
+                .prepare_cached("UPDATE clock SET at = ?1 WHERE at < ?1 - ?2")?
+                .execute([self.now_ms(), CLOCK_STEP_MS])?;
         }
         Ok(has_removed)
     }
@@ -124,28 +142,10 @@ impl<'a> Tables<'a> {
         self.now.as_millis()
     }
 
-    /// Gives back what a server that is gone had out while it served, and what a clock that was set back would keep
-    /// for longer than anything may be kept; forgets queues that hold nothing. How many messages came back.
-    pub(in crate::queue) fn recover(&self) -> rusqlite::Result<usize> {
-        let (now, latest) = (self.now_ms(), self.now.after(HOLD_MAX).as_millis());
-        let until = self.now.after(DEDUPLICATION_SPAN).as_millis();
-        self.transaction.execute("UPDATE recent SET until = ?1 WHERE until > ?1", [until])?;
-        self.transaction.execute("UPDATE message_group SET due = ?1 WHERE due > ?2", [now, latest])?;
-        self.transaction.execute(
-            "DELETE FROM queue WHERE total = 0
-             AND NOT EXISTS (SELECT 1 FROM recent WHERE recent.queue = queue.id)",
-            [],
-        )?;
-        let mut ids = self.transaction.prepare("SELECT id FROM queue")?;
-        let ids: Vec<QueueId> = ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let mut back = 0;
-        for id in ids {
-            back += self
-                .transaction
-                .prepare_cached("UPDATE message SET due = ?1 WHERE queue = ?3 AND due > ?2")?
-                .execute([now, latest, id])?;
-        }
-        Ok(back)
+    /// When something that waits for so long is due.
+    fn due_after(&self, span: Duration) -> i64 {
+        self.has_delayed.set(true);
+        self.now.after(span).as_millis()
     }
 
     pub(in crate::queue) fn queue(&self, name: &QueueName) -> rusqlite::Result<Option<QueueId>> {
@@ -189,7 +189,7 @@ impl<'a> Tables<'a> {
         {
             return Ok(first);
         }
-        let due = self.now.after(message.delay).as_millis();
+        let due = self.due_after(message.delay);
         let seq: i64 = self
             .transaction
             .prepare_cached(

@@ -152,7 +152,7 @@ impl Tables<'_> {
     fn hold_end(&self, hold: Hold) -> i64 {
         match hold {
             // At least a moment, so that nothing is handed out twice by one call.
-            Hold::For(span) => self.now.after(span.clamp(MOMENT, HOLD_MAX)).as_millis(),
+            Hold::For(span) => self.due_after(span.clamp(MOMENT, HOLD_MAX)),
             Hold::WhileServing => WHILE_SERVING,
         }
     }

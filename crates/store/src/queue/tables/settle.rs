@@ -61,7 +61,7 @@ impl Tables<'_> {
                 if is_over {
                     return Ok(Settled::NotOut);
                 }
-                let due = self.now.after(*after).as_millis();
+                let due = self.due_after(*after);
                 let latest =
                     Timestamp::from_millis(out.last_received.unwrap_or(self.now_ms())).after(HOLD_MAX);
                 if due > latest.as_millis() {
