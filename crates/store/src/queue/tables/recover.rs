@@ -1,4 +1,6 @@
 //! What is put right when a server takes the queue over from one that is gone.
+//!
+//! Runs once, before anything else does; nothing is lost by it, and what was out is handed out again.
 
 use model::queue::{DEDUPLICATION_SPAN, HOLD_MAX};
 use rusqlite::params;
