@@ -112,7 +112,7 @@ impl TaggedArn {
     /// another account's; `ResourceNotFound` for another region's.
     pub fn parse(caller: &Scope, arn: &str) -> Result<Self, ServiceError> {
         let parts: Vec<&str> = arn.splitn(7, ':').collect();
-        let &["arn", _, "lambda", region, account, kind, id] = parts.as_slice() else {
+        let &["arn", partition, "lambda", region, account, kind, id] = parts.as_slice() else {
             return invalid("The resource is not the ARN of something that Lambda tags.");
         };
         let (Ok(region), Ok(account)) = (Region::parse(region), AccountId::parse(account)) else {
@@ -129,7 +129,7 @@ impl TaggedArn {
                 caller.account
             )));
         }
-        if region != caller.region {
+        if partition != "aws" || region != caller.region {
             let message = format!("Resource not found: {arn} is not in this region ('{}')", caller.region);
             return Err(ServiceError::ResourceNotFound(message));
         }

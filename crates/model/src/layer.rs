@@ -84,8 +84,11 @@ impl LayerVersionId {
         let (Some(scope), true) = (reference.scope, number.bytes().all(|b| b.is_ascii_digit())) else {
             return Err(refused());
         };
+        // One spelling for each: what is decided about an ARN holds for the layer.
         match number.parse() {
-            Ok(number) if number > 0 => Ok(Self { layer: LayerId { scope, name: reference.name }, number }),
+            Ok(parsed) if !number.starts_with('0') => {
+                Ok(Self { layer: LayerId { scope, name: reference.name }, number: parsed })
+            }
             _ => Err(refused()),
         }
     }
@@ -114,7 +117,7 @@ impl LayerReference {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
-            ["arn", partition, "lambda", region, account, "layer", name] if partition.starts_with("aws") => {
+            ["arn", "aws", "lambda", region, account, "layer", name] => {
                 let scope = Scope { account: AccountId::parse(account)?, region: Region::parse(region)? };
                 Ok(Self { scope: Some(scope), name: LayerName::parse(name)? })
             }

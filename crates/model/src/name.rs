@@ -120,7 +120,9 @@ impl Qualifier {
             return Err(refuse());
         }
         if text.bytes().all(|b| b.is_ascii_digit()) {
-            return text.parse().map(|n| Self::Version(Version::Published(n))).map_err(|_| refuse());
+            // One spelling for each: what is decided about `1` holds for version 1.
+            let number = text.parse().ok().filter(|_| !text.starts_with('0') || text == "0");
+            return number.map(|n| Self::Version(Version::Published(n))).ok_or_else(refuse);
         }
         Ok(Self::Alias(text.to_owned()))
     }
@@ -159,7 +161,14 @@ impl FunctionReference {
             {
                 (Some(Region::parse(region)?), Some(AccountId::parse(account)?), rest)
             }
+            [region, account, "function", rest @ ..] if Region::parse(region).is_ok() => {
+                (Some(Region::parse(region)?), Some(AccountId::parse(account)?), rest)
+            }
             [account, "function", rest @ ..] => (None, Some(AccountId::parse(account)?), rest),
+            ["function", rest @ ..] if !rest.is_empty() => (None, None, rest),
+            [account, rest @ ..] if !rest.is_empty() && AccountId::parse(account).is_ok() => {
+                (None, Some(AccountId::parse(account)?), rest)
+            }
             rest => (None, None, rest),
         };
         let (name, qualifier) = match rest {
@@ -198,6 +207,11 @@ mod tests {
         check("hello:prod", Some((None, None, "hello", Some("prod"))));
         check("hello:$LATEST", Some((None, None, "hello", Some("$LATEST"))));
         check("hello:7", Some((None, None, "hello", Some("7"))));
+        check("function:hello:prod", Some((None, None, "hello", Some("prod"))));
+        check("123456789012:hello", Some((None, Some("123456789012"), "hello", None)));
+        check("123456789012:hello:1", Some((None, Some("123456789012"), "hello", Some("1"))));
+        let in_region = "eu-west-1:123456789012:function:hello";
+        check(in_region, Some((Some("eu-west-1"), Some("123456789012"), "hello", None)));
         check("123456789012:function:hello", Some((None, Some("123456789012"), "hello", None)));
         check("123456789012:function:hello:1", Some((None, Some("123456789012"), "hello", Some("1"))));
         let arn = "arn:aws:lambda:eu-west-1:123456789012:function:hello";
@@ -212,6 +226,8 @@ mod tests {
             ":",
             "a:b:c:d",
             "hello:",
+            "hello:01",
+            "function:",
             "hel lo",
             "arn:aws:s3:::bucket",
             "arn:aws:lambda:eu-west-1:12:function:hello",

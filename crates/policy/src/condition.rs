@@ -20,7 +20,28 @@ pub(crate) struct Condition {
     quantifier: Quantifier,
     if_exists: bool,
     test: Test,
+    /// Whether it names a few who may, so that everybody else may not.
+    narrows: bool,
 }
+
+/// The keys by which a condition can say who may.
+/// Source: Amazon S3 User Guide, "The meaning of public", which Lambda's check of public policies follows.
+const WHO: [&str; 12] = [
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:SourceIp",
+    "aws:SourceOrgID",
+    "aws:SourceOwner",
+    "aws:SourceVpc",
+    "aws:SourceVpce",
+    "aws:userid",
+];
+/// Networks that are larger than this are everybody.
+const NETWORK_BITS_MIN: (u32, u32) = (8, 32);
 
 /// What a key with several values has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +125,15 @@ impl Condition {
         if matches!(test, Test::Null(_)) && (if_exists || quantifier != Quantifier::None) {
             return Err(Malformed::condition_type(operator));
         }
-        Ok(Self { key: key.to_owned(), quantifier, if_exists, test })
+        let is_asked_always = !if_exists && quantifier != Quantifier::All;
+        let narrows =
+            is_asked_always && test.is_narrow(&texts) && WHO.iter().any(|who| who.eq_ignore_ascii_case(key));
+        Ok(Self { key: key.to_owned(), quantifier, if_exists, test, narrows })
+    }
+
+    /// Whether it lets in only some who are named: not negated, with fixed values, of a key that says who asks.
+    pub(crate) fn narrows(&self) -> bool {
+        self.narrows
     }
 
     /// Adds the key that it is about, and those of the variables in its values.
@@ -140,6 +169,30 @@ impl Condition {
         match (self.quantifier, negated) {
             (Quantifier::All, _) | (Quantifier::None, true) => each.all(|holds| holds),
             (Quantifier::Any, _) | (Quantifier::None, false) => each.any(|holds| holds),
+        }
+    }
+}
+
+impl Test {
+    /// Whether only few values satisfy it.
+    fn is_narrow(&self, texts: &[String]) -> bool {
+        let is_fixed = |text: &str| !text.contains(['*', '?']) && !text.contains("${");
+        match self {
+            Self::Is { negated: false, wanted: Wanted::Text { .. } } => {
+                texts.iter().all(|text| is_fixed(text))
+            }
+            Self::Is { negated: false, wanted: Wanted::Arn(_) } => texts.iter().all(|text| {
+                let mut parts = text.splitn(6, ':');
+                let account = parts.nth(4).unwrap_or_default();
+                is_fixed(text) || (!account.is_empty() && is_fixed(account))
+            }),
+            Self::Is { negated: false, wanted: Wanted::Address(networks) } => {
+                networks.iter().all(|(net, bits)| {
+                    let (v4, v6) = NETWORK_BITS_MIN;
+                    *bits >= if net.is_ipv4() { v4 } else { v6 }
+                })
+            }
+            _ => false,
         }
     }
 }

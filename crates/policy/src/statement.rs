@@ -120,7 +120,7 @@ impl Statement {
         self.effect
     }
 
-    /// Whether it allows something to everybody, on no condition.
+    /// Whether it allows something to everybody, on no condition that says who.
     #[must_use]
     pub fn is_public(&self) -> bool {
         let everybody = match &self.principals {
@@ -128,7 +128,7 @@ impl Statement {
             Some(Listed::AllBut(_)) => true,
             None => false,
         };
-        self.effect == Effect::Allow && everybody && self.conditions.is_empty()
+        self.effect == Effect::Allow && everybody && !self.conditions.iter().any(Condition::narrows)
     }
 
     fn says(&self, request: &Request<'_>) -> Verdict {

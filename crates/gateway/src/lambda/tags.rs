@@ -2,6 +2,8 @@
 //!
 //! As in [`super::function`]: nothing is decided here that `control` could decide.
 
+use std::collections::BTreeMap;
+
 use control::capacity::Capacity;
 use control::code_signing::CodeSigning;
 use control::event_source::EventSources;
@@ -36,6 +38,12 @@ pub async fn list_tags(asked: &Asked<'_>, input: api::ListTagsRequest) -> Result
     let meant = TaggedArn::parse(&asked.who.scope, &arn)?;
     let tags = keeper(asked, &meant, &arn)?.tags(&meant.scope, &meant.id)?;
     Ok(respond::<api::ListTagsRequest, _>(&api::ListTagsResponse { tags: Some(tags) }))
+}
+
+/// The tags of what an ARN of the caller's own names, of which conditions may speak.
+pub(super) fn of_arn(asked: &Asked<'_>, arn: &str) -> Result<BTreeMap<String, String>, ServiceError> {
+    let meant = TaggedArn::parse(&asked.who.scope, arn)?;
+    keeper(asked, &meant, arn)?.tags(&meant.scope, &meant.id)
 }
 
 async fn change(asked: &Asked<'_>, arn: Option<&str>, change: TagChange) -> Result<(), ServiceError> {

@@ -4,6 +4,7 @@
 // The names by which the rest of the workspace knows these crates.
 extern crate dormouse_gateway as gateway;
 
+mod access;
 mod audit;
 mod auth;
 mod bus;

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use control::access::Asking;
 use control::event_source::EventSources;
+use control::identity::Access;
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
+use model::id::MappingUuid;
 use model::layer::{LayerId, LayerReference, LayerVersionId};
-use model::name::FunctionReference;
+use model::name::{FunctionReference, Qualifier, Version};
 use policy::{Context, Document};
 use wire::lambda::Input;
 
@@ -35,6 +37,12 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
         let message = "The function of an event source mapping must belong to the caller's account.";
         return Err(ServiceError::AccessDenied(message.to_owned()));
     }
+    // A server that is open to everybody has no roles that would mean anything.
+    let is_verified = asked.app.parts.identity.access() == Access::Verified;
+    let role_account = needs::role(input).and_then(|arn| arn.split(':').nth(4));
+    if is_verified && role_account.is_some_and(|account| account != own_account.as_str()) {
+        return Err(ServiceError::AccessDenied("Cross-account pass role is not allowed.".to_owned()));
+    }
     let (action, target) = needs::own(input);
     if asked.who.caller.owns(own_account) && target.is_a_name() {
         return Ok(());
@@ -46,6 +54,13 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
         &asked.who.scope.region,
     );
     facts::of_input(&mut context, input);
+    if let Some((name, qualifier)) = needs::address(input)
+        && let Ok(reference) = request::reference(name)
+        && let qualifier = qualifier.and_then(|text| Qualifier::parse(text).ok())
+        && let Ok(url) = asked.app.parts.functions.url(&asked.who.scope, &reference, qualifier.as_ref())
+    {
+        context.set("lambda:FunctionUrlAuthType", url.auth.as_str());
+    }
     if let Some(FunctionReference { name, .. }) = mentioned {
         let id = FunctionId { scope: asked.who.scope.clone(), name };
         context.set("lambda:FunctionArn", id.arn().to_string());
@@ -82,23 +97,33 @@ fn ask(
         context.set("lambda:FunctionArn", id.arn().to_string());
         facts::of_resource(&mut context, asked.app.parts.functions.tags_of(id));
     }
-    asked.who.caller.may(Asking {
+    if resource.function.is_none()
+        && let Ok(tags) = super::tags::of_arn(asked, &resource.arn)
+    {
+        facts::of_resource(&mut context, tags);
+    }
+    let asking = |arn| Asking {
         action,
-        resource: &resource.arn,
+        resource: arn,
         owner: resource.is_role.then_some(asked.who.scope.account),
         policy: resource.policy.as_deref(),
-        context,
-    })
+        context: context.clone(),
+    };
+    match &resource.whole {
+        Some(whole) => asked.who.caller.may_under_either(asking(&resource.arn), asking(whole)),
+        None => asked.who.caller.may(asking(&resource.arn)),
+    }
 }
 
 impl Target<'_> {
     /// Whether it can only be something of the caller's own account.
     fn is_a_name(&self) -> bool {
         match self {
-            Self::Function { name, .. } | Self::Layer { name, .. } | Self::CapacityProvider(name) => {
-                name.is_none_or(|name| !name.contains(':'))
-            }
-            Self::EventSource(_) | Self::Everything => true,
+            Self::Function { name, .. }
+            | Self::Whole(name)
+            | Self::Layer { name, .. }
+            | Self::CapacityProvider(name) => name.is_none_or(|name| !name.contains(':')),
+            Self::EventSource(_) | Self::New(_) | Self::Everything => true,
             Self::Arn(_) | Self::Role(_) => false,
         }
     }
@@ -108,6 +133,8 @@ impl Target<'_> {
 #[derive(Default)]
 struct Resource {
     arn: String,
+    /// Another name of it: that of the function, for its `$LATEST`. AWS does not document which of the two it asks for.
+    whole: Option<String>,
     /// Set for functions.
     function: Option<FunctionId>,
     policy: Option<Arc<Document>>,
@@ -122,6 +149,12 @@ impl Resource {
             Target::Function { name, qualifier } => {
                 Self::function(asked, &request::reference(name)?, qualifier)
             }
+            Target::Whole(name) => {
+                let mut reference = request::reference(name)?;
+                reference.qualifier.take_if(|it| *it == Qualifier::Version(Version::Latest));
+                Self::function(asked, &reference, None)
+            }
+            Target::New(kind) => plain(format!("arn:aws:lambda:{region}:{account}:{kind}:*")),
             Target::Layer { name, number } => {
                 let LayerReference { scope, name } = layer::reference(name)?;
                 let layer = LayerId { scope: scope.unwrap_or_else(|| asked.who.scope.clone()), name };
@@ -149,6 +182,8 @@ impl Resource {
             }
             Target::EventSource(uuid) => {
                 let uuid = uuid.unwrap_or_default();
+                // Looked up with letters of either case.
+                let uuid = MappingUuid::parse(uuid).map_or_else(|_| uuid.to_owned(), |uuid| uuid.to_string());
                 plain(format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{uuid}"))
             }
             Target::Role(arn) => Self { is_role: true, ..plain(arn.to_owned()) },
@@ -162,18 +197,21 @@ impl Resource {
             region: reference.region.clone().unwrap_or_else(|| asked.who.scope.region.clone()),
         };
         let id = FunctionId { scope, name: reference.name.clone() };
-        let named = reference.qualifier.as_ref().map(ToString::to_string);
-        let qualifier = named.or_else(|| qualifier.map(str::to_owned)).unwrap_or_default();
-        let arn = match qualifier.as_str() {
-            "" => id.arn().to_string(),
-            qualifier => format!("{}:{qualifier}", id.arn()),
-        };
-        let policy = asked.app.parts.functions.policy_document(&id, &qualifier);
-        Self { arn, policy, function: Some(id), is_role: false }
+        // What is no qualifier is refused by the operation.
+        let asked_for = qualifier.and_then(|text| Qualifier::parse(text).ok());
+        let qualifier = reference.qualifier.clone().or(asked_for);
+        let is_latest = qualifier == Some(Qualifier::Version(Version::Latest));
+        let whole = id.arn().to_string();
+        let arn =
+            qualifier.as_ref().map_or_else(|| whole.clone(), |qualifier| format!("{whole}:{qualifier}"));
+        // No policy is kept for `$LATEST`: the function's own is its.
+        let place = qualifier.filter(|_| !is_latest).map_or_else(String::new, |it| it.to_string());
+        let policy = asked.app.parts.functions.policy_document(&id, &place);
+        Self { arn, whole: is_latest.then_some(whole), policy, function: Some(id), is_role: false }
     }
 
     fn layer(asked: &Asked<'_>, id: LayerVersionId) -> Self {
         let policy = asked.app.parts.layers.policy_document(&id);
-        Self { arn: id.to_string(), policy, function: None, is_role: false }
+        Self { arn: id.to_string(), policy, ..Self::default() }
     }
 }

@@ -3,6 +3,8 @@
 //! The table is complete by the compiler: an operation that is not in it does not build. Its rows are in the words of
 //! the Service Authorization Reference, "Actions, resources, and condition keys for AWS Lambda".
 
+use std::collections::BTreeMap;
+
 use wire::lambda::Input;
 
 /// The resource of an action, as a request names it.
@@ -10,12 +12,16 @@ use wire::lambda::Input;
 pub(super) enum Target<'a> {
     /// A function, or one version or alias of it.
     Function { name: Option<&'a str>, qualifier: Option<&'a str> },
+    /// A function as a whole; `$LATEST` behind its name is no more than that.
+    Whole(Option<&'a str>),
     /// A layer, or one version of it.
     Layer { name: Option<&'a str>, number: Option<i64> },
     /// A capacity provider.
     CapacityProvider(Option<&'a str>),
     /// An event source mapping.
     EventSource(Option<&'a str>),
+    /// Something of this kind that gets its id when it is made.
+    New(&'static str),
     /// Whatever this ARN names.
     Arn(Option<&'a str>),
     /// A role that is handed over to Lambda.
@@ -54,7 +60,7 @@ pub(super) fn own(input: &Input) -> (&'static str, Target<'_>) {
             DeleteProvisionedConcurrencyConfig PutFunctionScalingConfig GetFunctionScalingConfig
             PutRuntimeManagementConfig GetRuntimeManagementConfig ListDurableExecutionsByFunction
         ];
-        it => named(&it.function_name, &None), for [
+        it => Target::Whole(it.function_name.as_deref()), for [
             CreateFunction UpdateFunctionCode UpdateFunctionConfiguration PublishVersion ListVersionsByFunction
             CreateAlias GetAlias UpdateAlias DeleteAlias ListAliases PutFunctionConcurrency GetFunctionConcurrency
             DeleteFunctionConcurrency ListProvisionedConcurrencyConfigs ListFunctionEventInvokeConfigs
@@ -95,20 +101,67 @@ pub(super) fn own(input: &Input) -> (&'static str, Target<'_>) {
     }
 }
 
-/// What else an operation needs: the role that it hands over, and the layers that it reads.
-pub(super) fn further(input: &Input) -> impl Iterator<Item = (&'static str, Target<'_>)> {
-    let (role, layers) = match input {
-        Input::CreateFunction(input) => (input.role.as_deref(), input.layers.as_deref()),
-        Input::UpdateFunctionConfiguration(input) => (input.role.as_deref(), input.layers.as_deref()),
+/// What else an operation needs: the role that it hands over, the layers that it reads, the configuration that it binds
+/// to, and to tag what it makes with tags.
+pub(super) fn further(input: &Input) -> Vec<(&'static str, Target<'_>)> {
+    let mut needs = Vec::new();
+    let tagged = |tags: &Option<BTreeMap<String, String>>| tags.as_ref().is_some_and(|tags| !tags.is_empty());
+    let (layers, new) = match input {
+        Input::CreateFunction(input) => {
+            let new = Target::Whole(input.function_name.as_deref());
+            (input.layers.as_deref(), tagged(&input.tags).then_some(new))
+        }
+        Input::UpdateFunctionConfiguration(input) => (input.layers.as_deref(), None),
+        Input::CreateEventSourceMapping(input) => {
+            (None, tagged(&input.tags).then_some(Target::New("event-source-mapping")))
+        }
+        Input::CreateCodeSigningConfig(input) => {
+            (None, tagged(&input.tags).then_some(Target::New("code-signing-config")))
+        }
         Input::CreateCapacityProvider(input) => {
-            let permissions = input.permissions_config.as_ref();
-            (permissions.and_then(|it| it.capacity_provider_operator_role_arn.as_deref()), None)
+            let new = Target::CapacityProvider(input.capacity_provider_name.as_deref());
+            (None, tagged(&input.tags).then_some(new))
+        }
+        Input::PutFunctionCodeSigningConfig(input) => {
+            let arn = input.code_signing_config_arn.as_deref();
+            needs.push(("lambda:PutFunctionCodeSigningConfig", Target::Arn(arn)));
+            (None, None)
         }
         _ => (None, None),
     };
-    let role = role.map(|arn| ("iam:PassRole", Target::Role(arn)));
-    let layer = |arn| ("lambda:GetLayerVersion", Target::Arn(Some(arn)));
-    role.into_iter().chain(layers.unwrap_or_default().iter().map(String::as_str).map(layer))
+    needs.extend(role(input).map(|arn| ("iam:PassRole", Target::Role(arn))));
+    let layers = layers.unwrap_or_default().iter().map(String::as_str);
+    needs.extend(layers.map(|arn| ("lambda:GetLayerVersion", Target::Arn(Some(arn)))));
+    needs.extend(new.map(|new| ("lambda:TagResource", new)));
+    needs
+}
+
+/// The function URL that an operation is about and leaves as open as it is: whose it is, and its qualifier.
+pub(super) fn address(input: &Input) -> Option<(Option<&str>, Option<&str>)> {
+    match input {
+        Input::GetFunctionUrlConfig(input) => {
+            Some((input.function_name.as_deref(), input.qualifier.as_deref()))
+        }
+        Input::DeleteFunctionUrlConfig(input) => {
+            Some((input.function_name.as_deref(), input.qualifier.as_deref()))
+        }
+        Input::UpdateFunctionUrlConfig(input) if input.auth_type.is_none() => {
+            Some((input.function_name.as_deref(), input.qualifier.as_deref()))
+        }
+        _ => None,
+    }
+}
+
+/// The role that an operation hands over.
+pub(super) fn role(input: &Input) -> Option<&str> {
+    match input {
+        Input::CreateFunction(input) => input.role.as_deref(),
+        Input::UpdateFunctionConfiguration(input) => input.role.as_deref(),
+        Input::CreateCapacityProvider(input) => {
+            input.permissions_config.as_ref()?.capacity_provider_operator_role_arn.as_deref()
+        }
+        _ => None,
+    }
 }
 
 /// A function that a request names without doing anything to it itself: it has to be the caller's own.

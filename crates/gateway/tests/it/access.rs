@@ -1,0 +1,211 @@
+//! Denials that hold however the resource is written: by `$LATEST`, with zeros before a number, in other letters, by another
+//! partition, by its tags, and for what an operation does beside its own.
+
+use std::collections::BTreeMap;
+
+use control::iam::New;
+use control::identity::Access;
+use http::HeaderMap;
+use model::iam::User;
+use model::id::AccountId;
+use serde_json::{Value, json};
+use wire::sigv4::{Credentials, Secret};
+
+use crate::cases::{Variables, create_function};
+use crate::client::Client;
+use crate::world::World;
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+const SIGNING: &str = "/2020-04-22/code-signing-configs";
+const MAPPINGS: &str = "/2015-03-31/event-source-mappings";
+
+/// A world with a function `f` of one version, and a user of the same account who may everything but what is denied.
+struct Denying {
+    world: World,
+    root: Client,
+    user: Client,
+}
+
+impl Denying {
+    async fn new() -> Self {
+        let world = World::open(Access::Verified).await;
+        let root = world.client();
+        let variables =
+            [("name", "f"), ("runtime", "python3.12"), ("role", "arn:aws:iam::000000000000:role/r")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let made = create_function(&crate::conformance::root(), &Variables(BTreeMap::from(variables)));
+        let made = root.send(&made.method, &made.target, HeaderMap::new(), made.body.into()).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        world.settled(&root, "f").await;
+        let published = root.post("/2015-03-31/functions/f/versions", json!({})).await;
+        assert_eq!(published.status, 201, "{published:?}");
+        let (iam, account) = (world.identity.iam(), AccountId::DEFAULT);
+        let new = New { name: "ann".to_owned(), path: None, boundary: None, tags: BTreeMap::new() };
+        iam.create_user(account, new).await.expect("a user");
+        let key = iam.create_access_key(account, "ann").await.expect("a key");
+        let secret = Secret::new(key.secret.expose());
+        let credentials = Credentials { access_key_id: key.id, secret, session_token: None };
+        let user = Client::new(world.address, Some(credentials));
+        Self { world, root, user }
+    }
+
+    async fn deny(&self, resource: &str, action: &str, condition: Value) {
+        let mut denial = json!({ "Effect": "Deny", "Action": action, "Resource": resource });
+        if !condition.is_null() {
+            denial["Condition"] = condition;
+        }
+        let allowed = json!({ "Effect": "Allow", "Action": ["lambda:*", "iam:PassRole"], "Resource": "*" });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [allowed, denial] }).to_string();
+        let iam = self.world.identity.iam();
+        iam.put_inline::<User>(AccountId::DEFAULT, "ann", "own", policy).await.expect("a policy");
+    }
+
+    /// The status of what the user asks for.
+    async fn asks(&self, method: &str, target: &str, body: Value) -> u16 {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.user.send(method, target, HeaderMap::new(), body.into()).await.status
+    }
+
+    /// Makes something as the owner, and gives a member of the answer.
+    async fn made(&self, target: &str, body: Value, pointer: &str) -> String {
+        let answer = self.root.post(target, body).await;
+        assert!(answer.status < 300, "{answer:?}");
+        answer.json().pointer(pointer).and_then(Value::as_str).expect(pointer).to_owned()
+    }
+
+    async fn signing(&self, tags: Value) -> String {
+        let publisher = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/0123456789";
+        let config =
+            json!({ "AllowedPublishers": { "SigningProfileVersionArns": [publisher] }, "Tags": tags });
+        self.made(SIGNING, config, "/CodeSigningConfig/CodeSigningConfigArn").await
+    }
+}
+
+#[tokio::test]
+async fn a_function_is_denied_by_every_name_of_it() {
+    let world = Denying::new().await;
+    world.deny(FUNCTION, "lambda:*", Value::Null).await;
+    for name in ["f", "f:$LATEST", "000000000000:f:$LATEST", "function:f"] {
+        let target = format!("/2015-03-31/functions/{name}");
+        let changed = json!({ "Description": "changed" });
+        assert_eq!(world.asks("PUT", &format!("{target}/configuration"), changed).await, 403, "{name}");
+        assert_eq!(world.asks("GET", &target, Value::Null).await, 403, "{name}");
+        assert_eq!(world.asks("POST", &format!("{target}/invocations"), json!({})).await, 403, "{name}");
+    }
+    let latest = "/2015-03-31/functions/f?Qualifier=$LATEST";
+    assert_eq!(world.asks("GET", latest, Value::Null).await, 403);
+    assert_eq!(world.asks("GET", "/2015-03-31/functions/f?Qualifier=1", Value::Null).await, 200);
+}
+
+#[tokio::test]
+async fn a_version_has_one_number() {
+    let world = Denying::new().await;
+    world.deny(&format!("{FUNCTION}:1"), "lambda:*", Value::Null).await;
+    for (number, status) in [("1", 403), ("01", 400), ("$LATEST", 200)] {
+        let target = format!("/2015-03-31/functions/f?Qualifier={number}");
+        assert_eq!(world.asks("GET", &target, Value::Null).await, status, "{number}");
+    }
+    assert_ne!(world.asks("DELETE", "/2015-03-31/functions/f?Qualifier=01", Value::Null).await, 204);
+}
+
+#[tokio::test]
+async fn a_mapping_and_a_configuration_are_denied_however_they_are_written() {
+    let world = Denying::new().await;
+    let source = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
+    let mapping = json!({ "FunctionName": "f", "EventSourceArn": source, "StartingPosition": "LATEST" });
+    let uuid = world.made(MAPPINGS, mapping, "/UUID").await;
+    let arn = format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}");
+    world.deny(&arn, "lambda:*", Value::Null).await;
+    for uuid in [uuid.clone(), uuid.to_uppercase()] {
+        let target = format!("{MAPPINGS}/{uuid}");
+        assert_eq!(world.asks("GET", &target, Value::Null).await, 403, "{uuid}");
+        assert_eq!(world.asks("DELETE", &target, Value::Null).await, 403, "{uuid}");
+    }
+    let arn = world.signing(json!({})).await;
+    world.deny(&arn, "lambda:*", Value::Null).await;
+    let tags = || json!({ "Tags": { "a": "b" } });
+    assert_eq!(world.asks("POST", &format!("/2017-03-31/tags/{arn}"), tags()).await, 403);
+    let other = arn.replacen("arn:aws:", "arn:aws-cn:", 1);
+    assert_eq!(world.asks("POST", &format!("/2017-03-31/tags/{other}"), tags()).await, 404);
+    let bound = json!({ "CodeSigningConfigArn": arn });
+    let target = "/2020-06-30/functions/f/code-signing-config";
+    assert_eq!(world.asks("PUT", target, bound).await, 403, "what it is bound to is asked about too");
+}
+
+#[tokio::test]
+async fn conditions_know_tags_layers_and_the_kind_of_an_address() {
+    let world = Denying::new().await;
+    let arn = world.signing(json!({ "env": "prod" })).await;
+    let tagged = json!({ "StringEquals": { "aws:ResourceTag/env": "prod" } });
+    world.deny("*", "lambda:*", tagged).await;
+    assert_eq!(world.asks("DELETE", &format!("{SIGNING}/{arn}"), Value::Null).await, 403);
+    let untag = format!("/2017-03-31/tags/{arn}?tagKeys=env");
+    assert_eq!(world.asks("DELETE", &untag, Value::Null).await, 403);
+
+    let layer = "arn:aws:lambda:us-east-1:000000000000:layer:l:1";
+    let with_layer = json!({ "ForAnyValue:StringEquals": { "lambda:Layer": [layer] } });
+    world.deny("*", "lambda:UpdateFunctionConfiguration", with_layer).await;
+    let target = "/2015-03-31/functions/f/configuration";
+    let zeros = layer.replace(":1", ":01");
+    for (layer, status) in [(layer, 403), (zeros.as_str(), 400)] {
+        assert_eq!(world.asks("PUT", target, json!({ "Layers": [layer] })).await, status, "{layer}");
+    }
+
+    let target = "/2021-10-31/functions/f/url";
+    world.made(target, json!({ "AuthType": "AWS_IAM" }), "/AuthType").await;
+    let signed = json!({ "StringEquals": { "lambda:FunctionUrlAuthType": "AWS_IAM" } });
+    world.deny("*", "lambda:*", signed).await;
+    assert_eq!(world.asks("GET", target, Value::Null).await, 403);
+    assert_eq!(world.asks("PUT", target, json!({ "Cors": { "MaxAge": 1 } })).await, 403);
+    assert_eq!(world.asks("DELETE", target, Value::Null).await, 403);
+}
+
+#[tokio::test]
+async fn what_is_made_with_tags_has_to_be_allowed_to_be_tagged() {
+    let world = Denying::new().await;
+    world.deny("*", "lambda:TagResource", Value::Null).await;
+    let publisher = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/0123456789";
+    let publishers = json!({ "SigningProfileVersionArns": [publisher] });
+    let config = json!({ "AllowedPublishers": publishers, "Tags": { "a": "b" } });
+    assert_eq!(world.asks("POST", SIGNING, config).await, 403);
+    assert_eq!(world.asks("POST", SIGNING, json!({ "AllowedPublishers": publishers })).await, 201);
+}
+
+#[tokio::test]
+async fn a_role_of_another_account_is_not_taken() {
+    let world = Denying::new().await;
+    let role = json!({ "Role": "arn:aws:iam::111111111111:role/r" });
+    let target = "/2015-03-31/functions/f/configuration";
+    let answer = world.root.send("PUT", target, HeaderMap::new(), role.to_string().into()).await;
+    let (status, code, message) = answer.error();
+    assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
+    assert_eq!(message, "Cross-account pass role is not allowed.");
+}
+
+#[tokio::test]
+async fn a_condition_that_everybody_meets_does_not_make_a_policy_private() {
+    let world = Denying::new().await;
+    for (condition, is_taken) in [
+        (json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } }), false),
+        (json!({ "StringLike": { "aws:PrincipalAccount": "*" } }), false),
+        (json!({ "StringNotEquals": { "aws:SourceAccount": "1" } }), false),
+        (json!({ "StringEqualsIfExists": { "aws:SourceAccount": "111111111111" } }), false),
+        (json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::*:*" } }), false),
+        (json!({ "Bool": { "aws:SecureTransport": "true" } }), false),
+        (json!({ "StringEquals": { "aws:PrincipalAccount": "111111111111" } }), true),
+        (json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::111111111111:*" } }), true),
+        (json!({ "IpAddress": { "aws:SourceIp": "10.1.0.0/16" } }), true),
+    ] {
+        let statement = json!({
+            "Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Resource": FUNCTION, "Condition": condition,
+        });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        let target = format!("/2026-07-09/resource-policy/{FUNCTION}");
+        let body = json!({ "Policy": policy }).to_string();
+        let answer = world.root.send("PUT", &target, HeaderMap::new(), body.into()).await;
+        match is_taken {
+            true => assert_eq!(answer.status, 200, "{condition}: {answer:?}"),
+            false => assert_eq!(answer.error().1, "PublicPolicyException", "{condition}: {answer:?}"),
+        }
+    }
+}
