@@ -7,10 +7,11 @@
 //! Source: Lambda API reference, `TagResource`; AWS General Reference, "Tag naming and usage conventions".
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use model::arn::Scope;
 use model::error::ServiceError;
-use model::id::{AccountId, Region};
+use model::id::{AccountId, MappingUuid, Region};
 use model::limits;
 use model::port::Pending;
 
@@ -93,7 +94,7 @@ pub fn check_labels(tags: &Tags) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// What the ARN of a thing with tags names.
+/// What the ARN of a thing with tags names. Displayed as that ARN, which is the same for every way to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaggedArn {
     /// Where it lies.
@@ -133,7 +134,19 @@ impl TaggedArn {
             let message = format!("Resource not found: {arn} is not in this region ('{}')", caller.region);
             return Err(ServiceError::ResourceNotFound(message));
         }
-        Ok(Self { scope: caller.clone(), kind: kind.to_owned(), id: id.to_owned() })
+        // Looked up with letters of either case, so decided on with one.
+        let id = match MappingUuid::parse(id) {
+            Ok(uuid) if kind == "event-source-mapping" => uuid.to_string(),
+            _ => id.to_owned(),
+        };
+        Ok(Self { scope: caller.clone(), kind: kind.to_owned(), id })
+    }
+}
+
+impl fmt::Display for TaggedArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scope: Scope { account, region }, kind, id } = self;
+        write!(f, "arn:aws:lambda:{region}:{account}:{kind}:{id}")
     }
 }
 
@@ -178,6 +191,10 @@ mod tests {
         let parse = |rest: &str| TaggedArn::parse(&caller, &format!("arn:aws:lambda:{rest}"));
         let found = parse("us-east-1:000000000000:function:f").expect("a function");
         assert_eq!((found.kind.as_str(), found.id.as_str()), ("function", "f"));
+        let upper = parse("us-east-1:000000000000:event-source-mapping:0000000A-0000-400A-8000-00000000000A");
+        let lower =
+            "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:0000000a-0000-400a-8000-00000000000a";
+        assert_eq!(upper.map(|arn| arn.to_string()).as_deref(), Ok(lower));
         let kind_of = |error| match error {
             Err(ServiceError::InvalidParameterValue(_)) => "invalid",
             Err(ServiceError::AccessDenied(_)) => "denied",

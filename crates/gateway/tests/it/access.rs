@@ -113,13 +113,22 @@ async fn a_mapping_and_a_configuration_are_denied_however_they_are_written() {
     let world = Denying::new().await;
     let source = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
     let mapping = json!({ "FunctionName": "f", "EventSourceArn": source, "StartingPosition": "LATEST" });
-    let uuid = world.made(MAPPINGS, mapping, "/UUID").await;
+    // The ids of this world count up: until there is a letter in one, both cases of it are the same.
+    let mut uuid = world.made(MAPPINGS, mapping.clone(), "/UUID").await;
+    while uuid == uuid.to_uppercase() {
+        world.root.send("DELETE", &format!("{MAPPINGS}/{uuid}"), HeaderMap::new(), Vec::new().into()).await;
+        uuid = world.made(MAPPINGS, mapping.clone(), "/UUID").await;
+    }
     let arn = format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}");
     world.deny(&arn, "lambda:*", Value::Null).await;
     for uuid in [uuid.clone(), uuid.to_uppercase()] {
         let target = format!("{MAPPINGS}/{uuid}");
         assert_eq!(world.asks("GET", &target, Value::Null).await, 403, "{uuid}");
         assert_eq!(world.asks("DELETE", &target, Value::Null).await, 403, "{uuid}");
+        let target =
+            format!("/2017-03-31/tags/arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}");
+        let tags = json!({ "Tags": { "a": "b" } });
+        assert_eq!(world.asks("POST", &target, tags).await, 403, "{uuid}");
     }
     let arn = world.signing(json!({})).await;
     world.deny(&arn, "lambda:*", Value::Null).await;

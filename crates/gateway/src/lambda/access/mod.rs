@@ -11,6 +11,7 @@ use std::sync::Arc;
 use control::access::Asking;
 use control::event_source::EventSources;
 use control::identity::Access;
+use control::tags::TaggedArn;
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::id::MappingUuid;
@@ -172,7 +173,10 @@ impl Resource {
                 match (FunctionReference::parse(arn), LayerVersionId::parse(arn)) {
                     (Ok(reference), _) => Self::function(asked, &reference, None),
                     (_, Ok(id)) => Self::layer(asked, id),
-                    _ => plain(arn.to_owned()),
+                    _ => plain(
+                        TaggedArn::parse(&asked.who.scope, arn)
+                            .map_or_else(|_| arn.to_owned(), |it| it.to_string()),
+                    ),
                 }
             }
             Target::CapacityProvider(Some(arn)) if arn.starts_with("arn:") => plain(arn.to_owned()),
