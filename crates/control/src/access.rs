@@ -60,24 +60,20 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may do something to what has two names: a denial under either holds, and it has to be allowed under
-    /// one of them.
+    /// Whether the caller may do something to what has another name, under which nothing denies it.
     ///
     /// # Errors
     /// `AccessDenied` in AWS's wording.
-    pub fn may_under_either(&self, one: Asking<'_>, other: Asking<'_>) -> Result<(), ServiceError> {
-        let owner = one.owner.or_else(|| account_of(one.resource)).unwrap_or(self.account);
+    pub fn may_unless_denied_as(&self, asking: Asking<'_>, other: Asking<'_>) -> Result<(), ServiceError> {
+        let owner = other.owner.or_else(|| account_of(other.resource)).unwrap_or(self.account);
         if self.owns(owner) {
             return Ok(());
         }
         let standing = self.standing();
-        let decided = [&one, &other].map(|asking| (self.decision(&standing, owner, asking), asking));
-        let is_denied = |(decision, _): &&(Decision, _)| matches!(decision, Decision::ExplicitDeny(_));
-        let counts =
-            decided.iter().find(is_denied).or_else(|| decided.iter().find(|(it, _)| it.is_allowed()));
-        let (decision, asking) = counts.unwrap_or(&decided[0]);
-        match decision.denial(&standing.arn, asking.action, asking.resource) {
-            None => Ok(()),
+        let decision = self.decision(&standing, owner, &other);
+        let denial = decision.denial(&standing.arn, other.action, other.resource);
+        match denial.filter(|_| matches!(decision, Decision::ExplicitDeny(_))) {
+            None => self.may(asking),
             Some(denial) => Err(ServiceError::AccessDenied(denial)),
         }
     }

@@ -19,6 +19,8 @@ use crate::harness::http::{ROLE, Request, now};
 use crate::harness::{KEY_ID, SECRET, Server, repository, until};
 
 const ACCOUNT: &str = "000000000000";
+/// What makes a queue one that keeps an order, as a form has it.
+const FIFO: &str = "&Attribute.1.Name=FifoQueue&Attribute.1.Value=true";
 /// Ten minutes ago, twice what clocks may differ.
 const EXPIRED_MS: i64 = 10 * 60 * 1_000;
 
@@ -30,6 +32,7 @@ fn lambda() {
     let names =
         ready["runtimes"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str());
     let runtime = names.into_iter().find(|name| name.starts_with("python")).expect("a Python");
+    let_functions_read_queues(&server);
     let cases = cases::cases(&root(), "lambda");
     assert!(!cases.is_empty(), "there are tables");
     let (mut run, mut failures) = (0, Vec::new());
@@ -41,6 +44,35 @@ fn lambda() {
     }
     eprintln!("conformance: {} of {run} cases as expected", run - failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Makes the role that all functions have, since a mapping of a queue asks what it may.
+fn let_functions_read_queues(server: &Server) {
+    let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
+    let policy = r#"{"Statement":{"Effect":"Allow","Action":["sqs:*","logs:*"],"Resource":"*"}}"#;
+    let name = ROLE.rsplit('/').next().expect("a name");
+    for form in [
+        format!(
+            "Action=CreateRole&Version=2010-05-08&RoleName={name}&AssumeRolePolicyDocument={}",
+            escaped(trust)
+        ),
+        format!(
+            "Action=PutRolePolicy&Version=2010-05-08&RoleName={name}&PolicyName=read&PolicyDocument={}",
+            escaped(policy)
+        ),
+    ] {
+        post_form(server, "iam", "us-east-1", form);
+    }
+}
+
+fn post_form(server: &Server, service: &str, region: &str, form: String) {
+    let request = Request::new("POST", "/").service(service).region(region).body(form.into_bytes());
+    let answer = request.header("content-type", "application/x-www-form-urlencoded").send(server);
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Where the tables are.
@@ -83,6 +115,12 @@ impl<'a> Run<'a> {
             self.succeed(create_function(&root(), &self.variables))?;
             let revision = self.settle();
             self.variables.0.insert("revision".to_owned(), revision);
+        }
+        if case.needs_function && case.operation.contains("EventSourceMapping") {
+            let Self { server, region, name, .. } = self;
+            for queue in [format!("&QueueName={name}"), format!("&QueueName={name}.fifo{FIFO}")] {
+                post_form(server, "sqs", region, format!("Action=CreateQueue&Version=2012-11-05{queue}"));
+            }
         }
         for request in &case.before {
             let seen = until("the answer says what is waited for", || {

@@ -111,7 +111,7 @@ fn ask(
         context: context.clone(),
     };
     match &resource.whole {
-        Some(whole) => asked.who.caller.may_under_either(asking(&resource.arn), asking(whole)),
+        Some(whole) => asked.who.caller.may_unless_denied_as(asking(&resource.arn), asking(whole)),
         None => asked.who.caller.may(asking(&resource.arn)),
     }
 }
@@ -134,7 +134,7 @@ impl Target<'_> {
 #[derive(Default)]
 struct Resource {
     arn: String,
-    /// Another name of it: that of the function, for its `$LATEST`. AWS does not document which of the two it asks for.
+    /// Another name of it, under which it must not be denied: that of the function, for its `$LATEST`.
     whole: Option<String>,
     /// Set for functions.
     function: Option<FunctionId>,
