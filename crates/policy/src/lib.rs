@@ -11,6 +11,7 @@ mod context;
 mod date;
 mod decide;
 pub mod json;
+pub mod labelled;
 mod parse;
 mod pattern;
 mod principal;

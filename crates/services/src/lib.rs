@@ -22,6 +22,7 @@
 //! every hour or so.
 
 mod changes;
+mod durable;
 pub mod ecr;
 pub mod endpoint;
 pub mod events;

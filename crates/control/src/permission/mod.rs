@@ -15,7 +15,7 @@ pub(crate) use documents::Documents;
 pub use statement::{LayerPermission, Permission};
 
 use crate::policy::json::Json;
-use crate::policy::{Document, Kind};
+use crate::policy::{Document, Kind, labelled};
 
 /// A policy with one more statement.
 ///
@@ -30,15 +30,15 @@ pub(crate) fn with(policy: Option<&str>, sid: &str, statement: Json) -> Result<S
             ("Statement", Json::List(Vec::new())),
         ]),
     };
-    let mut statements = take_statements(&mut json);
-    if statements.iter().any(|known| is_called(known, sid)) {
+    let mut statements = labelled::take(&mut json);
+    if statements.iter().any(|known| labelled::is(known, sid)) {
         return Err(ServiceError::ResourceConflict(format!(
             "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the \
              existing statement."
         )));
     }
     statements.push(statement);
-    checked(put_statements(json, statements))
+    checked(labelled::put(json, statements).to_string())
 }
 
 /// A policy without the statement of this id; nothing if none is left.
@@ -49,13 +49,13 @@ pub(crate) fn without(policy: Option<&str>, sid: &str) -> Result<Option<String>,
     let missing =
         || ServiceError::ResourceNotFound(format!("Statement {sid} is not found in resource policy."));
     let mut json = read(policy.ok_or_else(missing)?)?;
-    let mut statements = take_statements(&mut json);
+    let mut statements = labelled::take(&mut json);
     let before = statements.len();
-    statements.retain(|known| !is_called(known, sid));
+    statements.retain(|known| !labelled::is(known, sid));
     match statements.len() {
         0 => Ok(None),
         left if left == before => Err(missing()),
-        _ => Ok(Some(put_statements(json, statements))),
+        _ => Ok(Some(labelled::put(json, statements).to_string())),
     }
 }
 
@@ -135,27 +135,6 @@ fn read(text: &str) -> Result<Json, ServiceError> {
 /// What was checked before it was kept cannot be read: not reached unless it was changed by hand.
 fn unreadable() -> ServiceError {
     ServiceError::InvalidParameterValue("The policy of the resource cannot be read; replace it.".to_owned())
-}
-
-/// The list of statements, taken out of the policy: a single statement stands there without a list.
-fn take_statements(policy: &mut Json) -> Vec<Json> {
-    match policy.get_mut("Statement").map(|place| std::mem::replace(place, Json::Null)) {
-        None | Some(Json::Null) => Vec::new(),
-        Some(Json::List(statements)) => statements,
-        Some(one) => vec![one],
-    }
-}
-
-/// The policy with these statements in their place.
-fn put_statements(mut policy: Json, statements: Vec<Json>) -> String {
-    if let Some(place) = policy.get_mut("Statement") {
-        *place = Json::List(statements);
-    }
-    policy.to_string()
-}
-
-fn is_called(statement: &Json, sid: &str) -> bool {
-    statement.get("Sid").and_then(Json::as_str) == Some(sid)
 }
 
 #[cfg(test)]

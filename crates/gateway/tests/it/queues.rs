@@ -300,3 +300,26 @@ async fn a_schedule_delivers_as_far_as_its_role_may() {
     let received = done(&world, "sqs", "ReceiveMessage", json!({ "QueueUrl": URL })).await;
     assert_eq!(received["Messages"][0]["Body"], "due");
 }
+
+#[tokio::test]
+async fn what_is_due_waits_in_no_line_where_its_target_takes_it() {
+    let world = world().await;
+    let to = |name: &str| {
+        json!({
+            "ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": { "Mode": "OFF" },
+            "Target": {
+                "Arn": format!("arn:aws:lambda:us-east-1:{OWNER}:function:{name}"),
+                "RoleArn": format!("arn:aws:iam::{OWNER}:role/r"),
+            },
+        })
+    };
+    for (name, waits) in [("open", false), ("closed", true)] {
+        let client = world.client().with_service("scheduler");
+        let made = client.post(&format!("/schedules/{name}"), to(name)).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        let key = format!("arn:aws:scheduler:us-east-1:{OWNER}:schedule/default/{name}");
+        world.scheduler.fire(&key, now()).await.expect("done");
+        let taken = std::mem::take(&mut *world.delivered.taken.lock().expect("nobody panicked"));
+        assert_eq!(taken.len(), usize::from(waits), "{name}: {taken:?}");
+    }
+}

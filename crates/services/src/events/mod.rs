@@ -43,6 +43,7 @@ use wire::events::{self as api, Input};
 use wire::json_rpc::{Call, Output, Reply};
 
 use crate::changes::Changes;
+use crate::durable::to_the_end;
 use kept::Kept;
 use route::Routes;
 
@@ -156,11 +157,7 @@ impl Events {
     /// Those of the operation.
     pub async fn perform(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {
         let (events, scope) = (self.clone(), scope.clone());
-        let performed = tokio::spawn(async move { events.operation(&scope, input).await });
-        performed.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operation of the event bus broke off");
-            Err(ServiceError::Internal("The operation broke off.".to_owned()))
-        })
+        to_the_end(SERVICE, async move { events.operation(&scope, input).await }).await
     }
 
     async fn operation(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {

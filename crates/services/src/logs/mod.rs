@@ -33,6 +33,8 @@ use store::records::typed::TypedRecords;
 use wire::json_rpc::{Call, Output, Reply};
 use wire::logs::{self as api, Input};
 
+use crate::durable::to_the_end;
+
 pub use filter::Filter;
 
 use forward::Forwarding;
@@ -122,11 +124,7 @@ impl Logs {
     /// Those of the operation.
     pub async fn perform(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {
         let (logs, scope) = (self.clone(), scope.clone());
-        let performed = tokio::spawn(async move { logs.operation(&scope, input).await });
-        performed.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operation of the logs broke off");
-            Err(ServiceError::Internal("The operation broke off.".to_owned()))
-        })
+        to_the_end(SERVICE, async move { logs.operation(&scope, input).await }).await
     }
 
     async fn operation(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {

@@ -37,6 +37,7 @@ use wire::rest_json::{Call, Output, Reply, Request};
 use wire::scheduler::{self as api, Input};
 
 use crate::changes::Changes;
+use crate::durable::to_the_end;
 
 /// The service in ARNs, actions and signatures.
 const SERVICE: &str = "scheduler";
@@ -130,11 +131,7 @@ impl Scheduler {
     /// Those of the operation.
     pub async fn perform(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {
         let (scheduler, scope) = (self.clone(), scope.clone());
-        let performed = tokio::spawn(async move { scheduler.operation(&scope, input).await });
-        performed.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operation of the scheduler broke off");
-            Err(ServiceError::Internal("The operation broke off.".to_owned()))
-        })
+        to_the_end(SERVICE, async move { scheduler.operation(&scope, input).await }).await
     }
 
     async fn operation(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {

@@ -5,7 +5,7 @@
 //! delivery retries" (100,015 attempts in 23 days for functions and queues); Lambda Developer Guide, "Using Lambda with SNS".
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -29,12 +29,34 @@ pub(super) struct Message {
     pub(super) topic_arn: String,
     pub(super) subject: Option<String>,
     /// By protocol, where they differ.
-    pub(super) texts: BTreeMap<String, String>,
+    pub(super) texts: BTreeMap<String, Text>,
     pub(super) attributes: Vec<Attribute>,
     pub(super) group: Option<String>,
     /// What a FIFO topic needs.
     pub(super) order: Option<Order>,
     pub(super) trace: Option<String>,
+    /// The attributes as filters compare them; made for the first that does.
+    pub(super) compared: OnceLock<Value>,
+}
+
+/// What a message says, and that as filters compare it, read for the first that does.
+pub(super) struct Text {
+    text: String,
+    body: OnceLock<Option<Value>>,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self { text, body: OnceLock::new() }
+    }
+}
+
+impl Text {
+    /// The object that it is in JSON, if it is one.
+    fn body(&self) -> Option<&Value> {
+        let read = || serde_json::from_str::<Value>(&self.text).ok().filter(Value::is_object);
+        self.body.get_or_init(read).as_ref()
+    }
 }
 
 /// A message's place in the order of a FIFO topic.
@@ -53,6 +75,7 @@ impl Message {
         if !self.is_wanted(subscriber, text) {
             return None;
         }
+        let text = &text.text;
         let protocol = subscription.protocol.as_str();
         let body = match protocol {
             "lambda" => self.event(subscription, text).to_string(),
@@ -82,15 +105,16 @@ impl Message {
         Some(delivery(subscriber, body, extras))
     }
 
-    fn is_wanted(&self, subscriber: &Subscriber, text: &str) -> bool {
+    fn is_wanted(&self, subscriber: &Subscriber, text: &Text) -> bool {
         let Some(filter) = &subscriber.filter else { return true };
-        match filter.is_on_body {
-            true => serde_json::from_str::<Value>(text)
-                .is_ok_and(|body| body.is_object() && filter.pattern.matches(&body)),
-            false => filter.pattern.matches(&Value::Object(
-                self.attributes.iter().filter_map(|it| Some((it.name.clone(), compared(it)?))).collect(),
-            )),
+        if filter.is_on_body {
+            return text.body().is_some_and(|body| filter.pattern.matches(body));
         }
+        let compared = || {
+            let seen = self.attributes.iter().filter_map(|it| Some((it.name.clone(), compared(it)?)));
+            Value::Object(seen.collect())
+        };
+        filter.pattern.matches(self.compared.get_or_init(compared))
     }
 
     /// Nothing is signed here, so what would say so is empty.

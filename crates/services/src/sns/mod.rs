@@ -45,6 +45,8 @@ use store::records::typed::TypedRecords;
 use wire::query::{Call, Output, Parameters, Reply};
 use wire::sns::{Input, Operation};
 
+use crate::durable::to_the_end;
+
 use route::Routes;
 
 /// The service in ARNs, actions and signatures.
@@ -160,11 +162,7 @@ impl Sns {
     /// Those of the operation.
     pub async fn perform(&self, caller: Caller, input: Input, request: &str) -> Result<Reply, ServiceError> {
         let (sns, request) = (self.clone(), request.to_owned());
-        let performed = tokio::spawn(async move { sns.operation(&caller, input, &request).await });
-        performed.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an operation of SNS broke off");
-            Err(ServiceError::Internal("The operation broke off.".to_owned()))
-        })
+        to_the_end(SERVICE, async move { sns.operation(&caller, input, &request).await }).await
     }
 
     async fn operation(&self, caller: &Caller, input: Input, id: &str) -> Result<Reply, ServiceError> {

@@ -7,7 +7,7 @@ use model::error::ServiceError;
 use model::id::AccountId;
 use model::topic::{Topic, TopicId};
 use policy::json::Json;
-use policy::{Document, Kind};
+use policy::{Document, Kind, labelled};
 use wire::sns as api;
 use wire::sns::Operation;
 
@@ -36,13 +36,13 @@ impl Sns {
         let label = input.label.as_deref().unwrap_or_default();
         let statement = statement(&id, label, input)?;
         self.change_topic(&id, no_topic, |topic| {
-            let policy = read(topic);
-            let mut statements = statements(&policy);
-            if statements.iter().any(|known| is_labelled(known, label)) {
+            let mut policy = read(topic);
+            let mut statements = labelled::take(&mut policy);
+            if statements.iter().any(|known| labelled::is(known, label)) {
                 return Err(invalid("Statement already exists"));
             }
             statements.push(statement);
-            keep(topic, with(policy, statements))
+            keep(topic, policy, statements)
         })
         .await
     }
@@ -54,11 +54,11 @@ impl Sns {
         let id = name::topic("TopicArn", input.topic_arn.as_ref())?;
         let label = input.label.as_deref().unwrap_or_default();
         self.change_topic(&id, no_topic, |topic| {
-            let policy = read(topic);
-            let mut statements = statements(&policy);
+            let mut policy = read(topic);
+            let mut statements = labelled::take(&mut policy);
             let before = statements.len();
-            statements.retain(|known| !is_labelled(known, label));
-            if statements.len() == before { Ok(()) } else { keep(topic, with(policy, statements)) }
+            statements.retain(|known| !labelled::is(known, label));
+            if statements.len() == before { Ok(()) } else { keep(topic, policy, statements) }
         })
         .await
     }
@@ -121,31 +121,15 @@ fn statement(id: &TopicId, label: &str, input: &api::AddPermissionInput) -> Resu
         return Err(invalid("Policy statement action out of service scope!"));
     }
     let actions = actions.iter().map(|action| Json::text(format!("SNS:{action}"))).collect();
-    Ok(Json::object([
-        ("Sid", Json::text(label)),
-        ("Effect", Json::text("Allow")),
-        ("Principal", Json::object([("AWS", one_or_all(principals))])),
-        ("Action", one_or_all(actions)),
-        ("Resource", Json::text(id.arn())),
-    ]))
+    Ok(labelled::grant(label, principals, actions, &id.arn()))
 }
 
-fn one_or_all(mut values: Vec<Json>) -> Json {
-    match values.pop() {
-        Some(only) if values.is_empty() => only,
-        last => {
-            values.extend(last);
-            Json::List(values)
-        }
-    }
-}
-
-fn keep(topic: &mut Topic, policy: Json) -> Result<(), ServiceError> {
-    if statements(&policy).is_empty() {
+fn keep(topic: &mut Topic, policy: Json, statements: Vec<Json>) -> Result<(), ServiceError> {
+    if statements.is_empty() {
         topic.attributes.remove(POLICY);
         return Ok(());
     }
-    let text = policy.to_string();
+    let text = labelled::put(policy, statements).to_string();
     check(&text)?;
     topic.attributes.insert(POLICY.to_owned(), text);
     Ok(())
@@ -154,20 +138,4 @@ fn keep(topic: &mut Topic, policy: Json) -> Result<(), ServiceError> {
 fn read(topic: &Topic) -> Json {
     let own = topic.attributes.get(POLICY).and_then(|text| Json::parse(text).ok());
     own.unwrap_or_else(|| default_policy(&topic.id))
-}
-
-fn statements(policy: &Json) -> Vec<Json> {
-    policy.get("Statement").map(|list| list.items().to_vec()).unwrap_or_default()
-}
-
-/// The policy with these statements in the place of its own.
-fn with(policy: Json, statements: Vec<Json>) -> Json {
-    let Json::Object(mut members) = policy else { return policy };
-    members.retain(|(name, _)| name != "Statement");
-    members.push(("Statement".to_owned(), Json::List(statements)));
-    Json::Object(members)
-}
-
-fn is_labelled(statement: &Json, label: &str) -> bool {
-    statement.get("Sid").and_then(Json::as_str) == Some(label)
 }

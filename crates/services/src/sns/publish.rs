@@ -3,6 +3,7 @@
 //! Source: SNS API Reference, `Publish`, `PublishBatch`; SNS Developer Guide, "Message deduplication for FIFO topics".
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use wire::sns::{self as api, errors};
 
 use super::attributes::{BY_CONTENT, MESSAGE_BYTES, SCOPE, SIZE};
 use super::error::{invalid, no_topic, not_served, of_deliveries};
-use super::message::{Message, Order};
+use super::message::{Message, Order, Text};
 use super::route::Route;
 use super::{Caller, Sns, name};
 
@@ -162,6 +163,7 @@ impl Sns {
             group,
             attributes: given.attributes,
             trace: given.trace.map(str::to_owned),
+            compared: OnceLock::new(),
         })
     }
 
@@ -258,15 +260,16 @@ fn check_batch(entries: &[api::PublishBatchRequestEntry]) -> Result<(), ServiceE
 }
 
 /// The texts for each protocol.
-fn texts(structure: Option<&str>, text: &str) -> Result<BTreeMap<String, String>, ServiceError> {
+fn texts(structure: Option<&str>, text: &str) -> Result<BTreeMap<String, Text>, ServiceError> {
     match structure {
-        None | Some("") => Ok(BTreeMap::from([("default".to_owned(), text.to_owned())])),
+        None | Some("") => Ok(BTreeMap::from([("default".to_owned(), text.to_owned().into())])),
         Some("json") => {
             let parsed: Map<String, Value> = serde_json::from_str(text)
                 .map_err(|_| invalid("Message Structure - JSON message body failed to parse"))?;
-            let texts =
-                parsed.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
-            let texts: BTreeMap<String, String> = texts.collect();
+            let texts = parsed
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned().into())));
+            let texts: BTreeMap<String, Text> = texts.collect();
             if !texts.contains_key("default") {
                 return Err(invalid("Message Structure - No default entry in JSON message body"));
             }

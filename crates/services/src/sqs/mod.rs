@@ -32,7 +32,7 @@ use model::error::ServiceError;
 use model::limits::Quotas;
 use model::port::{Clock, Entropy};
 use model::queue::{Queue, QueueName};
-use model::sqs::{MoveTask, QueueId, UserQueue};
+use model::sqs::{MoveTask, QueueId, SERVICE, UserQueue};
 use model::time::Timestamp;
 use policy::{Admission, Document};
 use store::records::RecordError;
@@ -40,6 +40,8 @@ use store::records::table::Table;
 use store::records::typed::TypedRecords;
 use wire::json_rpc::{Call, Output, Reply};
 use wire::sqs::{self as api, Input};
+
+use crate::durable::to_the_end;
 
 pub use receipt::ReceiptKey;
 
@@ -175,11 +177,7 @@ impl Sqs {
             }
             input => {
                 let (sqs, caller) = (self.clone(), caller.clone());
-                let performed = tokio::spawn(async move { sqs.operation(&caller, input).await });
-                performed.await.unwrap_or_else(|error| {
-                    tracing::error!(%error, "an operation of queues broke off");
-                    Err(ServiceError::Internal("The operation broke off.".to_owned()))
-                })
+                to_the_end(SERVICE, async move { sqs.operation(&caller, input).await }).await
             }
         }
     }

@@ -5,6 +5,7 @@
 use model::error::ServiceError;
 use model::id::AccountId;
 use policy::json::Json;
+use policy::labelled;
 use wire::sqs::{self as api, errors};
 
 use super::error::{missing, value};
@@ -37,9 +38,10 @@ impl Sqs {
         let label = label(input.label.as_deref())?;
         let statement = statement(&id.arn(), label, input)?;
         self.change(&id, |queue| {
-            let policy = queue.settings.policy.as_deref().and_then(read).unwrap_or_else(|| empty(&id.arn()));
-            let mut statements = statements(&policy);
-            if statements.iter().any(|known| is_labelled(known, label)) {
+            let policy = queue.settings.policy.as_deref().and_then(read);
+            let mut policy = policy.unwrap_or_else(|| empty(&id.arn()));
+            let mut statements = labelled::take(&mut policy);
+            if statements.iter().any(|known| labelled::is(known, label)) {
                 return Err(value("Label", label, "Already exists."));
             }
             statements.push(statement);
@@ -49,7 +51,7 @@ impl Sqs {
                     statements.len()
                 )));
             }
-            queue.settings.policy = Some(with(policy, statements).to_string());
+            queue.settings.policy = Some(labelled::put(policy, statements).to_string());
             Ok(())
         })
         .await
@@ -64,14 +66,14 @@ impl Sqs {
         let label = label(input.label.as_deref())?;
         self.change(&id, |queue| {
             let none = || value("Label", label, "can't find label on existing policy.");
-            let policy = queue.settings.policy.as_deref().and_then(read).ok_or_else(none)?;
-            let mut statements = statements(&policy);
+            let mut policy = queue.settings.policy.as_deref().and_then(read).ok_or_else(none)?;
+            let mut statements = labelled::take(&mut policy);
             let before = statements.len();
-            statements.retain(|known| !is_labelled(known, label));
+            statements.retain(|known| !labelled::is(known, label));
             match (statements.len(), before) {
                 (after, before) if after == before => return Err(none()),
                 (0, _) => queue.settings.policy = None,
-                _ => queue.settings.policy = Some(with(policy, statements).to_string()),
+                _ => queue.settings.policy = Some(labelled::put(policy, statements).to_string()),
             }
             Ok(())
         })
@@ -117,23 +119,7 @@ fn statement(arn: &str, label: &str, input: &api::AddPermissionRequest) -> Resul
         principals.push(Json::text(format!("arn:aws:iam::{account}:root")));
     }
     let actions = actions.iter().map(|action| Json::text(format!("SQS:{action}"))).collect();
-    Ok(Json::object([
-        ("Sid", Json::text(label)),
-        ("Effect", Json::text("Allow")),
-        ("Principal", Json::object([("AWS", one_or_list(principals))])),
-        ("Action", one_or_list(actions)),
-        ("Resource", Json::text(arn)),
-    ]))
-}
-
-fn one_or_list(mut items: Vec<Json>) -> Json {
-    match (items.len(), items.pop()) {
-        (1, Some(one)) => one,
-        (_, last) => {
-            items.extend(last);
-            Json::List(items)
-        }
-    }
+    Ok(labelled::grant(label, principals, actions, arn))
 }
 
 fn empty(arn: &str) -> Json {
@@ -146,20 +132,4 @@ fn empty(arn: &str) -> Json {
 
 fn read(policy: &str) -> Option<Json> {
     Json::parse(policy).ok()
-}
-
-fn statements(policy: &Json) -> Vec<Json> {
-    policy.get("Statement").map(|list| list.items().to_vec()).unwrap_or_default()
-}
-
-/// The policy with these statements in the place of its own.
-fn with(policy: Json, statements: Vec<Json>) -> Json {
-    let Json::Object(mut members) = policy else { return policy };
-    members.retain(|(name, _)| name != "Statement");
-    members.push(("Statement".to_owned(), Json::List(statements)));
-    Json::Object(members)
-}
-
-fn is_labelled(statement: &Json, label: &str) -> bool {
-    statement.get("Sid").and_then(Json::as_str) == Some(label)
 }

@@ -92,6 +92,18 @@ impl Queues {
     }
 
     /// The last move out of a queue.
+    /// With a queue `dead` for the dead letters of `source`, and one that they can be moved `back` to.
+    async fn with_dead_letters() -> Self {
+        let queues = Self::on(tempfile::tempdir().unwrap()).await;
+        for name in ["dead", "back"] {
+            queues.ask("CreateQueue", json!({ "QueueName": name })).await;
+        }
+        let redrive = json!({ "deadLetterTargetArn": arn("dead"), "maxReceiveCount": 1 }).to_string();
+        let source = json!({ "QueueName": "source", "Attributes": { "RedrivePolicy": redrive } });
+        queues.ask("CreateQueue", source).await;
+        queues
+    }
+
     async fn last_move(&self, name: &str) -> Value {
         self.ask("ListMessageMoveTasks", json!({ "SourceArn": arn(name) })).await["Results"][0].take()
     }
@@ -113,13 +125,7 @@ async fn look_again(begun: Instant) {
 
 #[tokio::test]
 async fn a_move_that_the_end_of_the_server_has_broken_off_goes_on() {
-    let queues = Queues::on(tempfile::tempdir().unwrap()).await;
-    for name in ["dead", "back"] {
-        queues.ask("CreateQueue", json!({ "QueueName": name })).await;
-    }
-    let redrive = json!({ "deadLetterTargetArn": arn("dead"), "maxReceiveCount": 1 }).to_string();
-    let source = json!({ "QueueName": "source", "Attributes": { "RedrivePolicy": redrive } });
-    queues.ask("CreateQueue", source).await;
+    let queues = Queues::with_dead_letters().await;
     queues.send("dead", 0..40).await;
     // Ten at once, twice a second.
     let wanted = json!({
@@ -155,13 +161,7 @@ async fn a_move_that_the_end_of_the_server_has_broken_off_goes_on() {
 
 #[tokio::test]
 async fn a_move_that_was_to_end_when_the_server_did_ends_then() {
-    let queues = Queues::on(tempfile::tempdir().unwrap()).await;
-    for name in ["dead", "back"] {
-        queues.ask("CreateQueue", json!({ "QueueName": name })).await;
-    }
-    let redrive = json!({ "deadLetterTargetArn": arn("dead"), "maxReceiveCount": 1 }).to_string();
-    let source = json!({ "QueueName": "source", "Attributes": { "RedrivePolicy": redrive } });
-    queues.ask("CreateQueue", source).await;
+    let queues = Queues::with_dead_letters().await;
     queues.send("dead", 0..20).await;
     // Between the messages of this one there is a second.
     let wanted =

@@ -133,7 +133,13 @@ const AHEAD_MAX: Duration = Duration::from_secs(2 * 3600);
 fn say_name(dir: &Path, group: &LogGroup) -> io::Result<()> {
     let is_cut = dir.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'~'));
     let path = dir.join(NAME_FILE);
-    if is_cut && !path.exists() { fs::write(path, &group.name) } else { Ok(()) }
+    if !is_cut || fs::read_to_string(&path).is_ok_and(|name| name == group.name) {
+        return Ok(());
+    }
+    // Before any event, and also where a crash has left a part of it.
+    let mut file = File::create(path)?;
+    file.write_all(group.name.as_bytes())?;
+    file.sync_all()
 }
 
 /// A group's name by its folder.

@@ -70,7 +70,6 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
         && let Ok(mapping) = EventSources::new(asked.app.parts.functions.clone()).get(&asked.who.scope, uuid)
     {
         // Allowed for the function that it has, and below for the one that it is to get.
-        facts::of_resource(&mut context, mapping.tags.clone());
         let mut as_it_is = context.clone();
         as_it_is.set("lambda:FunctionArn", mapping.function.arn().to_string());
         ask(asked, action, Resource::find(asked, target)?, as_it_is)?;
@@ -97,10 +96,7 @@ fn ask(
     if let Some(id) = &resource.function {
         context.set("lambda:FunctionArn", id.arn().to_string());
         facts::of_resource(&mut context, asked.app.parts.functions.tags_of(id));
-    }
-    if resource.function.is_none()
-        && let Ok(tags) = super::tags::of_arn(asked, &resource.arn)
-    {
+    } else if let Ok(tags) = super::tags::of_arn(asked, &resource.arn) {
         facts::of_resource(&mut context, tags);
     }
     let asking = |arn| Asking {
