@@ -200,14 +200,20 @@ def patterns():
         '{ $.city NOT EXISTS }': 2,
         '[ip, id, user, time, request, status = 4*, size]': 1,
         '[..., status, size > 1000]': 1,
+        '%(ERROR|WARN) (no|order)%': 2,
+        '{ $.city.name = %^H.m% }': 1,
+        '[..., status = %^[45][0-9]{2}$%, size]': 1,
     }
     for pattern, count in expected.items():
         checks.equal(f"the pattern {pattern!r}", found(pattern), count)
-    for pattern in ('{ $.a = }', '{ state = 1 }', '[a, b', '{ $.a = 1', 'a"b', "x" * 1025):
+    for pattern in ('{ $.a = }', '{ state = 1 }', '[a, b', '{ $.a = 1', 'a"b', "%(%", "%a% %b% %c%", "x" * 1025):
         checks.refused(f"the pattern {pattern[:12]!r}", lambda pattern=pattern: filtered(pattern), *INVALID)
     first = client.filter_log_events(logGroupName=GROUP, limit=3)
     checks.equal("a page", messages(first), ["number 0", "number 1", "number 2"])
     checks.equal("all pages", len(filtered(PaginationConfig={"PageSize": 3})), 18)
+    latest = client.filter_log_events(logGroupName=GROUP, logStreamNames=["a"], startFromHead=False, limit=2)
+    checks.equal("the latest first", messages(latest), ["number 9", "number 8"])
+    checks.refused("before 2024", lambda: client.filter_log_events(logGroupName=GROUP, startFromHead=False, startTime=1), *INVALID)
     checks.equal("streams by prefix", len(filtered(logStreamNamePrefix="we")), 2)
     event = first["events"][0]
     checks.includes("an event", event, {"logStreamName": "a", "message": "number 0"})

@@ -107,4 +107,11 @@ async fn pages_lead_to_both_ends_and_stay_there() {
     let rest = json!({ "logGroupName": "g", "nextToken": page["nextToken"] });
     let rest = ask(&client, "FilterLogEvents", rest).await;
     assert_eq!((messages(&rest), &rest["nextToken"]), (vec!["4"], &Value::Null));
+    // The latest first, with a token that goes on that way.
+    let latest = json!({ "logGroupName": "g", "startFromHead": false, "limit": 3 });
+    let page = ask(&client, "FilterLogEvents", latest).await;
+    assert_eq!(messages(&page), ["4", "3", "2"]);
+    let rest = json!({ "logGroupName": "g", "nextToken": page["nextToken"] });
+    let rest = ask(&client, "FilterLogEvents", rest).await;
+    assert_eq!((messages(&rest), &rest["nextToken"]), (vec!["1", "0"], &Value::Null));
 }

@@ -12,11 +12,13 @@ use model::log::LogGroup;
 use store::logs::{Direction, Found, Place, Search, Wanted};
 use wire::logs as api;
 
-use super::error::{invalid, no_group, no_stream, not_served, of_files};
+use super::error::{invalid, no_group, no_stream, of_files};
 use super::filter::Filter;
 use super::{Logs, name};
 
 const COUNT_MAX: usize = 10_000;
+/// The start of 2024: from there on events are found the latest first, too.
+const LATEST_FIRST_SINCE_MS: i64 = 1_704_067_200_000;
 /// Messages of one answer.
 const BYTES_MAX: usize = 1_048_576;
 
@@ -77,9 +79,6 @@ impl Logs {
         if names.is_some() && input.log_stream_name_prefix.is_some() {
             return Err(invalid("logStreamNamePrefix and logStreamNames cannot both be given."));
         }
-        if input.start_from_head == Some(false) {
-            return Err(not_served("FilterLogEvents from the latest event on (startFromHead false)"));
-        }
         if let (Some(start), Some(end)) = (input.start_time, input.end_time)
             && end < start
         {
@@ -87,7 +86,7 @@ impl Logs {
         }
         let filter = Filter::parse(input.filter_pattern.as_deref().unwrap_or_default())
             .map_err(|error| invalid(error.to_string()))?;
-        let from = input.next_token.as_deref().map(place_of).transpose()?.unwrap_or(Place::START);
+        let direction = filter_direction(input)?;
         self.group_of(&group).await?.ok_or_else(no_group)?;
         for name in names.into_iter().flatten() {
             if !self.has_stream(&group, name).await? {
@@ -96,15 +95,23 @@ impl Logs {
         }
         let search = Search {
             times: self.times(&group, input.start_time, input.end_time),
-            direction: Direction::From(from),
+            direction,
             count_max: count(input.limit),
             bytes_max: BYTES_MAX,
             wanted: wanted(names, input.log_stream_name_prefix.clone(), filter),
         };
         let page = self.files.search(&group, search).await.map_err(of_files)?;
-        let next_token = page.events.last().filter(|_| page.more).map(|last| text(last.place.next()));
-        let events = Some(page.events.into_iter().map(shown).collect());
-        Ok(api::FilterLogEventsResponse { events, searched_log_streams: Some(Vec::new()), next_token })
+        let more = |found: Option<&Found>| found.filter(|_| page.more).map(|found| found.place);
+        let next_token = match direction {
+            Direction::From(_) => more(page.events.last()).map(|last| text(last.next())),
+            Direction::Before(_) => more(page.events.first()).map(|first| format!("b/{}", text(first))),
+        };
+        let mut events: Vec<_> = page.events.into_iter().map(shown).collect();
+        if let Direction::Before(_) = direction {
+            events.reverse();
+        }
+        let (events, searched_log_streams) = (Some(events), Some(Vec::new()));
+        Ok(api::FilterLogEventsResponse { events, searched_log_streams, next_token })
     }
 
     /// The times that are asked for, as far as events are kept.
@@ -153,6 +160,21 @@ fn place_of(token: &str) -> Result<Place, ServiceError> {
     let offset = number(36, 56)?;
     // Behind it there is room for one more.
     if offset == u64::MAX { Err(refused()) } else { Ok(Place { at, file: number(20, 36)?, offset }) }
+}
+
+/// Which way a page of found events is filled: tokens say it, and for the first page the caller.
+fn filter_direction(input: &api::FilterLogEventsRequest) -> Result<Direction, ServiceError> {
+    if let Some(token) = input.next_token.as_deref() {
+        let is_backward = token.starts_with("b/");
+        return if is_backward { direction_of(token) } else { place_of(token).map(Direction::From) };
+    }
+    if input.start_from_head.unwrap_or(true) {
+        return Ok(Direction::From(Place::START));
+    }
+    if input.start_time.is_some_and(|start| start < LATEST_FIRST_SINCE_MS) {
+        return Err(invalid("startFromHead can be false only for a startTime from 2024-01-01T00:00:00Z on."));
+    }
+    Ok(Direction::Before(None))
 }
 
 fn direction_of(token: &str) -> Result<Direction, ServiceError> {

@@ -18,7 +18,7 @@ pub(super) const LOGS: Service = Service {
         ("DescribeLogGroups", Coverage::Done),
         ("DescribeLogStreams", Coverage::Done),
         ("DescribeSubscriptionFilters", Coverage::Done),
-        ("FilterLogEvents", Coverage::Partial),
+        ("FilterLogEvents", Coverage::Done),
         ("GetLogEvents", Coverage::Done),
         ("ListTagsForResource", Coverage::Done),
         ("ListTagsLogGroup", Coverage::Done),

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::expression::Expression;
 use super::{BadFilter, bad};
 
 /// How deep conditions may stand in parentheses.
@@ -49,6 +50,7 @@ pub(super) enum Operator {
 pub(super) enum Literal {
     Number(f64),
     Text(String),
+    Like(Expression),
 }
 
 /// The names of words: those before the dots, and those behind them.
@@ -94,13 +96,15 @@ pub(super) fn fields(text: &str) -> Result<(Fields, Vec<Condition>), BadFilter> 
     Ok((fields, conditions))
 }
 
-/// What stands between commas, but for those in quotation marks.
+/// What stands between commas, but for those in quotation marks and regular expressions.
 fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut from, mut is_quoted) = (Vec::new(), 0, false);
+    let (mut parts, mut from, mut inside, mut before) = (Vec::new(), 0, None, 0);
     for (place, byte) in text.bytes().enumerate() {
+        let is_escaped = std::mem::replace(&mut before, byte) == b'\\';
         match byte {
-            b'"' => is_quoted = !is_quoted,
-            b',' if !is_quoted => {
+            b'"' | b'%' if inside == Some(byte) && !is_escaped => inside = None,
+            b'"' | b'%' if inside.is_none() => inside = Some(byte),
+            b',' if inside.is_none() => {
                 parts.push(&text[from..place]);
                 from = place + 1;
             }
@@ -222,7 +226,12 @@ impl<'t> Reader<'t> {
             };
         }
         let operator = self.operator()?;
-        Ok(Condition::Compare(selector, operator, self.literal()?))
+        let literal = self.literal()?;
+        let is_equality = matches!(operator, Operator::Equal | Operator::Unequal);
+        if matches!(literal, Literal::Like(_)) && !is_equality {
+            return bad("a regular expression follows = or !=");
+        }
+        Ok(Condition::Compare(selector, operator, literal))
     }
 
     fn operator(&mut self) -> Result<Operator, BadFilter> {
@@ -245,8 +254,10 @@ impl<'t> Reader<'t> {
             self.rest = rest;
             return Ok(Literal::Text(text));
         }
-        if self.rest.starts_with('%') {
-            return bad("regular expressions are not served by Dormouse");
+        if let Some(after) = self.rest.strip_prefix('%') {
+            let (expression, rest) = Expression::read(after)?;
+            self.rest = rest;
+            return Ok(Literal::Like(expression));
         }
         let ends = |sign: char| sign.is_whitespace() || matches!(sign, '&' | '|' | '(' | ')');
         let (text, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
@@ -315,6 +326,15 @@ impl<'t> Reader<'t> {
 }
 
 impl Condition {
+    /// How many regular expressions it has.
+    pub(super) fn expressions(&self) -> usize {
+        match self {
+            Self::And(conditions) | Self::Or(conditions) => conditions.iter().map(Self::expressions).sum(),
+            Self::Compare(_, _, Literal::Like(_)) => 1,
+            Self::Compare(..) | Self::Is(..) | Self::NotExists(_) => 0,
+        }
+    }
+
     pub(super) fn holds_of_json(&self, document: &Value) -> bool {
         let found = |selector: &Selector| match selector {
             Selector::Path(steps) => reached(document, steps),
@@ -366,11 +386,11 @@ fn compares_json(value: &Value, operator: Operator, literal: &Literal) -> bool {
         (Value::Number(number), Literal::Number(_)) => {
             number.as_f64().is_some_and(|number| compares_number(number, operator, literal))
         }
-        (Value::String(text), Literal::Number(_) | Literal::Text(_)) => match operator {
+        (Value::String(text), _) => match operator {
             Operator::Equal | Operator::Unequal => compares_text(text, operator, literal),
             _ => false,
         },
-        (Value::Bool(_) | Value::Number(_), Literal::Text(_)) => {
+        (Value::Bool(_) | Value::Number(_), Literal::Text(_) | Literal::Like(_)) => {
             compares_text(&value.to_string(), operator, literal)
         }
         _ => operator == Operator::Unequal,
@@ -401,6 +421,7 @@ fn compares_text(text: &str, operator: Operator, literal: &Literal) -> bool {
     let equal = match literal {
         Literal::Text(wanted) => is_like(text.as_bytes(), wanted.as_bytes()),
         Literal::Number(wanted) => text == wanted.to_string(),
+        Literal::Like(expression) => expression.is_in(text),
     };
     match operator {
         Operator::Equal => equal,
