@@ -200,13 +200,13 @@ def patterns():
         '{ $.city NOT EXISTS }': 2,
         '[ip, id, user, time, request, status = 4*, size]': 1,
         '[..., status, size > 1000]': 1,
-        '%(ERROR|WARN) (no|order)%': 2,
+        r'%ERROR\sno|WARN\sorder%': 2,
         '{ $.city.name = %^H.m% }': 1,
         '[..., status = %^[45][0-9]{2}$%, size]': 1,
     }
     for pattern, count in expected.items():
         checks.equal(f"the pattern {pattern!r}", found(pattern), count)
-    for pattern in ('{ $.a = }', '{ state = 1 }', '[a, b', '{ $.a = 1', 'a"b', "%(%", "%a% %b% %c%", "x" * 1025):
+    for pattern in ('{ $.a = }', '{ state = 1 }', '[a, b', '{ $.a = 1', 'a"b', "%[%", "%(a)%", "%a!%", "%a% %b% %c%", "x" * 1025):
         checks.refused(f"the pattern {pattern[:12]!r}", lambda pattern=pattern: filtered(pattern), *INVALID)
     first = client.filter_log_events(logGroupName=GROUP, limit=3)
     checks.equal("a page", messages(first), ["number 0", "number 1", "number 2"])

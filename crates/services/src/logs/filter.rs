@@ -1,7 +1,7 @@
 //! CloudWatch Logs' filter patterns: terms, conditions on JSON, and conditions on words separated by blanks.
 //!
-//! Pure. A pattern is read once and then matched often; its length and depth are bounded. Source: CloudWatch Logs User Guide, "Filter pattern syntax for metric filters, subscription filters, and
-//! filter log events".
+//! Pure. A pattern is read once and then matched often; its length and depth are bounded. Source: CloudWatch Logs User
+//! Guide, "Filter pattern syntax for metric filters, subscription filters, and filter log events".
 
 mod condition;
 mod expression;

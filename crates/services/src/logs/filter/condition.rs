@@ -98,12 +98,15 @@ pub(super) fn fields(text: &str) -> Result<(Fields, Vec<Condition>), BadFilter> 
 
 /// What stands between commas, but for those in quotation marks and regular expressions.
 fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut from, mut inside, mut before) = (Vec::new(), 0, None, 0);
+    let (mut parts, mut from, mut inside, mut is_escaped) = (Vec::new(), 0, None, false);
     for (place, byte) in text.bytes().enumerate() {
-        let is_escaped = std::mem::replace(&mut before, byte) == b'\\';
+        let escapes = byte == b'\\' && inside == Some(b'"') && !is_escaped;
+        let is_escaped = std::mem::replace(&mut is_escaped, escapes);
+        // Elsewhere than where a value begins it is a sign like others.
+        let opens = byte == b'"' || byte == b'%' && text[..place].trim_end().ends_with('=');
         match byte {
             b'"' | b'%' if inside == Some(byte) && !is_escaped => inside = None,
-            b'"' | b'%' if inside.is_none() => inside = Some(byte),
+            b'"' | b'%' if inside.is_none() && opens => inside = Some(byte),
             b',' if inside.is_none() => {
                 parts.push(&text[from..place]);
                 from = place + 1;

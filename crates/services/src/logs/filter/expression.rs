@@ -1,7 +1,9 @@
 //! Regular expressions in patterns: what stands between two `%`.
 //!
-//! Matching takes no longer than the length of the message allows (the engine never goes back), and what an expression
-//! takes in memory is bounded. Classes such as `\w` are of ASCII. At most two stand in a pattern.
+//! They are of few signs, all of ASCII; others are written `\xhh`, and parts cannot stand in parentheses. Matching takes
+//! no longer than the length of the message allows (the engine never goes back), and what an expression takes in memory
+//! is bounded. At most two stand in a pattern; the quota of five patterns with expressions for each group needs no check,
+//! since a group has no more than two subscription filters.
 //! Source: CloudWatch Logs User Guide, "Supported regular expressions (regex) syntax".
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -10,6 +12,8 @@ use super::{BadFilter, bad};
 
 /// Most of them in one pattern.
 pub(super) const COUNT_MAX: usize = 2;
+/// What stands in them beside letters and digits.
+const SIGNS: &[u8] = br":_#=@/;,-^$?[]{}|\*+.";
 /// What one takes once it is read.
 const BYTES_MAX: usize = 256 * 1024;
 
@@ -26,26 +30,23 @@ impl PartialEq for Expression {
 impl Expression {
     /// Reads one whose opening `%` is read already; also gives what follows it.
     pub(super) fn read(text: &str) -> Result<(Self, &str), BadFilter> {
-        let Some(end) = end_of(text) else { return bad("a regular expression is not closed by %") };
-        if end == 0 {
+        let Some((expression, rest)) = text.split_once('%') else {
+            return bad("a regular expression is not closed by %");
+        };
+        if expression.is_empty() {
             return bad("a regular expression is empty");
         }
-        let built = RegexBuilder::new(&text[..end]).unicode(false).size_limit(BYTES_MAX).build();
-        let regex = built.map_err(|_| BadFilter(format!("{:?} is no regular expression", &text[..end])))?;
-        Ok((Self(regex), &text[end + 1..]))
+        let is_served = |sign: char| u8::try_from(sign).is_ok_and(|sign| SIGNS.contains(&sign));
+        if let Some(sign) = expression.chars().find(|sign| !sign.is_ascii_alphanumeric() && !is_served(*sign))
+        {
+            return bad(format!("{sign:?} is not supported in regular expressions"));
+        }
+        let built = RegexBuilder::new(expression).unicode(false).size_limit(BYTES_MAX).build();
+        let regex = built.map_err(|_| BadFilter(format!("{expression:?} is no regular expression")))?;
+        Ok((Self(regex), rest))
     }
 
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text.as_bytes())
     }
-}
-
-/// Where the closing `%` stands: one that is not escaped.
-fn end_of(text: &str) -> Option<usize> {
-    let mut is_escaped = false;
-    text.bytes().position(|byte| {
-        let closes = byte == b'%' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        closes
-    })
 }
