@@ -59,9 +59,9 @@ class World:
         os.chown(self.seen / name, OWNER, OWNER)
         return name, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
-    def admit(self, name, source, **more):
-        self.server.client.add_permission(FunctionName=name, StatementId="logs", Action="lambda:InvokeFunction",
-                                          Principal="logs.amazonaws.com", SourceArn=source, **more)
+    def admit(self, name, source, label="logs", principal="logs.amazonaws.com", **more):
+        self.server.client.add_permission(FunctionName=name, StatementId=label, Action="lambda:InvokeFunction",
+                                          Principal=principal, SourceArn=source, **more)
 
     def got(self, name, kind="DATA_MESSAGE"):
         """What a function has got, by request."""
@@ -90,6 +90,9 @@ def subscribing(world):
     name, arn = world.taker("taker")
     not_let_in = "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function."
     checks.refused("a function that lets nobody in", lambda: world.subscribe(arn), *INVALID, not_let_in)
+    world.admit(name, f"{ARN}:*", "elsewhere", "logs.eu-central-1.amazonaws.com")
+    world.admit(name, f"{ARN}:*", "others", f"logs.{REGION}.amazonaws.com", SourceAccount="111122223333")
+    checks.refused("one that lets in other logs", lambda: world.subscribe(arn), *INVALID, not_let_in)
     checks.refused("no function", lambda: world.subscribe(f"{arn}x"), *INVALID, not_let_in)
     world.admit(name, f"{ARN}:*")
     checks.refused("no group", lambda: world.subscribe(arn, group="none"), *MISSING, "The specified log group does not exist")
@@ -133,7 +136,8 @@ def of_functions(world):
     name, arn = world.taker("watcher")
     speaker = world.functions.make("speaker", CODE, "app.say", PYTHON)
     group = f"/aws/lambda/{speaker}"
-    world.admit(name, f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*")
+    source = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
+    world.admit(name, source, principal=f"logs.{REGION}.amazonaws.com", SourceAccount=ACCOUNT)
     checks.refused("before it has logged", lambda: world.subscribe(arn, group=group), *MISSING)
     invoke(world.server.client, speaker, {"level": "INFO", "text": "awake"})
     world.subscribe(arn, group=group)
@@ -143,6 +147,31 @@ def of_functions(world):
     wait_until(lambda: world.events(name))
     print(f"the other function had it {time.monotonic() - began:.2f} s later", flush=True)
     checks.equal("an error of one function wakes another", [event["message"].strip() for event in world.events(name)], ["ERROR something"])
+
+
+def latest(world):
+    """`$LATEST` goes by the policy of its function, under its own name."""
+    group = "/shop/latest"
+    name, arn = world.taker("newest")
+    logs = {"Service": "logs.amazonaws.com"}
+    world.logs.create_log_group(logGroupName=group)
+    world.logs.create_log_stream(logGroupName=group, logStreamName="s")
+
+    def let_in(*resources):
+        statement = {"Effect": "Allow", "Principal": logs, "Action": "lambda:InvokeFunction", "Resource": resources,
+                     "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"}}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        world.server.client.put_resource_policy(ResourceArn=arn, Policy=policy)
+
+    let_in(arn)
+    checks.refused("the function is another", lambda: world.subscribe(f"{arn}:$LATEST", group=group), *INVALID, "Could not execute")
+    let_in(arn, f"{arn}:$LATEST")
+    world.subscribe(f"{arn}:$LATEST", group=group)
+    described = world.logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    checks.equal("told as it was given", [one["destinationArn"] for one in described], [f"{arn}:$LATEST"])
+    world.put("ERROR for the newest", group=group)
+    wait_until(lambda: world.events(name))
+    checks.equal("it has what matches", [event["message"] for event in world.events(name)], ["ERROR for the newest"])
 
 
 def round_and_round(world):
@@ -200,7 +229,7 @@ with tempfile.TemporaryDirectory() as folder:
     os.chown(seen, OWNER, OWNER)
     with OwnServer(folder, "--async-retry-seconds", "1", "--file-systems", f"{SHARED}={seen}") as server:
         world = World(server, seen)
-        for part in (subscribing, of_functions, round_and_round, killed):
+        for part in (subscribing, of_functions, latest, round_and_round, killed):
             with checks.part(part.__name__):
                 part(world)
 checks.finish()

@@ -109,6 +109,9 @@ pub enum Qualifier {
 }
 
 impl Qualifier {
+    /// `$LATEST`.
+    pub const LATEST: Self = Self::Version(Version::Latest);
+
     /// Parses `$LATEST`, a version number or an alias name.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let refuse = || IdError { text: text.chars().take(80).collect(), expected: "a version or alias" };

@@ -12,4 +12,7 @@ pub trait Admission: Send + Sync {
     /// role may, as far as the resource's policy does not deny it; a service without a role has to be let in by the
     /// resource's policy.
     fn admits(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool;
+
+    /// Whether a statement denies it: asked about a further name of the resource, under which nobody needs leave.
+    fn denies(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool;
 }

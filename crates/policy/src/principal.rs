@@ -22,8 +22,8 @@ pub enum Actor<'a> {
         /// The unique id of the user, or of the session's role.
         id: &'a str,
     },
-    /// An AWS service: `s3.amazonaws.com`.
-    Service(&'a str),
+    /// An AWS service, by all names that it has: `s3.amazonaws.com`.
+    Service(&'a [&'a str]),
     /// Whoever an identity provider vouches for.
     Federated(&'a str),
     /// Somebody without credentials.
@@ -140,7 +140,9 @@ impl Principal {
                     role_arn.is_some_and(|role| role == meant).then_some(Match::Role)
                 }
             }
-            (Self::Service(meant), Actor::Service(name)) => (meant == name).then_some(Match::Direct),
+            (Self::Service(meant), Actor::Service(names)) => {
+                names.contains(&meant.as_str()).then_some(Match::Direct)
+            }
             (Self::Federated(meant), Actor::Federated(name)) => (meant == name).then_some(Match::Direct),
             _ => None,
         }

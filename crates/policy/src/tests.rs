@@ -225,10 +225,10 @@ fn principals() {
     check(r#""Principal":{"AWS":"arn:aws:sts::123456789012:assumed-role/worker/two"}"#, session(), None);
     check(
         r#""Principal":{"Service":["s3.amazonaws.com"]}"#,
-        Actor::Service("s3.amazonaws.com"),
+        Actor::Service(&["s3.amazonaws.com"]),
         Some(Match::Direct),
     );
-    check(r#""Principal":{"Service":"s3.amazonaws.com"}"#, Actor::Service("sns.amazonaws.com"), None);
+    check(r#""Principal":{"Service":"s3.amazonaws.com"}"#, Actor::Service(&["sns.amazonaws.com"]), None);
     check(r#""Principal":{"Service":"s3.amazonaws.com"}"#, user(), None);
     check(
         r#""Principal":{"Federated":"accounts.google.com"}"#,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
-use model::name::{FunctionReference, Qualifier, Version};
+use model::name::{FunctionReference, Qualifier};
 use model::resource_policy::FunctionPolicy;
 
 use super::Functions;
@@ -128,10 +128,13 @@ impl Functions {
         self.change_policy(id, qualifier, revision, change).await.map(drop)
     }
 
-    /// What the policy of a function says, or that of a version or an alias, read; for whoever decides on a call.
+    /// What the policy of a function says, or that of a version or an alias, read; for whoever decides on a call. None is
+    /// kept for `$LATEST`: the function's own is its.
     #[must_use]
-    pub fn policy_document(&self, id: &FunctionId, qualifier: &str) -> Option<Arc<Document>> {
-        let entry = self.0.attachments.policies.get(id, qualifier);
+    pub fn policy_document(&self, id: &FunctionId, qualifier: Option<&Qualifier>) -> Option<Arc<Document>> {
+        let place =
+            qualifier.filter(|it| **it != Qualifier::LATEST).map(ToString::to_string).unwrap_or_default();
+        let entry = self.0.attachments.policies.get(id, &place);
         entry.map(|entry| self.0.documents.read(entry.value.revision, &entry.value.text))
     }
 
@@ -144,7 +147,7 @@ impl Functions {
     fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {
         let id = own_id(caller, place.reference)?;
         let qualifier = one_qualifier(place.reference, place.qualifier)?;
-        if qualifier == Some(&Qualifier::Version(Version::Latest)) {
+        if qualifier == Some(&Qualifier::LATEST) {
             let message = "We currently do not support adding policies for $LATEST.";
             return Err(ServiceError::InvalidParameterValue(message.to_owned()));
         }

@@ -1,12 +1,13 @@
 //! Functions as targets of deliveries: a delivery becomes an asynchronous invocation.
 //!
 //! Source: Lambda Developer Guide, "Using resource-based policies in Lambda": a service that acts without a role needs
-//! `lambda:InvokeFunction` in the policy of the function, version or alias that it names.
+//! `lambda:InvokeFunction` in the policy of the function, version or alias that it names. `$LATEST` has no policy of its own:
+//! that of the function has to name it, as it does for callers.
 
 use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
-use model::delivery::{Address, Delivery, Target, Undelivered};
+use model::delivery::{Address, Delivery, Sender, Target, Undelivered};
 use model::error::ServiceError;
 use model::event::{Directory, Event, Events};
 use model::id::RequestId;
@@ -38,10 +39,7 @@ impl FunctionTarget {
         {
             return Err(not_found());
         }
-        let place = qualifier.as_ref().map(ToString::to_string).unwrap_or_default();
-        let policy = self.functions.policy_document(&function, &place);
-        let action = "lambda:InvokeFunction";
-        if !self.admission.admits(&delivery.from, action, arn.as_str(), policy.as_deref()) {
+        if !self.is_let_in(&delivery.from, arn.as_str(), &function, qualifier.as_ref()) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
         }
         let mut random = [0; 16];
@@ -55,6 +53,21 @@ impl FunctionTarget {
             trace: delivery.extras.trace.clone(),
             tenant: None,
         })
+    }
+
+    fn is_let_in(
+        &self,
+        sender: &Sender,
+        arn: &str,
+        function: &FunctionId,
+        qualifier: Option<&Qualifier>,
+    ) -> bool {
+        let policy = self.functions.policy_document(function, qualifier);
+        let (action, policy) = ("lambda:InvokeFunction", policy.as_deref());
+        // Whoever must not invoke the function must not do so by this name either.
+        let is_denied = qualifier == Some(&Qualifier::LATEST)
+            && self.admission.denies(sender, action, &function.arn().to_string(), policy);
+        !is_denied && self.admission.admits(sender, action, arn, policy)
     }
 }
 

@@ -152,7 +152,7 @@ impl Iam {
 /// Whether a role lets a service take it on.
 fn trusts(role: &Role, service: &str, context: &Context) -> bool {
     let (action, resource) = ("sts:AssumeRole", &role.arn());
-    let request = Request { action, resource, actor: Some(Actor::Service(service)), context };
+    let request = Request { action, resource, actor: Some(Actor::Service(&[service])), context };
     let trust = Document::parse(&role.trust, Kind::Trust).map(|trust| trust.says(&request));
     matches!(trust, Ok(Verdict::Allowed(_)))
 }

@@ -2,18 +2,28 @@
 //! where the target's policy lets the service in.
 //!
 //! Source: EventBridge User Guide, "Using resource-based policies" and "Using identity-based policies"; Lambda Developer
-//! Guide, "Permissions for destinations".
+//! Guide, "Permissions for destinations"; CloudWatch Logs User Guide, "Subscription filters with AWS Lambda".
 
 use model::delivery::Sender;
 use model::id::AccountId;
 
 use super::{Access, Identity};
-use crate::policy::{Actor, Admission, Context, Document, Request, Verdict, decide};
+use crate::policy::{Actor, Admission, Context, Decision, Document, Request, Source, Verdict, decide};
 
 impl Admission for Identity {
     fn admits(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool {
+        self.decision(sender, action, resource, policy).is_allowed()
+    }
+
+    fn denies(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool {
+        matches!(self.decision(sender, action, resource, policy), Decision::ExplicitDeny(_))
+    }
+}
+
+impl Identity {
+    fn decision(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> Decision {
         if self.access() == Access::Open {
-            return true;
+            return Decision::Allowed;
         }
         let mut context = Context::new();
         context.set("aws:SourceArn", sender.source.as_str());
@@ -23,31 +33,33 @@ impl Admission for Identity {
         if let Some(owner) = owner {
             context.set("aws:ResourceAccount", owner.as_str());
         }
-        match &sender.role {
-            Some(role) => self.admits_role(sender, role, (action, resource, policy), owner, context),
-            None => {
-                context.set("aws:PrincipalIsAWSService", "true");
-                context.set("aws:PrincipalServiceName", sender.service.as_str());
-                let actor = Some(Actor::Service(&sender.service));
-                let request = Request { action, resource, actor, context: &context };
-                policy.is_some_and(|policy| matches!(policy.says(&request), Verdict::Allowed(_)))
-            }
+        if let Some(role) = &sender.role {
+            return self.of_role(sender, role, (action, resource, policy), owner, context);
+        }
+        let names = names(sender);
+        context.set("aws:PrincipalIsAWSService", "true");
+        context.set("aws:PrincipalServiceName", sender.service.as_str());
+        context.set_all("aws:PrincipalServiceNamesList", names.clone());
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let request = Request { action, resource, actor: Some(Actor::Service(&names)), context: &context };
+        match policy.map(|policy| policy.says(&request)) {
+            Some(Verdict::Allowed(_)) => Decision::Allowed,
+            Some(Verdict::Denied) => Decision::ExplicitDeny(Source::Resource),
+            Some(Verdict::Silent) | None => Decision::ImplicitDeny(Source::Resource),
         }
     }
-}
 
-impl Identity {
-    fn admits_role(
+    fn of_role(
         &self,
         sender: &Sender,
         role: &str,
         (action, resource, policy): (&str, &str, Option<&Document>),
         owner: Option<AccountId>,
         mut context: Context,
-    ) -> bool {
+    ) -> Decision {
         let account = sender.scope.account;
         let Some(standing) = self.iam().service_session(role, account, &sender.service, &context) else {
-            return false;
+            return Decision::ImplicitDeny(Source::Identity);
         };
         context.extend(&standing.facts);
         context.set("aws:PrincipalAccount", account.as_str());
@@ -60,6 +72,15 @@ impl Identity {
             id: standing.id(),
         });
         let request = Request { action, resource, actor, context: &context };
-        decide(&request, &standing.held, policy, owner == Some(account)).is_allowed()
+        decide(&request, &standing.held, policy, owner == Some(account))
     }
+}
+
+/// All names of a service as policies may call it. CloudWatch Logs has one for each region besides.
+fn names(sender: &Sender) -> Vec<String> {
+    let mut names = vec![sender.service.clone()];
+    if sender.service == "logs.amazonaws.com" {
+        names.push(format!("logs.{}.amazonaws.com", sender.scope.region));
+    }
+    names
 }

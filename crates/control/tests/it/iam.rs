@@ -42,7 +42,7 @@ fn trusting(name: &str, principal: &str) -> NewRole {
     NewRole { new: named(name), trust, ..NewRole::default() }
 }
 
-fn identity(world: &World) -> Identity {
+pub fn identity(world: &World) -> Identity {
     let root = RootKey {
         access_key_id: "AKIAROOT".to_owned(),
         secret_access_key: SigningSecret::new("root secret".to_owned()),
@@ -327,7 +327,7 @@ async fn whoever_has_the_name_of_somebody_gone_inherits_nothing() {
     world.functions.add_permission(&scope(), place(), permission, None).await.expect("permitted");
     let may_invoke = |caller: &Caller| {
         let id = FunctionId { scope: scope(), name: f.name.clone() };
-        let policy = world.functions.policy_document(&id, "");
+        let policy = world.functions.policy_document(&id, None);
         let (policy, context) = (policy.as_deref(), Context::new());
         let action = "lambda:InvokeFunction";
         caller.may(Asking { action, resource: FUNCTION, owner: None, policy, context }).is_ok()

@@ -14,5 +14,6 @@ mod outside;
 mod packages;
 mod provisioned;
 mod settings;
+mod target;
 mod versions;
 mod world;

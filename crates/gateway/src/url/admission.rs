@@ -8,10 +8,11 @@
 use control::access::{Asking, anybody_may};
 use control::identity::Access;
 use model::error::ServiceError;
+use model::name::Qualifier;
 use policy::Context;
 use wire::sigv4::{AuthError, Authorization};
 
-use super::{LATEST, Visit};
+use super::Visit;
 use crate::auth::{Authenticated, signed_parts};
 use crate::facts;
 use crate::lambda::invoke;
@@ -59,10 +60,9 @@ fn each_right(
     ask: impl Fn(Asking<'_>) -> Result<(), ServiceError>,
 ) -> Result<(), ServiceError> {
     let (functions, url) = (&visit.app.parts.functions, &visit.url);
-    let named = Some(&url.qualifier).filter(|qualifier| **qualifier != LATEST);
-    let qualifier = named.map(ToString::to_string).unwrap_or_default();
+    let named = Some(&url.qualifier).filter(|qualifier| **qualifier != Qualifier::LATEST);
     let resource = invoke::arn(&url.function, named);
-    let policy = functions.policy_document(&url.function, &qualifier);
+    let policy = functions.policy_document(&url.function, named);
     let now = visit.app.parts.clock.now();
     let mut known = facts::of_call(now, visit.entry.peer, &visit.head, &url.function.scope.region);
     known.set("lambda:FunctionArn", url.function.arn().to_string());

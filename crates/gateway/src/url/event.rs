@@ -185,10 +185,9 @@ mod tests {
     use control::identity::{Caller, Principal};
     use model::arn::{FunctionId, Scope};
     use model::id::{AccountId, Region};
-    use model::name::FunctionReference;
+    use model::name::{FunctionReference, Qualifier};
     use model::url::{UrlAuth, UrlId};
 
-    use super::super::LATEST;
     use super::*;
     use crate::auth::Authenticated;
 
@@ -197,7 +196,7 @@ mod tests {
         let name = FunctionReference::parse("f").expect("a name").name;
         FunctionUrl {
             function: FunctionId { scope, name },
-            qualifier: LATEST,
+            qualifier: Qualifier::LATEST,
             id: UrlId::parse(&"a".repeat(32)).expect("an id"),
             auth: UrlAuth::None,
             cors: None,

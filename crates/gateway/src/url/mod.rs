@@ -24,7 +24,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use model::error::ServiceError;
 use model::id::RequestId;
-use model::name::{Qualifier, Version};
+use model::name::Qualifier;
 use model::port::{self, Invocation, Outcome};
 use model::url::{FunctionUrl, UrlAuth, UrlId};
 use wire::sigv4::AuthError;
@@ -111,7 +111,7 @@ impl Visit {
         let payload = apart(bytes.len(), move || visit.event(&bytes, &known_trace)).await??;
         let function = self.app.parts.functions.resolve_url(&self.url)?;
         let tenant = tenant_of(&function, None)?;
-        let named = Some(&self.url.qualifier).filter(|qualifier| **qualifier != LATEST);
+        let named = Some(&self.url.qualifier).filter(|qualifier| **qualifier != Qualifier::LATEST);
         let mut invocation = Invocation {
             request: self.id,
             invoked_arn: invoke::arn(&function.id, named),
@@ -196,8 +196,6 @@ impl Visit {
         }))
     }
 }
-
-const LATEST: Qualifier = Qualifier::Version(Version::Latest);
 
 /// Does what takes long for large bodies where nobody waits for it.
 async fn apart<T: Send + 'static>(

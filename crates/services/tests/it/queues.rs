@@ -20,6 +20,10 @@ impl Admission for Nobody {
     fn admits(&self, _: &Sender, _: &str, _: &str, _: Option<&Document>) -> bool {
         false
     }
+
+    fn denies(&self, _: &Sender, _: &str, _: &str, _: Option<&Document>) -> bool {
+        true
+    }
 }
 
 struct Queues {

@@ -16,7 +16,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::id::MappingUuid;
 use model::layer::{LayerId, LayerReference, LayerVersionId};
-use model::name::{FunctionReference, Qualifier, Version};
+use model::name::{FunctionReference, Qualifier};
 use policy::{Context, Document};
 use wire::lambda::Input;
 
@@ -148,7 +148,7 @@ impl Resource {
             }
             Target::Whole(name) => {
                 let mut reference = request::reference(name)?;
-                reference.qualifier.take_if(|it| *it == Qualifier::Version(Version::Latest));
+                reference.qualifier.take_if(|it| *it == Qualifier::LATEST);
                 Self::function(asked, &reference, None)
             }
             Target::New(kind) => plain(format!("arn:aws:lambda:{region}:{account}:{kind}:*")),
@@ -200,13 +200,11 @@ impl Resource {
         // What is no qualifier is refused by the operation.
         let asked_for = qualifier.and_then(|text| Qualifier::parse(text).ok());
         let qualifier = reference.qualifier.clone().or(asked_for);
-        let is_latest = qualifier == Some(Qualifier::Version(Version::Latest));
+        let is_latest = qualifier == Some(Qualifier::LATEST);
         let whole = id.arn().to_string();
         let arn =
             qualifier.as_ref().map_or_else(|| whole.clone(), |qualifier| format!("{whole}:{qualifier}"));
-        // No policy is kept for `$LATEST`: the function's own is its.
-        let place = qualifier.filter(|_| !is_latest).map_or_else(String::new, |it| it.to_string());
-        let policy = asked.app.parts.functions.policy_document(&id, &place);
+        let policy = asked.app.parts.functions.policy_document(&id, qualifier.as_ref());
         Self { arn, whole: is_latest.then_some(whole), policy, function: Some(id), is_role: false }
     }
 
