@@ -9,12 +9,11 @@ import pathlib
 import platform
 import subprocess
 import sys
-import threading
 import time
 
 import boto3
 import botocore.config
-from aws_cli_v2 import aws_cli_v2
+from aws_cli_v2 import Followed, aws_cli_v2
 from lambda_checks import Checks, Functions, Signer, invoke, lambda_client, package, runtime_of, wait_until
 
 REGION = os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
@@ -26,8 +25,6 @@ CONFIG = botocore.config.Config(parameter_validation=False, retries={"total_max_
 MISSING = ("ResourceNotFoundException", 400)
 EXISTS = ("ResourceAlreadyExistsException", 400)
 INVALID = ("InvalidParameterException", 400)
-#: Polls every five seconds.
-FOLLOWED_SECONDS_MAX = 30
 
 # What the SDK itself would refuse is to reach the server.
 client = boto3.client("logs", config=CONFIG)
@@ -59,33 +56,6 @@ def aws(*arguments, program=pathlib.Path(sys.executable).parent / "aws"):
     environment = os.environ | {"AWS_PAGER": ""}
     done = subprocess.run([program, "logs", *arguments], capture_output=True, text=True, timeout=60, env=environment)
     return done.stdout if done.returncode == 0 else done.stderr.strip()
-
-
-class Followed:
-    """A command that goes on until it is ended, and what it prints meanwhile."""
-
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.lines = []
-        self.reader = threading.Thread(target=self._read)
-
-    def __enter__(self):
-        self.reader.start()
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(20)
-        self.reader.join()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
-
-    def said(self, text):
-        """Waits until a line has this text; how many have."""
-        wait_until(lambda: any(text in line for line in self.lines), FOLLOWED_SECONDS_MAX)
-        return sum(text in line for line in self.lines)
 
 
 def groups():

@@ -296,6 +296,12 @@ fn queues_wake_functions() {
     check_with("queue_functions.py", with_binary);
 }
 
+/// The script's server is its own, whose pauses are short.
+#[test]
+fn a_chain_of_queues_and_functions_survives_failures_in_its_middle() {
+    check_with("chain.py", with_binary);
+}
+
 /// The script's server is its own, on a disk of its own.
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_works_again() {
