@@ -2,8 +2,8 @@
 least once, groups keep their order, duplicates stay out, the counts add up, nothing is stuck and nothing stays behind.
 
 The load: producers and consumers of a standard queue and of a FIFO queue, a queue that is mapped to a function,
-asynchronous invocations, some of which fail at first, with a queue as their destination, and schedules for one time that
-send to a queue. What functions did stands in files of theirs, outside of the server. KILLS says how often (a hundred, to
+asynchronous invocations, some of which fail at first, with a queue as their destination, schedules for one time that
+send to a queue, a topic with a queue and a function as its subscribers, and a FIFO topic with a FIFO queue. What functions did stands in files of theirs, outside of the server. KILLS says how often (a hundred, to
 be sure), SEED which instants; both are printed.
 """
 
@@ -45,6 +45,10 @@ def take(event, context):
     for record in event["Records"]:
         note("mapped", record["body"])
 
+def hear(event, context):
+    for record in event["Records"]:
+        note("heard", record["Sns"]["Message"])
+
 def run(event, context):
     tried = f"/mnt/seen/tried/{event['name']}"
     if event["fails"] and not os.path.exists(tried):
@@ -83,23 +87,25 @@ class Load:
 
     def __init__(self, server, seen):
         self.seen = seen
-        self.sqs, self.scheduler = server.service("sqs", config=ONE_ATTEMPT), server.service("scheduler", config=ONE_ATTEMPT)
+        self.sqs, self.scheduler, self.sns = (server.service(name, config=ONE_ATTEMPT) for name in ("sqs", "scheduler", "sns"))
         self.client = server.client
         self.produces, self.consumes = True, True
         self.threads = []
         self.problems = collections.Counter()
         self.lock = threading.Lock()
-        self.standard, self.mapped, self.events, self.schedules = Sent(), Sent(), Sent(), Sent()
+        self.standard, self.mapped, self.events, self.schedules, self.published = Sent(), Sent(), Sent(), Sent(), Sent()
         self.requests = {}
         #: Of each body of the standard queue and of the destination: when its deletion was acknowledged.
         self.deleted = {}
-        self.received, self.told, self.timed = collections.Counter(), collections.Counter(), collections.Counter()
+        self.received, self.told, self.timed, self.fanned = (collections.Counter() for _ in range(4))
         self.returned = []
         # Of each FIFO message: the ids it was acknowledged with, those it came with, and whether its deletion was asked for.
         self.fifo_ids, self.fifo_came = collections.defaultdict(set), collections.defaultdict(set)
         self.fifo_next = collections.Counter()
         self.fifo_done, self.fifo_first = collections.defaultdict(set), collections.defaultdict(list)
         self.fifo_wrong, self.repeats = [], 0
+        # Of each group of the FIFO topic: how many messages were acknowledged, and which came, in their order.
+        self.topic_next, self.topic_came = collections.Counter(), collections.defaultdict(list)
         self.make(server)
 
     def make(self, server):
@@ -111,15 +117,18 @@ class Load:
         may = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
         iam.put_role_policy(RoleName="worker", PolicyName="work", PolicyDocument=json.dumps({"Statement": may}))
         urls = {}
-        for name in ("standard", "mapped", "told", "timed", "ordered.fifo"):
+        for name in ("standard", "mapped", "told", "timed", "fanned", "ordered.fifo", "fanned.fifo"):
             fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
             attributes = {"VisibilityTimeout": str(HOLD_SECONDS), **fifo}
+            if name.startswith("fanned"):
+                let = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+                attributes["Policy"] = json.dumps({"Version": "2012-10-17", "Statement": let})
             urls[name] = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         self.urls = urls
         functions, code = Functions(server.client), package({"app.py": HANDLER})
         mounted = [{"Arn": SHARED, "LocalMountPath": "/mnt/seen"}]
         made = {}
-        for label in ("take", "run"):
+        for label in ("take", "run", "hear"):
             made[label] = functions.make(label, code, f"app.{label}", PYTHON, FileSystemConfigs=mounted, Timeout=HOLD_SECONDS)
             server.client.update_function_configuration(FunctionName=made[label], Role=role)
             functions.await_active(made[label])
@@ -130,11 +139,26 @@ class Load:
             FunctionName=self.function, DestinationConfig={"OnSuccess": {"Destination": f"{arn}told"}}
         )
 
+        self.make_topics(server.client, made["hear"])
+
+    def make_topics(self, client, function):
+        client.add_permission(FunctionName=function, StatementId="topic", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com")
+        hear = client.get_function_configuration(FunctionName=function)["FunctionArn"]
+        self.topic = self.sns.create_topic(Name="news")["TopicArn"]
+        self.fifo_topic = self.sns.create_topic(Name="news.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+        raw = {"RawMessageDelivery": "true"}
+        self.sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=f"{self.arn}fanned", Attributes=raw)
+        self.sns.subscribe(TopicArn=self.topic, Protocol="lambda", Endpoint=hear)
+        self.sns.subscribe(TopicArn=self.fifo_topic, Protocol="sqs", Endpoint=f"{self.arn}fanned.fifo", Attributes=raw)
+
     def start(self):
         batches = [(self.send_batch, self.standard, "standard"), (self.send_batch, self.mapped, "mapped")]
-        producers = [*batches, *batches, (self.invoke,), (self.invoke,), (self.schedule,), (self.send_in_order, 0), (self.send_in_order, 1)]
+        producers = [*batches, *batches, (self.invoke,), (self.invoke,), (self.schedule,)]
+        producers += [(self.send_in_order, 0), (self.send_in_order, 1), (self.publish,), (self.publish,)]
+        producers += [(self.publish_in_order, 0), (self.publish_in_order, 1)]
         consumers = [(self.consume, "standard", self.received)] * 2 + [(self.consume_in_order,)] * 2
         consumers += [(self.consume, "told", self.told), (self.consume, "timed", self.timed)]
+        consumers += [(self.consume, "fanned", self.fanned), (self.consume_topic_in_order,)]
         for number, (work, *given) in enumerate(producers):
             self.spawn(lambda: self.produces, work, f"p{number}", random.Random(dice.random()), *given)
         for work, *given in consumers:
@@ -229,6 +253,27 @@ class Load:
             time.sleep(dice.uniform(0, 0.05))
             yield
 
+    def publish(self, producer, dice):
+        for count in range(1_000_000):
+            message = f"{producer}-{count}"
+            answer = self.call(self.sns.publish, TopicArn=self.topic, Message=message)
+            (self.published.acknowledged if answer else self.published.unknown).add(message)
+            time.sleep(dice.uniform(0, 0.05))
+            yield
+
+    def publish_in_order(self, producer, dice, share):
+        """Publishes each message again until it is acknowledged, and only then the next one of its group."""
+        while True:
+            group = dice.randrange(share, GROUPS, 2)
+            message = f"{group}-{self.topic_next[group]}"
+            given = {"TopicArn": self.fifo_topic, "Message": message, "MessageGroupId": str(group), "MessageDeduplicationId": message}
+            while not self.call(self.sns.publish, **given):
+                # To the end, also when the last server is the one that answers.
+                self.repeats += 1
+            self.topic_next[group] += 1
+            time.sleep(dice.uniform(0, 0.05))
+            yield
+
     def consume(self, queue, handled):
         while True:
             begun = time.monotonic()
@@ -267,6 +312,17 @@ class Load:
                 self.deleted[message["MessageId"]] = time.monotonic()
             yield
 
+    def consume_topic_in_order(self):
+        while True:
+            begun = time.monotonic()
+            answer = self.call(self.sqs.receive_message, QueueUrl=self.urls["fanned.fifo"], MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            messages = (answer or {}).get("Messages", [])
+            for message in messages:
+                group, number = map(int, message["Body"].split("-"))
+                self.topic_came[group].append(number)
+            self.delete("fanned.fifo", messages, begun)
+            yield
+
     def note_order(self, messages, begun):
         for message in messages:
             group, number = map(int, message["Body"].split("-"))
@@ -301,7 +357,10 @@ class Load:
         if self.waiting() or self.scheduled():
             return False
         ran = self.handled_by_functions("events")
-        return self.events.acknowledged <= ran and len(self.told) >= len(ran)
+        heard = self.handled_by_functions("heard")
+        in_order = sum(len(set(numbers)) for numbers in self.topic_came.values())
+        is_published = self.published.acknowledged <= heard & self.fanned.keys() and in_order >= sum(self.topic_next.values())
+        return self.events.acknowledged <= ran and len(self.told) >= len(ran) and is_published
 
     def check(self, server):
         self.schedules.check("schedules for one time", set(self.timed))
@@ -319,7 +378,10 @@ class Load:
             answer = server.signer().request("GET", f"/_dormouse/events/{request}")
             fates[json.loads(answer.body)["status"] if answer.status == 200 else answer.status] += 1
         checks.equal("each event has ended well", dict(fates), {"Success": len(self.requests)})
+        self.published.check("topic to queue", set(self.fanned))
+        self.published.check("topic to function", self.handled_by_functions("heard"))
         self.check_order()
+        self.check_topic_order()
         checks.equal("nothing came back whose deletion was acknowledged", self.returned[:9], [])
         checks.equal("a server that is there answers well", dict(self.problems.most_common(5)), {})
 
@@ -335,6 +397,17 @@ class Load:
         double = {body: ids for body, ids in self.fifo_came.items() if len(ids) > 1 or not self.fifo_ids[body] <= ids}
         checks.equal("FIFO: what was sent again is one message", dict(list(double.items())[:3]), {})
         print(f"FIFO: {len(acknowledged)} acknowledged in {GROUPS} groups, {self.repeats} calls repeated, {len(self.fifo_came)} handled")
+
+
+    def check_topic_order(self):
+        acknowledged, came = sum(self.topic_next.values()), 0
+        for group, count in sorted(self.topic_next.items()):
+            # What a consumer that died with its server had taken comes again; first times are in order.
+            first = list(dict.fromkeys(self.topic_came[group]))
+            came += len(first)
+            checks.equal(f"FIFO topic: group {group} comes whole and in order", first, list(range(count)))
+        checks.holds("FIFO topic: enough was acknowledged", acknowledged > KILLS, acknowledged, f"> {KILLS}")
+        print(f"FIFO topic to FIFO queue: {acknowledged} acknowledged in {GROUPS} groups, {came} came")
 
 
 def kill_often(server):
@@ -356,7 +429,7 @@ def kill_often(server):
 
 def main(folder):
     seen = pathlib.Path(folder, "seen")
-    for part in (seen, *(seen / name for name in ("mapped", "events", "tried"))):
+    for part in (seen, *(seen / name for name in ("mapped", "events", "tried", "heard"))):
         part.mkdir()
         os.chown(part, OWNER, OWNER)
     begun = time.monotonic()
