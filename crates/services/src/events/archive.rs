@@ -16,7 +16,7 @@ use wire::events as api;
 
 use super::error::{bad_pattern, exists, no_such, of_records, parameter, too_many};
 use super::page::Page;
-use super::{Events, name};
+use super::{Events, managed, name};
 
 /// Archives of one account in one region; AWS names no quota.
 const ARCHIVES_MAX: usize = 100;
@@ -48,6 +48,10 @@ impl Events {
         self.bus(&archive.source)?;
         if self.archives.get(scope, &archive.name).is_some() {
             return Err(exists("Archive", &archive.name));
+        }
+        let rule = managed::name_of(&archive);
+        if self.rules.get(&archive.source, &rule).is_some() {
+            return Err(exists("Rule", &rule));
         }
         if self.archives.count(scope) >= ARCHIVES_MAX {
             return Err(too_many());

@@ -71,7 +71,7 @@ impl Events {
         let _turn = self.changing.lock().await;
         // What is not there need not be deleted.
         let Some(Entry { stored, .. }) = self.buses.get(&id.scope, &id.name) else { return Ok(()) };
-        if self.rules.count(&id) > 0 {
+        if self.rules.count(&id) > 0 || self.has_archives(&id) {
             return Err(invalid("Event bus can't be deleted since it has rules."));
         }
         self.buses.remove(&id.scope, &id.name, stored).await.map_err(of_records)?;

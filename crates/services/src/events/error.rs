@@ -29,6 +29,12 @@ pub(super) fn no_rule(bus: &BusId, name: &str) -> ServiceError {
         .error(format!("Rule {name} does not exist on EventBus {}.", bus.name))
 }
 
+/// Users may not change it.
+pub(super) fn managed(rule: &str) -> ServiceError {
+    errors::MANAGED_RULE_EXCEPTION
+        .error(format!("{rule} is a managed rule. Set 'force' parameter to true to override."))
+}
+
 /// `kind` as a sentence begins: `Archive`.
 pub(super) fn no_such(kind: &str, name: &str) -> ServiceError {
     errors::RESOURCE_NOT_FOUND_EXCEPTION.error(format!("{kind} {name} does not exist."))

@@ -5,8 +5,8 @@
 //! change that has begun is carried out even when nobody waits for it any more. Where an event goes is decided when it
 //! comes, and handed over to `model::delivery` before it is answered.
 //!
-//! What other AWS services would have to be there for (partner event sources, API destinations, global endpoints, managed
-//! rules) is refused as not served. Source: Amazon EventBridge API Reference 2015-10-07.
+//! What other AWS services would have to be there for (partner event sources, API destinations, global endpoints) is
+//! refused as not served. Source: Amazon EventBridge API Reference 2015-10-07.
 
 mod archive;
 mod bus;
@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod input;
 mod kept;
+mod managed;
 mod name;
 mod needs;
 mod page;

@@ -13,6 +13,7 @@ use store::records::table::Entry;
 use wire::events as api;
 
 use super::error::{bad_pattern, invalid, no_rule, of_records, too_many};
+use super::managed::Shown;
 use super::page::Page;
 use super::{Events, name, tags};
 
@@ -32,6 +33,7 @@ impl Events {
         check_trigger(&bus, event_pattern.as_deref(), schedule.as_deref())?;
         let _turn = self.changing.lock().await;
         self.bus(&bus)?;
+        self.refuse_managed(&bus, &name, None)?;
         let now = self.clock.now();
         let before = self.rules.get(&bus, &name);
         if before.is_none() && self.rules.count(&bus) >= RULES_MAX {
@@ -71,6 +73,7 @@ impl Events {
         let name = input.name.as_deref().unwrap_or_default();
         let _turn = self.changing.lock().await;
         self.bus(&bus)?;
+        self.refuse_managed(&bus, name, input.force)?;
         // What is not there need not be deleted.
         let Some(Entry { value, stored }) = self.rules.get(&bus, name) else { return Ok(()) };
         if !value.targets.is_empty() {
@@ -87,7 +90,8 @@ impl Events {
         scope: &Scope,
         input: &api::DescribeRuleRequest,
     ) -> Result<api::DescribeRuleResponse, ServiceError> {
-        let rule = self.rule(scope, input.event_bus_name.as_deref(), input.name.as_deref())?;
+        let (bus, name) = (input.event_bus_name.as_deref(), input.name.as_deref());
+        let Shown { rule, managed_by } = self.shown_rule(scope, bus, name)?;
         Ok(api::DescribeRuleResponse {
             name: Some(rule.name.clone()),
             arn: Some(rule.arn()),
@@ -96,7 +100,7 @@ impl Events {
             state: Some(state(rule.state)),
             description: rule.description.clone(),
             role_arn: rule.role.clone(),
-            managed_by: None,
+            managed_by,
             event_bus_name: Some(rule.bus.name.clone()),
             created_by: Some(rule.bus.scope.account.to_string()),
         })
@@ -144,8 +148,8 @@ impl Events {
             token: input.next_token.as_deref(),
             limit: input.limit,
         };
-        let (rules, next_token) = page.of(&self.rules, &bus.id, |_| true)?;
-        let listed = |rule: Arc<Rule>| api::Rule {
+        let (rules, next_token) = page.cut(self.shown_rules(&bus.id), |shown| shown.rule.name.clone())?;
+        let listed = |Shown { rule, managed_by }| api::Rule {
             name: Some(rule.name.clone()),
             arn: Some(rule.arn()),
             event_pattern: rule.pattern.clone(),
@@ -153,7 +157,7 @@ impl Events {
             description: rule.description.clone(),
             schedule_expression: rule.schedule.clone(),
             role_arn: rule.role.clone(),
-            managed_by: None,
+            managed_by,
             event_bus_name: Some(rule.bus.name.clone()),
         };
         Ok(api::ListRulesResponse { rules: Some(rules.into_iter().map(listed).collect()), next_token })
@@ -167,22 +171,26 @@ impl Events {
         let bus = self.bus(&name::bus(scope, input.event_bus_name.as_deref())?)?;
         let arn = input.target_arn.as_deref().unwrap_or_default();
         let page = Page { prefix: None, token: input.next_token.as_deref(), limit: input.limit };
-        let has_target = |rule: &Rule| rule.targets.iter().any(|target| target.arn == arn);
-        let (rules, next_token) = page.of(&self.rules, &bus.id, has_target)?;
-        let rule_names = Some(rules.iter().map(|rule| rule.name.clone()).collect());
+        let has_target = |shown: &Shown| shown.rule.targets.iter().any(|target| target.arn == arn);
+        let rules = self.shown_rules(&bus.id).into_iter().filter(has_target);
+        let names = rules.map(|shown| shown.rule.name.clone()).collect();
+        let (names, next_token) = page.cut(names, String::clone)?;
+        let rule_names = Some(names);
         Ok(api::ListRuleNamesByTargetResponse { rule_names, next_token })
     }
 
-    /// A rule that is there.
-    pub(super) fn rule(
+    /// A rule that is there, be it an archive's.
+    pub(super) fn shown_rule(
         &self,
         scope: &Scope,
         bus: Option<&str>,
         rule: Option<&str>,
-    ) -> Result<Arc<Rule>, ServiceError> {
+    ) -> Result<Shown, ServiceError> {
         let (bus, rule) = (self.bus(&name::bus(scope, bus)?)?, rule.unwrap_or_default());
-        let found = self.rules.get(&bus.id, rule).ok_or_else(|| no_rule(&bus.id, rule))?;
-        Ok(found.value)
+        match self.rules.get(&bus.id, rule) {
+            Some(found) => Ok(Shown::own(found.value)),
+            None => self.managed_rule(&bus.id, rule).ok_or_else(|| no_rule(&bus.id, rule)),
+        }
     }
 
     /// Changes a rule, in turn with all other changes.
@@ -194,6 +202,7 @@ impl Events {
     ) -> Result<Arc<Rule>, ServiceError> {
         let _turn = self.changing.lock().await;
         self.bus(bus)?;
+        self.refuse_managed(bus, name, None)?;
         let Entry { value, stored } = self.rules.get(bus, name).ok_or_else(|| no_rule(bus, name))?;
         let mut rule = Rule::clone(&value);
         change(&mut rule)?;

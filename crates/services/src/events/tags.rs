@@ -8,7 +8,7 @@ use model::error::ServiceError;
 use model::limits;
 use wire::events as api;
 
-use super::error::{invalid, no_rule, too_many};
+use super::error::{invalid, too_many};
 use super::name::Tagged;
 use super::{Events, name};
 
@@ -48,7 +48,7 @@ impl Events {
         let tags = match name::tagged(input.resource_arn.as_deref().unwrap_or_default())? {
             Tagged::Bus(id) => self.bus(&id)?.tags.clone(),
             Tagged::Rule(bus, rule) => {
-                self.rules.get(&bus, &rule).ok_or_else(|| no_rule(&bus, &rule))?.value.tags.clone()
+                self.shown_rule(&bus.scope, Some(&bus.name), Some(&rule))?.rule.tags.clone()
             }
         };
         let tag = |(key, value)| api::Tag { key: Some(key), value: Some(value) };

@@ -48,6 +48,7 @@ impl Events {
         let ids: BTreeSet<&String> = input.ids.iter().flatten().collect();
         let mut missing = Vec::new();
         let rule = input.rule.as_deref().unwrap_or_default();
+        self.refuse_managed(&bus, rule, input.force)?;
         let removed = self.change_rule(&bus, rule, |rule| {
             missing = ids.iter().filter(|id| !rule.targets.iter().any(|target| target.id == ***id)).collect();
             rule.targets.retain(|target| !ids.contains(&target.id));
@@ -70,8 +71,8 @@ impl Events {
         scope: &Scope,
         input: &api::ListTargetsByRuleRequest,
     ) -> Result<api::ListTargetsByRuleResponse, ServiceError> {
-        let rule = self.rule(scope, input.event_bus_name.as_deref(), input.rule.as_deref())?;
-        let mut targets = rule.targets.clone();
+        let shown = self.shown_rule(scope, input.event_bus_name.as_deref(), input.rule.as_deref())?;
+        let mut targets = shown.rule.targets.clone();
         targets.sort_by(|one, other| one.id.cmp(&other.id));
         let page = Page { prefix: None, token: input.next_token.as_deref(), limit: input.limit };
         let (targets, next_token) = page.cut(targets, |target| target.id.clone())?;
