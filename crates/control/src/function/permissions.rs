@@ -14,7 +14,7 @@ use model::resource_policy::FunctionPolicy;
 use super::Functions;
 use super::reference::{one_qualifier, own_id};
 use crate::durable::not_written;
-use crate::permission::{self, Permission};
+use crate::permission::{self, Granted, Permission};
 use crate::policy::Document;
 
 /// What everybody may be let in to do.
@@ -76,6 +76,12 @@ impl Functions {
         let (id, qualifier) = self.policy_place(caller, place)?;
         let change = move |text: Option<&str>| permission::without(text, &sid);
         self.change_policy(id, qualifier, revision, change).await.map(drop)
+    }
+
+    /// What a statement grants that is about to be removed; nothing if there is none.
+    #[must_use]
+    pub fn granted(&self, caller: &Scope, place: Place<'_>, sid: &str) -> Granted {
+        self.policy(caller, place).map(|policy| permission::granted(&policy.text, sid)).unwrap_or_default()
     }
 
     /// The policy.

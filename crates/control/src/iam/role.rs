@@ -118,19 +118,18 @@ impl Iam {
         (role.arn() == arn).then_some(role)
     }
 
-    /// Refuses a function's role that is there and does not let Lambda take it on. A role that is not there gives the
-    /// function nothing but its own logs.
+    /// Refuses a function's role that is there and does not let Lambda take it on, and one of another partition, which
+    /// never is. A role that is not there gives the function nothing but its own logs.
     ///
     /// # Errors
     /// `InvalidParameterValue`.
     pub fn check_execution_role(&self, arn: &str) -> Result<(), ServiceError> {
-        match self.role_of_arn(arn) {
-            Some(role) if !trusts(&role, "lambda.amazonaws.com", &Context::new()) => {
-                let message = "The role defined for the function cannot be assumed by Lambda.";
-                Err(ServiceError::InvalidParameterValue(message.to_owned()))
-            }
-            _ => Ok(()),
+        let trusts = |role: Arc<Role>| trusts(&role, "lambda.amazonaws.com", &Context::new());
+        if arn.starts_with("arn:aws:") && self.role_of_arn(arn).is_none_or(trusts) {
+            return Ok(());
         }
+        let message = "The role defined for the function cannot be assumed by Lambda.";
+        Err(ServiceError::InvalidParameterValue(message.to_owned()))
     }
 
     /// Who a service is that takes on a role of `account`; nobody if there is no such role, or it does not let the

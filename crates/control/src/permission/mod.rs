@@ -12,7 +12,7 @@ use model::id::RevisionId;
 use model::limits;
 
 pub(crate) use documents::Documents;
-pub use statement::{LayerPermission, Permission};
+pub use statement::{Granted, LayerPermission, Permission};
 
 use crate::policy::json::Json;
 use crate::policy::{Document, Kind, labelled};
@@ -39,6 +39,12 @@ pub(crate) fn with(policy: Option<&str>, sid: &str, statement: Json) -> Result<S
     }
     statements.push(statement);
     checked(labelled::put(json, statements).to_string())
+}
+
+/// What the statement of this id grants; nothing if there is none.
+pub(crate) fn granted(policy: &str, sid: &str) -> Granted {
+    let statements = Json::parse(policy).map(|mut json| labelled::take(&mut json)).unwrap_or_default();
+    statements.iter().find(|known| labelled::is(known, sid)).map(Granted::of).unwrap_or_default()
 }
 
 /// A policy without the statement of this id; nothing if none is left.

@@ -31,6 +31,15 @@ pub struct Permission {
     pub via_url: Option<bool>,
 }
 
+/// What conditions on removing a statement may speak of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Whom it lets in, as `AddPermission` would be asked: `lambda:Principal`.
+    pub principal: Option<String>,
+    /// For which kind of function URL: `lambda:FunctionUrlAuthType`.
+    pub url_auth: Option<String>,
+}
+
 /// What `AddLayerVersionPermission` asks for.
 #[derive(Debug, Clone, Default)]
 pub struct LayerPermission {
@@ -44,6 +53,7 @@ pub struct LayerPermission {
     pub organization: Option<String>,
 }
 
+const URL_AUTH: &str = "lambda:FunctionUrlAuthType";
 const URL_ACTION: &str = "lambda:InvokeFunctionUrl";
 
 impl Permission {
@@ -62,7 +72,7 @@ impl Permission {
             ("AWS:SourceAccount", &self.source_account),
             ("lambda:EventSourceToken", &self.event_source_token),
             ("aws:PrincipalOrgID", &self.organization),
-            ("lambda:FunctionUrlAuthType", &self.url_auth),
+            (URL_AUTH, &self.url_auth),
         ];
         let equals: Vec<_> = equals
             .into_iter()
@@ -81,6 +91,21 @@ impl Permission {
                 .push(("ArnLike".to_owned(), Json::object([("AWS:SourceArn", Json::text(arn.as_str()))])));
         }
         Ok(statement(&self.sid, principal(&self.principal)?, &self.action, resource, conditions))
+    }
+}
+
+impl Granted {
+    /// What a statement grants; nothing that stands in a list, which `AddPermission` makes none of.
+    pub(crate) fn of(statement: &Json) -> Self {
+        let principal = statement.get("Principal").and_then(|principal| {
+            let named = principal.get("Service").or_else(|| principal.get("AWS")).unwrap_or(principal);
+            let named = named.as_str()?;
+            let account = named.strip_prefix("arn:aws:iam::").and_then(|rest| rest.strip_suffix(":root"));
+            Some(account.unwrap_or(named).to_owned())
+        });
+        let equals = statement.get("Condition").and_then(|conditions| conditions.get("StringEquals"));
+        let auth = equals.and_then(|equals| equals.get(URL_AUTH)).and_then(Json::as_str);
+        Self { principal, url_auth: auth.map(str::to_owned) }
     }
 }
 
@@ -164,6 +189,8 @@ mod tests {
             r#"{{"Sid":"s","Effect":"Allow","Principal":{principal},"Action":"{action}","Resource":"{ARN}"{condition}}}"#
         );
         assert_eq!(statement, expect);
+        let asked = Granted { principal: Some(permission.principal), url_auth: permission.url_auth };
+        assert_eq!(Granted::of(&Json::parse(&statement).expect("JSON")), asked);
     }
 
     #[test]

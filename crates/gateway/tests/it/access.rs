@@ -170,6 +170,30 @@ async fn conditions_know_tags_layers_and_the_kind_of_an_address() {
 }
 
 #[tokio::test]
+async fn what_a_statement_grants_is_known_when_it_is_removed() {
+    let world = Denying::new().await;
+    let target = "/2015-03-31/functions/f/policy";
+    for (sid, principal, action) in [
+        ("service", "s3.amazonaws.com", "lambda:InvokeFunction"),
+        ("account", "111111111111", "lambda:InvokeFunction"),
+        ("address", "222222222222", "lambda:InvokeFunctionUrl"),
+    ] {
+        let auth = (sid == "address").then_some("AWS_IAM");
+        let mut statement = json!({ "StatementId": sid, "Principal": principal, "Action": action });
+        statement["FunctionUrlAuthType"] = auth.map_or(Value::Null, Value::from);
+        world.made(target, statement, "/Statement").await;
+    }
+    let keep = json!({ "StringEquals": { "lambda:Principal": ["s3.amazonaws.com", "111111111111"] } });
+    world.deny("*", "lambda:RemovePermission", keep).await;
+    assert_eq!(world.asks("DELETE", &format!("{target}/service"), Value::Null).await, 403);
+    assert_eq!(world.asks("DELETE", &format!("{target}/account"), Value::Null).await, 403);
+    let signed = json!({ "StringEquals": { "lambda:FunctionUrlAuthType": "AWS_IAM" } });
+    world.deny("*", "lambda:RemovePermission", signed).await;
+    assert_eq!(world.asks("DELETE", &format!("{target}/address"), Value::Null).await, 403);
+    assert_eq!(world.asks("DELETE", &format!("{target}/service"), Value::Null).await, 204);
+}
+
+#[tokio::test]
 async fn what_is_made_with_tags_has_to_be_allowed_to_be_tagged() {
     let world = Denying::new().await;
     world.deny("*", "lambda:TagResource", Value::Null).await;
@@ -181,7 +205,7 @@ async fn what_is_made_with_tags_has_to_be_allowed_to_be_tagged() {
 }
 
 #[tokio::test]
-async fn a_role_of_another_account_is_not_taken() {
+async fn a_role_of_another_account_or_partition_is_not_taken() {
     let world = Denying::new().await;
     let role = json!({ "Role": "arn:aws:iam::111111111111:role/r" });
     let target = "/2015-03-31/functions/f/configuration";
@@ -189,6 +213,10 @@ async fn a_role_of_another_account_is_not_taken() {
     let (status, code, message) = answer.error();
     assert_eq!((status, code.as_str()), (403, "AccessDeniedException"));
     assert_eq!(message, "Cross-account pass role is not allowed.");
+    let elsewhere = json!({ "Role": "arn:aws-cn:iam::000000000000:role/r" });
+    let answer = world.root.send("PUT", target, HeaderMap::new(), elsewhere.to_string().into()).await;
+    let (status, code, _) = answer.error();
+    assert_eq!((status, code.as_str()), (400, "InvalidParameterValueException"), "another partition");
 }
 
 #[tokio::test]

@@ -7,8 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use control::function::Place;
+use model::name::Qualifier;
 use policy::Context;
 use wire::lambda::{self as api, Input};
+
+use super::super::{Asked, request};
+use super::needs;
+
+const URL_AUTH: &str = "lambda:FunctionUrlAuthType";
 
 /// Of what it asks for.
 pub(super) fn of_input(context: &mut Context, input: &Input) {
@@ -29,13 +36,13 @@ pub(super) fn of_input(context: &mut Context, input: &Input) {
         Input::AddPermission(input) => {
             context.set_some("lambda:Principal", input.principal.as_deref());
             let auth = input.function_url_auth_type.as_ref();
-            context.set_some("lambda:FunctionUrlAuthType", auth.map(AsRef::as_ref));
+            context.set_some(URL_AUTH, auth.map(AsRef::as_ref));
         }
         Input::CreateFunctionUrlConfig(input) => {
-            context.set_some("lambda:FunctionUrlAuthType", input.auth_type.as_ref().map(AsRef::as_ref));
+            context.set_some(URL_AUTH, input.auth_type.as_ref().map(AsRef::as_ref));
         }
         Input::UpdateFunctionUrlConfig(input) => {
-            context.set_some("lambda:FunctionUrlAuthType", input.auth_type.as_ref().map(AsRef::as_ref));
+            context.set_some(URL_AUTH, input.auth_type.as_ref().map(AsRef::as_ref));
         }
         Input::CreateEventSourceMapping(input) => tags(context, input.tags.as_ref()),
         Input::CreateCodeSigningConfig(input) => tags(context, input.tags.as_ref()),
@@ -48,6 +55,30 @@ pub(super) fn of_input(context: &mut Context, input: &Input) {
             context.set("lambda:InvokedViaFunctionUrl", "false");
         }
         _ => {}
+    }
+}
+
+/// Of the function URL that it leaves as open as it is, and of the statement that it removes.
+pub(super) fn of_what_it_changes(context: &mut Context, asked: &Asked<'_>, input: &Input) {
+    let (functions, scope) = (&asked.app.parts.functions, &asked.who.scope);
+    let read = |name: Option<&str>, qualifier: Option<&str>| {
+        let qualifier = qualifier.and_then(|text| Qualifier::parse(text).ok());
+        request::reference(name).ok().map(|reference| (reference, qualifier))
+    };
+    if let Some((name, qualifier)) = needs::address(input)
+        && let Some((reference, qualifier)) = read(name, qualifier)
+        && let Ok(url) = functions.url(scope, &reference, qualifier.as_ref())
+    {
+        context.set(URL_AUTH, url.auth.as_str());
+    }
+    if let Input::RemovePermission(input) = input
+        && let Some((reference, qualifier)) = read(input.function_name.as_deref(), input.qualifier.as_deref())
+        && let Some(sid) = &input.statement_id
+    {
+        let place = Place { reference: &reference, qualifier: qualifier.as_ref() };
+        let granted = functions.granted(scope, place, sid);
+        context.set_some("lambda:Principal", granted.principal);
+        context.set_some(URL_AUTH, granted.url_auth);
     }
 }
 

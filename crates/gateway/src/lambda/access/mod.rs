@@ -55,13 +55,7 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
         &asked.who.scope.region,
     );
     facts::of_input(&mut context, input);
-    if let Some((name, qualifier)) = needs::address(input)
-        && let Ok(reference) = request::reference(name)
-        && let qualifier = qualifier.and_then(|text| Qualifier::parse(text).ok())
-        && let Ok(url) = asked.app.parts.functions.url(&asked.who.scope, &reference, qualifier.as_ref())
-    {
-        context.set("lambda:FunctionUrlAuthType", url.auth.as_str());
-    }
+    facts::of_what_it_changes(&mut context, asked, input);
     if let Some(FunctionReference { name, .. }) = mentioned {
         let id = FunctionId { scope: asked.who.scope.clone(), name };
         context.set("lambda:FunctionArn", id.arn().to_string());
