@@ -240,7 +240,7 @@ impl App {
     fn new_request_id(&self) -> RequestId {
         let mut random = [0; 16];
         self.parts.entropy.fill(&mut random);
-        RequestId::from_random(random)
+        RequestId::at(self.parts.clock.now(), random)
     }
 }
 

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::time::Timestamp;
+
 /// Why a text is not the id it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {expected}")]
@@ -209,6 +211,16 @@ uuid_id!(
     "an environment id"
 );
 
+impl RequestId {
+    /// Makes the id of a request that comes now. Ids follow in the order of time, so that an index of them grows at its
+    /// end; 74 bits are random.
+    #[must_use]
+    pub fn at(now: Timestamp, mut random: [u8; 16]) -> Self {
+        random[..6].copy_from_slice(&now.as_millis().to_be_bytes()[2..]);
+        Self::from_random(random)
+    }
+}
+
 impl MessageId {
     /// The id with these sixteen bytes.
     #[must_use]
@@ -300,6 +312,9 @@ mod tests {
 
     #[test]
     fn ids_survive_a_round_trip() {
+        let at = |millis| RequestId::at(Timestamp::from_millis(millis), [7; 16]);
+        assert!(at(1).to_string() < at(256).to_string(), "later ones follow");
+        assert_eq!(at(0x0192_1234_5678).to_string(), "01921234-5678-4707-8707-070707070707");
         let id = RequestId::from_random([7; 16]);
         assert_eq!(id.to_string(), "07070707-0707-4707-8707-070707070707");
         assert_eq!(RequestId::parse(&id.to_string()), Ok(id));

@@ -190,12 +190,13 @@ pub enum Settle {
         /// Kept with the message, in place of an earlier note.
         note: Option<Bytes>,
     },
-    /// It goes to the end of another queue, as if sent there just now, with its id and its content.
+    /// It goes to the end of another queue with its content. Of a group, it counts as sent there just now; another keeps
+    /// the time at which it was sent.
     Move {
         /// The queue.
         to: QueueName,
-        /// In place of its content, if given.
-        content: Option<Bytes>,
+        /// If given, it is another message there: it has this id and counts as sent just now.
+        renewed: Option<MessageId>,
     },
 }
 

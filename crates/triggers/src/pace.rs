@@ -1,8 +1,9 @@
-//! How many events of one function, or batches of one mapping, run at once. It grows fast until one finds no concurrency; whoever finds none takes
-//! a place with it, and from then on growth is slow.
+//! How many events of one function, or batches of one mapping, run at once.
 //!
-//! So a function with little concurrency is not offered hundreds of events that all have to go back to the queue, each
-//! to wait for longer the next time. Invariant: at least one place, at most the function's share.
+//! It grows fast until one finds no concurrency; whoever finds none takes a place with it, and from then on growth is
+//! slow. So a function with little concurrency is not offered hundreds of events that all have to go back to the queue,
+//! each to wait for longer the next time. Invariant: at least one place, at most as many as allowed; where fewer are
+//! allowed than are taken, those that come back are gone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,11 +19,11 @@ const REST: Duration = Duration::from_millis(200);
 /// See the module.
 pub(crate) struct Pace {
     places: Arc<Semaphore>,
-    places_max: usize,
     state: Mutex<State>,
 }
 
 struct State {
+    places_max: usize,
     /// All places, those that are taken too.
     count: usize,
     /// Events that ran since the count last changed, once a limit was met.
@@ -30,11 +31,29 @@ struct State {
     rests_until: Option<Instant>,
 }
 
+impl State {
+    fn is_crowded(&self) -> bool {
+        self.count > self.places_max.max(1)
+    }
+}
+
 impl Pace {
     pub(crate) fn new(places_max: usize) -> Self {
         let count = FIRST.min(places_max).max(1);
-        let state = State { count, ran: None, rests_until: None };
-        Self { places: Arc::new(Semaphore::new(count)), places_max, state: Mutex::new(state) }
+        let state = State { places_max, count, ran: None, rests_until: None };
+        Self { places: Arc::new(Semaphore::new(count)), state: Mutex::new(state) }
+    }
+
+    /// Allows as many places from now on.
+    pub(crate) fn allow(&self, places_max: usize) {
+        let mut state = self.lock();
+        state.places_max = places_max;
+        while state.is_crowded()
+            && let Ok(place) = self.places.try_acquire()
+        {
+            state.count -= 1;
+            place.forget();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -54,9 +73,13 @@ impl Pace {
         places
     }
 
-    /// An event ran.
-    pub(crate) fn ran(&self) {
+    /// The event that had this place ran.
+    pub(crate) fn ran(&self, place: OwnedSemaphorePermit) {
         let mut state = self.lock();
+        if state.is_crowded() {
+            state.count -= 1;
+            return place.forget();
+        }
         let is_time = match &mut state.ran {
             None => true,
             Some(ran) => {
@@ -64,7 +87,7 @@ impl Pace {
                 *ran >= state.count
             }
         };
-        if is_time && state.count < self.places_max {
+        if is_time && state.count < state.places_max {
             state.count += 1;
             state.ran = state.ran.map(|_| 0);
             self.places.add_permits(1);
@@ -92,19 +115,44 @@ mod tests {
         let pace = Pace::new(6);
         let mut taken = pace.places().await;
         assert_eq!(taken.num_permits(), 4);
-        (0..9).for_each(|_| pace.ran());
-        taken.merge(pace.places().await);
+        for _ in 0..9 {
+            pace.ran(taken.split(1).unwrap());
+            taken.merge(pace.places().await);
+        }
         assert_eq!(taken.num_permits(), 6, "the share");
         while let Some(place) = taken.split(1) {
             pace.held_back(place);
         }
         let begun = Instant::now();
-        let taken = pace.places().await;
+        let mut taken = pace.places().await;
         assert_eq!(taken.num_permits(), 1);
         assert!(begun.elapsed() >= REST / 2, "{:?}", begun.elapsed());
-        drop(taken);
-        (0..3).for_each(|_| pace.ran());
-        assert_eq!(pace.places().await.num_permits(), 3, "one, then two had to run");
+        for _ in 0..3 {
+            pace.ran(taken.split(1).unwrap());
+            taken.merge(pace.places().await);
+        }
+        assert_eq!(taken.num_permits(), 3, "one, then two had to run");
         assert_eq!(Pace::new(1).places().await.num_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn fewer_places_are_allowed_while_some_are_taken() {
+        let pace = Pace::new(4);
+        let mut taken = pace.places().await;
+        pace.allow(2);
+        for _ in 0..2 {
+            pace.ran(taken.split(1).unwrap());
+            assert!(pace.places.try_acquire().is_err(), "more run than may");
+        }
+        pace.ran(taken.split(1).unwrap());
+        taken.merge(pace.places().await);
+        assert_eq!(taken.num_permits(), 2);
+        drop(taken);
+        pace.allow(1);
+        let place = pace.places().await;
+        assert_eq!(place.num_permits(), 1, "a free place goes at once");
+        pace.allow(2);
+        pace.ran(place);
+        assert_eq!(pace.places().await.num_permits(), 2);
     }
 }

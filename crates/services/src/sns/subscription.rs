@@ -42,7 +42,8 @@ impl Sns {
         let endpoint = input.endpoint.clone().unwrap_or_default();
         let needs_word = check_endpoint(caller, &id, &protocol, &endpoint)?;
         let about = About { protocol: &protocol, endpoint: &endpoint, is_fifo: id.is_fifo() };
-        let attributes = settings::given(about, &input.attributes.clone().unwrap_or_default())?;
+        let asked = input.attributes.clone().unwrap_or_default();
+        let attributes = settings::given(about, &asked)?;
         let turn = self.changing.lock().await;
         self.topic(&id)?;
         let all = self.subscriptions.all(&id);
@@ -50,8 +51,9 @@ impl Sns {
             all.iter().find(|entry| entry.value.endpoint == endpoint && entry.value.protocol == protocol);
         let subscription = match known {
             Some(known) => {
-                let is_same = |(name, value)| known.value.attributes.get(name) == Some(value);
-                if !attributes.iter().all(is_same) {
+                // What is as if it were not given is compared too.
+                let is_same = |name: &String| known.value.attributes.get(name) == attributes.get(name);
+                if !asked.keys().all(is_same) {
                     let reason = "Attributes Reason: Subscription already exists with different attributes";
                     return Err(invalid(reason));
                 }

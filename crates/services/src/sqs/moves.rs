@@ -1,8 +1,9 @@
 //! Moving messages out of a dead-letter queue, back to where they came from or to a queue that is named.
 //!
 //! A move runs beside the operations and writes down how far it came; the next start of the server goes on from there. A
-//! message is moved in one step of the durable queue, so it is never in two places and never in none.
-//! Source: SQS API Reference, `StartMessageMoveTask`.
+//! message is moved in one step of the durable queue, so it is never in two places and never in none. It is a new message
+//! where it goes, with an id and a retention period of its own.
+//! Source: SQS API Reference, `StartMessageMoveTask`; Developer Guide, "Configure a dead-letter queue redrive".
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,7 +289,10 @@ impl Run {
         let settles: Vec<(Receipt, Settle)> = received
             .iter()
             .map(|message| match self.target(message) {
-                Ok(to) => (message.receipt, Settle::Move { to, content: None }),
+                Ok(to) => {
+                    let renewed = Some(self.sqs.message_id());
+                    (message.receipt, Settle::Move { to, renewed })
+                }
                 Err(reason) => {
                     failure = Some(reason);
                     (message.receipt, Settle::Return { after: Duration::ZERO, note: None })

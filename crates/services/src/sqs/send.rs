@@ -113,7 +113,8 @@ impl Sqs {
         self.messages.enqueue(&name, messages).await.map_err(of_messages)
     }
 
-    fn message_id(&self) -> MessageId {
+    /// The id of a new message.
+    pub(super) fn message_id(&self) -> MessageId {
         let mut random = [0; 16];
         self.entropy.fill(&mut random);
         RequestId::from_random(random).into()

@@ -296,14 +296,36 @@ async fn messages_move_with_their_content_and_wake_who_waits_there() {
     put(&queue, &q, [message(1)]).await;
     let got = take(&queue, &q, 1).await;
     let waiting = queue.receive(&to, Receive { wait_max: MINUTE, ..wanted(1) });
-    let how = Settle::Move { to: to.clone(), content: None };
+    let how = Settle::Move { to: to.clone(), renewed: None };
     let moving = settle(&queue, &q, got[0].receipt, how);
     let (moved, settled) = tokio::join!(waiting, moving);
     let moved = moved.unwrap();
     assert_eq!((settled, numbers(&moved), moved[0].id), (Settled::Done, vec![1], message(1).id));
-    let how = Settle::Move { to: q.clone(), content: Some(Bytes::from_static(b"2")) };
+    assert_eq!(moved[0].sent, got[0].sent, "as old as before");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let other = message(9).id;
+    let how = Settle::Move { to: q.clone(), renewed: Some(other) };
     assert_eq!(settle(&queue, &to, moved[0].receipt, how).await, Settled::Done);
-    assert_eq!(numbers(&take(&queue, &q, 1).await), [2]);
+    let renewed = take(&queue, &q, 1).await;
+    assert_eq!((numbers(&renewed), renewed[0].id), (vec![1], other));
+    assert!(renewed[0].sent > moved[0].sent, "its age begins anew");
+}
+
+#[tokio::test]
+async fn a_dead_letter_of_a_group_is_as_young_as_its_being_one() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let (q, dead) = (name("q"), name("dead"));
+    put(&queue, &q, [NewMessage { group: Some("g".to_owned()), ..message(1) }]).await;
+    let first = take(&queue, &q, 1).await;
+    let back = Settle::Return { after: Duration::ZERO, note: None };
+    assert_eq!(settle(&queue, &q, first[0].receipt, back).await, Settled::Done);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let dead_letter = Some(DeadLetter { queue: dead.clone(), receives_max: 1 });
+    let none = queue.receive(&q, Receive { dead_letter, ..wanted(1) }).await.unwrap();
+    assert_eq!(none.len(), 0);
+    let letter = take(&queue, &dead, 1).await;
+    assert_eq!(letter[0].id, first[0].id);
+    assert!(letter[0].sent > first[0].sent, "its age begins anew");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ impl Runner {
         self.owner.0.lines.settle(&self.queue, &message, settle).await;
         match is_held_back {
             true => self.pace.held_back(place),
-            false => self.pace.ran(),
+            false => self.pace.ran(place),
         }
     }
 

@@ -9,7 +9,7 @@ mod batch;
 mod poller;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use model::arn::ResourceArn;
 use model::event::Directory;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::poller::Poller;
+use crate::pace::Pace;
 
 /// What this part is made of.
 pub struct SourceParts {
@@ -56,6 +57,27 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// The pollers that there are.
+#[derive(Default)]
+struct Pollers {
+    running: HashMap<MappingId, Running>,
+    /// Of pollers that are there and of batches that still run: a mapping that changes has no more places for it.
+    paces: HashMap<MappingId, Weak<Pace>>,
+}
+
+impl Pollers {
+    /// The pace of a mapping, with as many places as it may have now.
+    fn pace(&mut self, mapping: &EventSourceMapping, share: usize) -> Arc<Pace> {
+        let most = mapping.settings.concurrency_max.and_then(|most| usize::try_from(most).ok());
+        let most = most.map_or(share, |most| most.min(share));
+        let known = self.paces.get(&mapping.id).and_then(Weak::upgrade);
+        let pace = known.unwrap_or_else(|| Arc::new(Pace::new(most)));
+        pace.allow(most);
+        self.paces.insert(mapping.id.clone(), Arc::downgrade(&pace));
+        pace
+    }
+}
+
 impl EventSources {
     /// Performs nothing yet.
     #[must_use]
@@ -71,37 +93,39 @@ impl EventSources {
     /// Performs all mappings as they are, and as they become, until it is stopped.
     pub async fn run(self) {
         let mut stopping = self.0.stopping.subscribe();
-        let mut running: HashMap<MappingId, Running> = HashMap::new();
+        let mut pollers = Pollers::default();
         loop {
             let (enabled, seen) = self.0.parts.mappings.enabled();
-            self.follow(&mut running, enabled);
+            self.follow(&mut pollers, enabled);
             tokio::select! {
                 () = self.0.parts.mappings.changed(seen) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => break,
             }
         }
-        running.into_values().for_each(|poller| _ = poller.ends.send_replace(true));
+        pollers.running.into_values().for_each(|poller| _ = poller.ends.send_replace(true));
     }
 
     /// Ends the pollers of mappings that have changed or gone, and begins those that are missing.
-    fn follow(&self, running: &mut HashMap<MappingId, Running>, enabled: Vec<Arc<EventSourceMapping>>) {
+    fn follow(&self, pollers: &mut Pollers, enabled: Vec<Arc<EventSourceMapping>>) {
         let wanted: HashMap<_, _> = enabled.iter().map(|mapping| (&mapping.id, mapping)).collect();
-        running.retain(|id, poller| {
+        pollers.running.retain(|id, poller| {
             let stays = wanted.get(id).is_some_and(|mapping| **mapping == poller.mapping);
             if !stays {
                 poller.ends.send_replace(true);
             }
             stays && !poller.task.is_finished()
         });
+        pollers.paces.retain(|_, pace| pace.strong_count() > 0);
         for mapping in enabled {
-            if running.contains_key(&mapping.id) || !mapping.source.kind.is_sqs() {
+            if pollers.running.contains_key(&mapping.id) || !mapping.source.kind.is_sqs() {
                 continue;
             }
             let Ok(arn) = ResourceArn::parse(&mapping.source.arn) else { continue };
             let ends = watch::Sender::new(false);
-            let poller = Poller::new(Arc::clone(&self.0), Arc::clone(&mapping), arn);
+            let pace = pollers.pace(&mapping, self.0.parts.share);
+            let poller = Poller::new(Arc::clone(&self.0), Arc::clone(&mapping), arn, pace);
             let task = tokio::spawn(Arc::new(poller).run(ends.subscribe()));
-            running.insert(mapping.id.clone(), Running { mapping, ends, task });
+            pollers.running.insert(mapping.id.clone(), Running { mapping, ends, task });
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Poller {
     mapping: Arc<EventSourceMapping>,
     arn: ResourceArn,
     filters: Option<Filters>,
-    pace: Pace,
+    pace: Arc<Pace>,
 }
 
 /// What a round goes by.
@@ -67,10 +67,12 @@ struct Record {
 }
 
 impl Poller {
-    pub(super) fn new(owner: Arc<Inner>, mapping: Arc<EventSourceMapping>, arn: ResourceArn) -> Self {
-        let share = owner.parts.share;
-        let most = mapping.settings.concurrency_max.and_then(|most| usize::try_from(most).ok());
-        let pace = Pace::new(most.map_or(share, |most| most.min(share)));
+    pub(super) fn new(
+        owner: Arc<Inner>,
+        mapping: Arc<EventSourceMapping>,
+        arn: ResourceArn,
+        pace: Arc<Pace>,
+    ) -> Self {
         Self { filters: Filters::new(&mapping.settings.filters), owner, mapping, arn, pace }
     }
 
@@ -105,12 +107,17 @@ impl Poller {
         }
     }
 
+    /// The function as it is now, if it may have messages.
+    fn function(&self) -> Result<Arc<Function>, String> {
+        let function = self.owner.parts.mappings.resolve(&self.mapping, "sqs:ReceiveMessage");
+        function.map_err(|error| error.to_string())
+    }
+
     /// Receives one batch. What was received when the poller is told to end is a batch too.
     async fn gather(&self, ends: &mut watch::Receiver<bool>) -> Result<(Round, Vec<Received>), String> {
         let source = self.owner.parts.sources.queue(&self.arn);
         let source = source.ok_or_else(|| format!("there is no queue {}", self.arn))?;
-        let function = self.owner.parts.mappings.resolve(&self.mapping, "sqs:ReceiveMessage");
-        let function = function.map_err(|error| error.to_string())?;
+        let function = self.function()?;
         let timeout = Duration::from_secs(function.settings.timeout_s.into());
         let window = Duration::from_secs(self.mapping.settings.window_s.unwrap_or_default().into());
         let hold = hold(source.visibility, timeout, window);
@@ -154,7 +161,29 @@ impl Poller {
                 break;
             }
         }
-        Ok((Round { source, function, begun, hold }, messages))
+        if messages.is_empty() {
+            return Ok((Round { source, function, begun, hold }, messages));
+        }
+        // It may have waited for long: what runs is what the function is now.
+        match self.function() {
+            Ok(function) => Ok((Round { source, function, begun, hold }, messages)),
+            Err(reason) => {
+                self.give_back(&source, messages).await;
+                Err(reason)
+            }
+        }
+    }
+
+    /// Puts back what cannot run.
+    async fn give_back(&self, source: &Source, messages: Vec<Received>) {
+        let back =
+            |message: Received| (message.receipt, Settle::Return { after: Duration::ZERO, note: None });
+        let settled =
+            self.owner.parts.queue.settle(&source.name, messages.into_iter().map(back).collect()).await;
+        if let Err(error) = settled {
+            // They come back when their hold is over.
+            tracing::warn!(mapping = %self.mapping.id, %error, "a batch cannot be put back");
+        }
     }
 
     /// Runs the function with the messages that the mapping wants, and settles all of them.
@@ -194,7 +223,7 @@ impl Poller {
         }
         match held_back {
             true => self.pace.held_back(place),
-            false => self.pace.ran(),
+            false => self.pace.ran(place),
         }
     }
 
@@ -291,7 +320,7 @@ fn hold(visibility: Duration, timeout: Duration, window: Duration) -> Duration {
 /// What becomes of a message that went round in a circle: a dead letter, if the queue has a place for them.
 fn stopped(source: &Source) -> Settle {
     match &source.dead_letter {
-        Some(dead_letter) => Settle::Move { to: dead_letter.queue.clone(), content: None },
+        Some(dead_letter) => Settle::Move { to: dead_letter.queue.clone(), renewed: None },
         None => Settle::Done { outcome: None },
     }
 }

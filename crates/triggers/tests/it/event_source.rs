@@ -2,7 +2,7 @@
 //!
 //! Mappings and the queue's settings are stand-ins; tests wait for what has to come.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ struct Set {
     mappings: Mutex<Vec<Arc<EventSourceMapping>>>,
     changes: watch::Sender<u64>,
     visibility: Duration,
+    /// Whether the functions are gone.
+    gone: AtomicBool,
 }
 
 impl Mappings for Set {
@@ -49,7 +51,10 @@ impl Mappings for Set {
     }
 
     fn resolve(&self, mapping: &EventSourceMapping, _: &str) -> Result<Arc<Function>, ServiceError> {
-        self.functions.resolve(&mapping.function, None)
+        match self.gone.load(Ordering::SeqCst) {
+            true => self.functions.resolve(&function("gone"), None),
+            false => self.functions.resolve(&mapping.function, None),
+        }
     }
 }
 
@@ -126,6 +131,7 @@ impl World {
             mappings: Mutex::default(),
             changes: watch::Sender::new(0),
             visibility,
+            gone: AtomicBool::new(false),
         });
         let ids = Arc::<Counting>::default();
         let pollers = EventSources::new(SourceParts {
@@ -274,6 +280,49 @@ async fn no_more_batches_run_at_once_than_the_mapping_says() {
     world.map(vec![mapping("slow", settings)]);
     world.until("the queue is empty", World::is_empty).await;
     assert_eq!(world.functions.at_once_max.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_mapping_that_changes_runs_no_more_batches_at_once_for_it() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1", "2", "3", "4", "5", "6"]).await;
+    let settings = |partial| MappingSettings {
+        batch_size: 1,
+        concurrency_max: Some(2),
+        partial_failures: Some(partial),
+        ..Default::default()
+    };
+    for partial in [false, true, false] {
+        world.map(vec![mapping("slow", settings(partial))]);
+        let runs = async |world: &World| world.functions.at_once.load(Ordering::SeqCst) == 2;
+        world.until("two run", runs).await;
+    }
+    world.map(Vec::new());
+    world.map(vec![mapping("slow", settings(true))]);
+    world.until("the queue is empty", World::is_empty).await;
+    assert_eq!(world.functions.at_once_max.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_comes_after_the_function_went_does_not_run() {
+    let world = World::open(Duration::from_secs(30));
+    world.map(vec![mapping("hello", MappingSettings::default())]);
+    world.send(&["1"]).await;
+    world.until("it polls", World::is_empty).await;
+    // The poll that waits now began when the function was there.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.set.gone.store(true, Ordering::SeqCst);
+    world.send(&["2"]).await;
+    let is_back = async |world: &World| {
+        let counts = world.store.queue().counts(&jobs()).await.unwrap();
+        (counts.waiting, counts.out) == (1, 0)
+    };
+    world.until("it is back", is_back).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.events_of("hello"), [["1"]]);
+    world.set.gone.store(false, Ordering::SeqCst);
+    world.until("it ran", World::is_empty).await;
+    assert_eq!(world.events_of("hello"), [["1"], ["2"]]);
 }
 
 #[tokio::test]

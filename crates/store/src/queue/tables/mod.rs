@@ -73,6 +73,14 @@ const CLOCK_STEP_MS: i64 = 1_000;
 /// The number of a queue within the file.
 pub(in crate::queue) type QueueId = i64;
 
+/// What of a message that goes to another queue is not as it was.
+struct Moved {
+    /// Its id there, if it is to count as sent just now.
+    renewed: Option<MessageId>,
+    /// How often it was received before.
+    received: u32,
+}
+
 /// The tables within a transaction.
 pub(in crate::queue) struct Tables<'a> {
     transaction: &'a Transaction<'a>,
@@ -273,9 +281,8 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Puts a message at the end of another queue. It gets a new place, so that the order there is that of arrival, and
-    /// counts as received that often before.
-    fn move_to(&self, from: QueueId, seq: i64, to: &QueueName, received: u32) -> rusqlite::Result<()> {
+    /// Puts a message at the end of another queue. It gets a new place, so that the order there is that of arrival.
+    fn move_to(&self, from: QueueId, seq: i64, to: &QueueName, moved: Moved) -> rusqlite::Result<()> {
         self.stir(to);
         let source = self.name(from)?;
         let to = self.queue_made(to)?;
@@ -285,10 +292,18 @@ impl<'a> Tables<'a> {
             .transaction
             .prepare_cached(
                 "INSERT INTO message (queue, due, receives, received_before, id, sent, grp, source, traceable)
-                 SELECT ?, ?, 0, ?, id, sent, grp, ?, 0 FROM message WHERE seq = ? RETURNING seq, grp",
+                 SELECT ?1, ?2, 0, ?3, COALESCE(?4, id), IIF(?4 IS NULL AND grp IS NULL, sent, ?2), grp, ?5, 0
+                 FROM message WHERE seq = ?6 RETURNING seq, grp",
             )?
             .query_one(
-                params![to, self.now_ms(), received, source.as_ref().map(QueueName::as_str), seq],
+                params![
+                    to,
+                    self.now_ms(),
+                    moved.received,
+                    moved.renewed.map(|id| id.to_bytes()),
+                    source.as_ref().map(QueueName::as_str),
+                    seq
+                ],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
         self.transaction.prepare_cached("UPDATE content SET seq = ? WHERE seq = ?")?.execute([moved, seq])?;

@@ -9,7 +9,7 @@ use model::queue::{DeadLetter, HOLD_MAX, Hold, QueueName, Receipt, Receive, Rece
 use model::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{GROUP_OUT_MAX, MOMENT, QueueId, Tables, WHILE_SERVING};
+use super::{GROUP_OUT_MAX, MOMENT, Moved, QueueId, Tables, WHILE_SERVING};
 
 /// A row of `message` that can be handed out.
 struct Candidate {
@@ -128,7 +128,8 @@ impl Tables<'_> {
         if let Some(DeadLetter { queue: to, receives_max }) = &pick.dead_letter
             && receives >= *receives_max
         {
-            self.move_to(queue, seq, to, received_before.saturating_add(receives))?;
+            let received = received_before.saturating_add(receives);
+            self.move_to(queue, seq, to, Moved { renewed: None, received })?;
             return Ok(None);
         }
         let (receives, due) = (receives.saturating_add(1), self.hold_end(pick.hold));

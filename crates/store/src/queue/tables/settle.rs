@@ -7,7 +7,7 @@ use model::queue::{HOLD_MAX, OUTCOMES_MAX, QueueName, Receipt, Settle, Settled};
 use model::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::{QueueId, Tables};
+use super::{Moved, QueueId, Tables};
 
 impl Tables<'_> {
     pub(in crate::queue) fn settle(
@@ -69,13 +69,8 @@ impl Tables<'_> {
                 }
                 self.give_back(seq, due, note.as_deref())?;
             }
-            Settle::Move { to, content } => {
-                if let Some(content) = content {
-                    self.transaction
-                        .prepare_cached("UPDATE content SET bytes = ? WHERE seq = ?")?
-                        .execute(params![&content[..], seq])?;
-                }
-                self.move_to(queue, seq, to, 0)?;
+            Settle::Move { to, renewed } => {
+                self.move_to(queue, seq, to, Moved { renewed: *renewed, received: 0 })?;
             }
         }
         self.refresh(queue, out.group.as_deref())?;
