@@ -248,6 +248,8 @@ def admission(functions, name):
     checks.equal("with both", visit(address).status, 200)
     nobody = "http://{}.lambda-url.us-east-1.localhost:{}/".format("a" * 32, urllib.parse.urlparse(address).port)
     checks.equal("no such address", visit(nobody).error, FORBIDDEN)
+    checks.equal("in capital letters", visit(address.replace("lambda-url", "LAMBDA-URL")).status, 200)
+    checks.equal("of another region", visit(address.replace("us-east-1", "eu-west-1")).error, FORBIDDEN)
     client.update_function_url_config(FunctionName=name, AuthType="AWS_IAM")
     checks.equal("a right for everybody is none for signers", visit(address).error, FORBIDDEN)
     client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)

@@ -48,6 +48,8 @@ const HEAVY_BYTES_MIN: usize = 512 * 1024;
 pub struct Address {
     /// What should be the id of a URL.
     label: String,
+    /// What should be its region, in a host.
+    region: Option<String>,
     /// The path below it, as it was sent.
     path: String,
 }
@@ -56,12 +58,14 @@ impl Address {
     /// The address that a request is for, if it is for one. Whatever its signature says, it is meant for the function.
     pub fn of(head: &Parts) -> Option<Self> {
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if let Some((label, _)) = host.split_once(DOMAIN) {
-            return Some(Self { label: label.to_owned(), path: head.uri.path().to_owned() });
+        // Names of hosts have no case.
+        if let Some((label, domain)) = host.to_ascii_lowercase().split_once(DOMAIN) {
+            let region = domain.split(['.', ':']).next().map(str::to_owned);
+            return Some(Self { label: label.to_owned(), region, path: head.uri.path().to_owned() });
         }
         let below = head.uri.path().strip_prefix(PREFIX)?;
         let (label, path) = below.split_once('/').unwrap_or((below, ""));
-        Some(Self { label: label.to_owned(), path: format!("/{path}") })
+        Some(Self { label: label.to_owned(), region: None, path: format!("/{path}") })
     }
 }
 
@@ -79,7 +83,10 @@ struct Visit {
 pub async fn answer(app: &Arc<App>, address: Address, call: Call) -> Answered {
     let Call { id, head, body, entry } = call;
     let url = UrlId::parse(&address.label).ok().and_then(|id| app.parts.functions.url_at(&id));
-    let Some(url) = url else {
+    let is_there = |url: &Arc<FunctionUrl>| {
+        address.region.as_ref().is_none_or(|region| url.function.scope.region.as_str() == region)
+    };
+    let Some(url) = url.filter(is_there) else {
         body::discard(body);
         return (OPERATION, Ok(forbidden()));
     };
@@ -239,13 +246,16 @@ mod tests {
     fn addresses_are_hosts_or_paths() {
         let of = |uri: &str, host: &str| {
             let request = http::Request::get(uri).header(HOST, host).body(()).expect("a request");
-            Address::of(&request.into_parts().0).map(|address| (address.label, address.path))
+            let address = Address::of(&request.into_parts().0)?;
+            assert_eq!(address.region.is_some(), host.len() > 20);
+            Some((address.label, address.path))
         };
         let some = |label: &str, path: &str| Some((label.to_owned(), path.to_owned()));
         let host = "abc.lambda-url.us-east-1.localhost:4566";
         assert_eq!(of("/", host), some("abc", "/"));
         assert_eq!(of("/_dormouse/url/other/x?y", host), some("abc", "/_dormouse/url/other/x"));
         assert_eq!(of("/v2/", host), some("abc", "/v2/"));
+        assert_eq!(of("/v2/", &host.to_uppercase()), some("abc", "/v2/"));
         assert_eq!(of("/_dormouse/url/abc", "localhost:4566"), some("abc", "/"));
         assert_eq!(of("/_dormouse/url/abc/a%20b/", "localhost:4566"), some("abc", "/a%20b/"));
         assert_eq!(of("/_dormouse/health", "localhost:4566"), None);
