@@ -49,6 +49,7 @@ impl EventServices {
             typed: ground.store.typed_records(),
             records: ground.store.records(),
             deliveries: Arc::new(delivering.clone()),
+            admission: Arc::clone(&ground.identity) as _,
             clock: Arc::clone(&ground.clock),
             entropy: Arc::clone(&ground.entropy),
         };

@@ -13,8 +13,7 @@ use model::arn::Scope;
 use model::error::ServiceError;
 use model::id::Region;
 use model::port::Clock;
-use policy::Context;
-use services::Need;
+use policy::{Context, Need};
 use wire::sigv4::{self, AuthError, Authorization, Body, BodyRule, Rules, Secret, SigningKey};
 
 use crate::respond::Failure;
@@ -46,7 +45,7 @@ pub struct Authenticated {
 pub fn may(who: &Authenticated, known: &Context, needs: &[Need]) -> Result<(), ServiceError> {
     needs.iter().try_for_each(|need| {
         let mut context = known.clone();
-        need.facts.iter().for_each(|(key, value)| context.set(key, value.as_str()));
+        context.extend(&need.facts);
         let (action, resource, policy) =
             (need.action.as_str(), need.resource.as_str(), need.policy.as_deref());
         who.caller.may(Asking { action, resource, owner: None, policy, context })

@@ -9,6 +9,10 @@ use std::sync::Arc;
 use crate::id::{AccountId, IdError, Region};
 use crate::name::{FunctionName, Qualifier};
 
+/// The one partition that there is. An ARN of another means nothing here: if it meant the same, it would be a second name
+/// for everything, of which no policy has heard.
+pub const PARTITION: &str = "aws";
+
 /// Account and region: the namespace in which names are unique.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
@@ -71,7 +75,7 @@ impl ResourceArn {
     /// Longest ARN (the longest that any of AWS's models lets through).
     const BYTES_MAX: usize = 2_048;
 
-    /// Takes `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE` in printable ASCII without blanks.
+    /// Takes `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE` in printable ASCII without blanks.
     ///
     /// # Errors
     /// [`IdError`] for everything else.
@@ -82,12 +86,12 @@ impl ResourceArn {
             return Err(refused());
         }
         let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let ["arn", partition, service, region, account, resource] = parts[..] else { return Err(refused()) };
-        if !partition.starts_with("aws") || service.is_empty() || resource.is_empty() {
+        let ["arn", PARTITION, service, region, account, resource] = parts[..] else { return Err(refused()) };
+        if service.is_empty() || resource.is_empty() {
             return Err(refused());
         }
         let scope = Scope { account: AccountId::parse(account)?, region: Region::parse(region)? };
-        let begin = "arn:".len() + partition.len() + 1;
+        let begin = "arn:".len() + PARTITION.len() + 1;
         let resource = text.len() - resource.len();
         Ok(Self { scope, text: text.into(), service: (begin, begin + service.len()), resource })
     }
@@ -154,6 +158,8 @@ mod tests {
             "arn:aws:sqs:us-east-1:000000000000",
             "arn:aws:sqs:us-east-1:1:q",
             "arn:x:sqs:us-east-1:000000000000:q",
+            "arn:aws-cn:sqs:us-east-1:000000000000:q",
+            "arn:awss:sqs:us-east-1:000000000000:q",
         ] {
             assert!(ResourceArn::parse(text).is_err(), "{text}");
         }

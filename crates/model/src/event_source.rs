@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::arn::{FunctionId, Scope};
+use crate::arn::{FunctionId, PARTITION, Scope};
 use crate::error::ServiceError;
 use crate::function::Function;
 use crate::id::MappingUuid;
@@ -90,7 +90,7 @@ impl SourceKind {
     #[must_use]
     pub fn of_arn(arn: &str) -> Option<Self> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", _, service, _, _, resource] = parts.as_slice() else { return None };
+        let &["arn", PARTITION, service, _, _, resource] = parts.as_slice() else { return None };
         let begins = |prefix: &str| resource.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
         match service {
             "sqs" if resource.is_empty() || resource.contains([':', '/']) => None,
@@ -284,6 +284,7 @@ mod tests {
         check("mq:us-east-1:123456789012:broker:b:b-1", Some(SourceKind::Mq));
         check("rds:us-east-1:123456789012:cluster:d", Some(SourceKind::DocumentDb));
         check("s3:::bucket", None);
+        assert_eq!(SourceKind::of_arn("arn:aws-cn:sqs:us-east-1:123456789012:jobs"), None);
         check("sqs:us-east-1:123456789012:", None);
         check("sqs", None);
     }

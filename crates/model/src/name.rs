@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::arn::PARTITION;
 use crate::id::{AccountId, IdError, Region};
 
 /// The name of a function: 1 to 64 letters, digits, hyphens and underscores. Clones share the text.
@@ -159,9 +160,7 @@ impl FunctionReference {
         let refuse = || IdError { text: text.chars().take(80).collect(), expected: "a function name or ARN" };
         let parts: Vec<&str> = text.split(':').collect();
         let (region, account, rest) = match parts.as_slice() {
-            ["arn", partition, "lambda", region, account, "function", rest @ ..]
-                if partition.starts_with("aws") =>
-            {
+            ["arn", PARTITION, "lambda", region, account, "function", rest @ ..] => {
                 (Some(Region::parse(region)?), Some(AccountId::parse(account)?), rest)
             }
             [region, account, "function", rest @ ..] if Region::parse(region).is_ok() => {
@@ -234,6 +233,7 @@ mod tests {
             "hel lo",
             "arn:aws:s3:::bucket",
             "arn:aws:lambda:eu-west-1:12:function:hello",
+            "arn:aws-cn:lambda:eu-west-1:123456789012:function:hello",
             "arn:aws:lambda:eu-west-1:123456789012:layer:hello",
             "../etc",
             "x:y z",

@@ -34,6 +34,34 @@ impl Context {
         }
     }
 
+    /// Sets what the tags of a request say: those that it gives to what it makes or marks.
+    pub fn set_request_tags(
+        &mut self,
+        tags: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) {
+        let mut keys = Vec::new();
+        for (key, value) in tags {
+            let key = key.into();
+            self.set(format!("aws:RequestTag/{key}"), value);
+            keys.push(key);
+        }
+        self.set_tag_keys(keys);
+    }
+
+    /// Sets the keys of the tags that a request names.
+    pub fn set_tag_keys(&mut self, keys: Vec<String>) {
+        if !keys.is_empty() {
+            self.set_all("aws:TagKeys", keys);
+        }
+    }
+
+    /// Sets the tags that the resource has.
+    pub fn set_resource_tags<'t>(&mut self, tags: impl IntoIterator<Item = (&'t String, &'t String)>) {
+        for (key, value) in tags {
+            self.set(format!("aws:ResourceTag/{key}"), value.as_str());
+        }
+    }
+
     /// Adds what is known elsewhere; it goes before what is known here.
     pub fn extend(&mut self, other: &Self) {
         for (key, values) in &other.0 {

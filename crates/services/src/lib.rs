@@ -13,7 +13,6 @@
 //! | [`objects`] | code in buckets of an S3-compatible endpoint |
 //! | [`layout`] | the registry's files: blobs and resumable uploads |
 //! | [`sns`] | `Sns::load`; `input`, `needs`, `perform`: SNS; a `delivery::Target` |
-//! | [`Need`] | what an operation needs the caller's leave for |
 //! | [`sqs`] | `Sqs::load`; `input`, `needs`, `perform`: SQS; a `delivery::Target` and `sqs::Sources` |
 //! | [`oci`] | digests, names, manifests, configurations: pure |
 //!
@@ -30,12 +29,9 @@ mod https;
 pub mod image;
 pub mod layout;
 pub mod logs;
-mod need;
 pub mod objects;
 pub mod oci;
 pub mod registry;
 pub mod scheduler;
 pub mod sns;
 pub mod sqs;
-
-pub use need::Need;

@@ -13,7 +13,7 @@ use model::port::Pending;
 
 use super::queue::reader;
 use crate::function::Functions;
-use crate::policy::Admission;
+use crate::policy::{Admission, Need};
 
 /// See the module.
 pub struct PerformedMappings {
@@ -44,7 +44,7 @@ impl Mappings for PerformedMappings {
         let function = Directory::resolve(&self.functions, &mapping.function, mapping.qualifier.as_ref())?;
         let role = &function.settings.role;
         let sender = reader(&mapping.function, role);
-        if self.admission.admits(&sender, action, &mapping.source.arn, None) {
+        if self.admission.admits(&sender, &Need::of(action, mapping.source.arn.as_str())) {
             return Ok(function);
         }
         let message = format!(

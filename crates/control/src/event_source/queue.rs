@@ -13,7 +13,7 @@ use model::event_source::EventSource;
 use model::function::Function;
 use model::sqs::Sources;
 
-use crate::policy::Admission;
+use crate::policy::{Admission, Need};
 
 /// What pollers do with a queue, as the function's role.
 const ACTIONS: [(&str, &str); 3] = [
@@ -45,8 +45,8 @@ impl Queues {
         };
         let role = &function.settings.role;
         let sender = reader(&function.id, role);
-        let denied =
-            ACTIONS.iter().find(|(action, _)| !self.admission.admits(&sender, action, &source.arn, None));
+        let may = |action: &str| self.admission.admits(&sender, &Need::of(action, source.arn.as_str()));
+        let denied = ACTIONS.iter().find(|(action, _)| !may(action));
         if let Some((action, operation)) = denied {
             return refuse(format!(
                 "The provided execution role does not have permissions to call {operation} on SQS. Allow {role} to do \

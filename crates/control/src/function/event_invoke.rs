@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::arn::{FunctionId, Scope};
+use model::arn::{FunctionId, PARTITION, Scope};
 use model::error::ServiceError;
 use model::event_invoke::EventInvokeConfig;
 use model::limits;
@@ -193,7 +193,7 @@ fn check_destination(id: &FunctionId, arn: Option<&str>, outcome: Outcome) -> Re
         Err(ServiceError::InvalidParameterValue(message))
     };
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, service, _, _, resource] = parts.as_slice() else {
+    let ["arn", PARTITION, service, _, _, resource] = parts.as_slice() else {
         return refuse("it is the ARN of no queue, topic, event bus or function.");
     };
     let own = id.arn().to_string();
@@ -238,6 +238,8 @@ mod tests {
         check("arn:aws:events:us-east-1:000000000000:event-bus/b", Success, None);
         check("arn:aws:events:us-east-1:000000000000:rule/r", Success, Some("no queue"));
         check("arn:aws:lambda:us-east-1:000000000000:function:g", Success, None);
+        check("arn:aws-cn:lambda:us-east-1:000000000000:function:g", Success, Some("no queue"));
+        check("arn:aws-cn:sqs:us-east-1:000000000000:q", Success, Some("no queue"));
         check("arn:aws:lambda:us-east-1:000000000000:function:f", Success, Some("its own"));
         check("arn:aws:lambda:us-east-1:000000000000:function:f:live", Failure, Some("its own"));
         check("arn:aws:lambda:us-east-1:000000000000:function:f2", Failure, None);

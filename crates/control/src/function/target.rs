@@ -15,7 +15,7 @@ use model::name::{FunctionReference, Qualifier};
 use model::port::{Entropy, Pending};
 
 use super::Functions;
-use crate::policy::Admission;
+use crate::policy::{Admission, Need};
 
 /// See the module.
 pub struct FunctionTarget {
@@ -39,7 +39,7 @@ impl FunctionTarget {
         {
             return Err(not_found());
         }
-        if !self.is_let_in(&delivery.from, arn.as_str(), &function, qualifier.as_ref()) {
+        if !self.is_let_in(&delivery.from, &function, qualifier.as_ref()) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
         }
         let mut random = [0; 16];
@@ -55,19 +55,20 @@ impl FunctionTarget {
         })
     }
 
-    fn is_let_in(
-        &self,
-        sender: &Sender,
-        arn: &str,
-        function: &FunctionId,
-        qualifier: Option<&Qualifier>,
-    ) -> bool {
-        let policy = self.functions.policy_document(function, qualifier);
-        let (action, policy) = ("lambda:InvokeFunction", policy.as_deref());
+    fn is_let_in(&self, sender: &Sender, function: &FunctionId, qualifier: Option<&Qualifier>) -> bool {
+        let whole = function.arn().to_string();
+        let mut need = Need::of("lambda:InvokeFunction", whole.as_str());
+        need.policy = self.functions.policy_document(function, qualifier);
+        need.facts.set("lambda:FunctionArn", whole);
+        need.facts.set_resource_tags(&self.functions.tags_of(function));
         // Whoever must not invoke the function must not do so by this name either.
-        let is_denied = qualifier == Some(&Qualifier::LATEST)
-            && self.admission.denies(sender, action, &function.arn().to_string(), policy);
-        !is_denied && self.admission.admits(sender, action, arn, policy)
+        if qualifier == Some(&Qualifier::LATEST) && self.admission.denies(sender, &need) {
+            return false;
+        }
+        if let Some(qualifier) = qualifier {
+            need.resource = function.qualified_arn(qualifier).to_string();
+        }
+        self.admission.admits(sender, &need)
     }
 }
 

@@ -8,25 +8,26 @@ use model::delivery::Sender;
 use model::id::AccountId;
 
 use super::{Access, Identity};
-use crate::policy::{Actor, Admission, Context, Decision, Document, Request, Source, Verdict, decide};
+use crate::policy::{Actor, Admission, Context, Decision, Need, Request, Source, Verdict, decide};
 
 impl Admission for Identity {
-    fn admits(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool {
-        self.decision(sender, action, resource, policy).is_allowed()
+    fn admits(&self, sender: &Sender, need: &Need) -> bool {
+        self.decision(sender, need).is_allowed()
     }
 
-    fn denies(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> bool {
-        matches!(self.decision(sender, action, resource, policy), Decision::ExplicitDeny(_))
+    fn denies(&self, sender: &Sender, need: &Need) -> bool {
+        matches!(self.decision(sender, need), Decision::ExplicitDeny(_))
     }
 }
 
 impl Identity {
-    fn decision(&self, sender: &Sender, action: &str, resource: &str, policy: Option<&Document>) -> Decision {
+    fn decision(&self, sender: &Sender, need: &Need) -> Decision {
         if self.access() == Access::Open {
             return Decision::Allowed;
         }
-        let mut context = Context::new();
-        context.set("aws:SourceArn", sender.source.as_str());
+        let (action, resource) = (need.action.as_str(), need.resource.as_str());
+        let mut context = need.facts.clone();
+        context.set("aws:SourceArn", source(sender));
         context.set("aws:SourceAccount", sender.scope.account.as_str());
         context.set("aws:RequestedRegion", sender.scope.region.as_str());
         let owner = resource.split(':').nth(4).and_then(|account| AccountId::parse(account).ok());
@@ -34,7 +35,7 @@ impl Identity {
             context.set("aws:ResourceAccount", owner.as_str());
         }
         if let Some(role) = &sender.role {
-            return self.of_role(sender, role, (action, resource, policy), owner, context);
+            return self.of_role(sender, role, need, owner, context);
         }
         let names = names(sender);
         context.set("aws:PrincipalIsAWSService", "true");
@@ -42,7 +43,7 @@ impl Identity {
         context.set_all("aws:PrincipalServiceNamesList", names.clone());
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let request = Request { action, resource, actor: Some(Actor::Service(&names)), context: &context };
-        match policy.map(|policy| policy.says(&request)) {
+        match need.policy.as_ref().map(|policy| policy.says(&request)) {
             Some(Verdict::Allowed(_)) => Decision::Allowed,
             Some(Verdict::Denied) => Decision::ExplicitDeny(Source::Resource),
             Some(Verdict::Silent) | None => Decision::ImplicitDeny(Source::Resource),
@@ -53,7 +54,7 @@ impl Identity {
         &self,
         sender: &Sender,
         role: &str,
-        (action, resource, policy): (&str, &str, Option<&Document>),
+        need: &Need,
         owner: Option<AccountId>,
         mut context: Context,
     ) -> Decision {
@@ -71,9 +72,21 @@ impl Identity {
             role_arn: Some(role),
             id: standing.id(),
         });
+        let (action, resource) = (need.action.as_str(), need.resource.as_str());
         let request = Request { action, resource, actor, context: &context };
-        decide(&request, &standing.held, policy, owner == Some(account))
+        decide(&request, &standing.held, need.policy.as_deref(), owner == Some(account))
     }
+}
+
+/// The ARN that policies know the sender by. Schedules go by that of their group.
+///
+/// Source: EventBridge Scheduler User Guide, "Cross-service confused deputy prevention".
+fn source(sender: &Sender) -> String {
+    let arn = sender.source.as_str();
+    let schedule =
+        (sender.service == "scheduler.amazonaws.com").then(|| arn.split_once(":schedule/")).flatten();
+    let group = schedule.and_then(|(scope, rest)| Some((scope, rest.split_once('/')?.0)));
+    group.map_or_else(|| arn.to_owned(), |(scope, group)| format!("{scope}:schedule-group/{group}"))
 }
 
 /// All names of a service as policies may call it. CloudWatch Logs has one for each region besides.

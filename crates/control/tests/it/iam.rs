@@ -17,7 +17,7 @@ use model::delivery::Sender;
 use model::iam::{AccessKey, Group, Role, User};
 use model::id::{AccountId, Region};
 use model::name::FunctionReference;
-use policy::{Admission as _, Context, Document, Kind};
+use policy::{Admission as _, Context, Document, Kind, Need};
 
 use crate::world::{World, scope};
 
@@ -140,7 +140,8 @@ async fn a_service_delivers_where_it_is_let_in_or_its_role_may() {
     let queue = "arn:aws:sqs:us-east-1:000000000000:jobs";
     let may = |role: Option<&str>, policy: Option<&str>| {
         let policy = policy.map(|text| Document::parse(text, Kind::Resource).expect("a policy"));
-        identity.admits(&sender(role), "sqs:SendMessage", queue, policy.as_ref())
+        let need = Need { policy: policy.map(Arc::new), ..Need::of("sqs:SendMessage", queue) };
+        identity.admits(&sender(role), &need)
     };
     let lets_in = |source: &str| {
         format!(

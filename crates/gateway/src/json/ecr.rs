@@ -4,7 +4,7 @@
 
 use model::error::ServiceError;
 use model::port::Pending;
-use services::Need;
+use policy::Need;
 use services::ecr::EcrCaller;
 use wire::json_rpc::{Reply, Service};
 

@@ -38,7 +38,7 @@ impl JsonService for Logs {
         Box::pin(async move {
             let scope = &asked.who.scope;
             let input = services::logs::Logs::input(asked.target, asked.body)?;
-            asked.may(&services::logs::Logs::needs(scope, asked.operation, &input)?)?;
+            asked.may(&self.0.needs(scope, asked.operation, &input)?)?;
             self.0.perform(scope, input).await
         })
     }

@@ -16,8 +16,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
-use policy::Context;
-use services::Need;
+use policy::{Context, Need};
 use wire::json_rpc::{self, Reply, Service, TARGET};
 use wire::query::Forms;
 

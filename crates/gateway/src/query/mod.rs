@@ -16,8 +16,7 @@ use http::header::HOST;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
-use policy::Context;
-use services::Need;
+use policy::{Context, Need};
 use wire::query::{self, Parameters, Reply, Service};
 use wire::sigv4::{AuthError, Authorization};
 

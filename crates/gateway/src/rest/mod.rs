@@ -12,8 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use model::error::ServiceError;
 use model::port::Pending;
-use policy::Context;
-use services::Need;
+use policy::{Context, Need};
 use wire::rest_json::{self, Labels, Reply, Service};
 
 use crate::app::{self, Answered, App, Call};

@@ -38,7 +38,7 @@ impl RestService for Scheduler {
             let (method, path) = (head.method.as_str(), head.uri.path());
             let input =
                 services::scheduler::Scheduler::input(method, path, query, &head.headers, asked.body)?;
-            asked.may(&self.0.needs(scope, asked.operation, &input))?;
+            asked.may(&self.0.needs(scope, asked.operation, &input)?)?;
             self.0.perform(scope, input).await
         })
     }

@@ -5,6 +5,7 @@
 extern crate dormouse_gateway as gateway;
 
 mod access;
+mod access_events;
 mod audit;
 mod auth;
 mod bus;

@@ -57,6 +57,7 @@ pub struct World {
     pub functions: Functions,
     pub store: Store,
     pub sqs: services::sqs::Sqs,
+    pub bus: services::events::Events,
     pub scheduler: services::scheduler::Scheduler,
     /// What goes wrong with the records of all services but SQS.
     pub faults: Arc<Faults>,
@@ -105,20 +106,15 @@ impl World {
         let identity = made::identity(access, &store, iam, &clock, &entropy);
         let queue = Arc::new(FaultyQueue { queue: store.queue(), fails: AtomicBool::default() });
         let events = Arc::new(made::asynchronous(&queue, &functions, &engine, &clock, &entropy));
-        let behind = Behind {
-            functions: &functions,
-            identity: &identity,
-            engine: &engine,
-            events: &events,
-            outside: &outside,
-        };
+        let behind = Behind::of(&functions, &identity, &engine, &events, &outside);
         let sqs = made::queues(&store, &identity, &clock, &entropy, quotas).await;
         let scheduler = made::schedules(&store, &records, &delivered, &clock, &entropy).await;
         let topics = made::topics(typed, &identity, &delivered, &clock, &entropy, quotas).await;
+        let bus = made::bus(&store, &records, &delivered, &identity, &clock, &entropy).await;
         let gateway = Gateway::new(Parts {
             audit: Some(Arc::clone(&audited) as _),
             log_groups: Some(made::log_groups(&store, &records, &delivered, &clock).await),
-            bus: Some(made::bus(&store, &records, &delivered, &clock, &entropy).await),
+            bus: Some(bus.clone()),
             sqs: Some(sqs.clone()),
             topics: Some(topics.clone()),
             scheduler: Some(scheduler.clone()),
@@ -135,6 +131,7 @@ impl World {
             functions,
             store,
             sqs,
+            bus,
             scheduler,
             faults,
             records,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::arn::Scope;
+use model::arn::{PARTITION, Scope};
 use model::error::ServiceError;
 use wire::ecr::{self as api, errors};
 
@@ -65,7 +65,7 @@ impl Ecr {
     fn by_arn(&self, scope: &Scope, arn: Option<&str>) -> Result<Arc<Repository>, ServiceError> {
         let arn = arn.unwrap_or_default();
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let [_, _, "ecr", region, account, resource] = parts[..] else {
+        let ["arn", PARTITION, "ecr", region, account, resource] = parts[..] else {
             return Err(invalid("resourceArn", "Invalid ARN"));
         };
         let name =

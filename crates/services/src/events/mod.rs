@@ -37,6 +37,7 @@ use model::bus::{Archive, EventBus, Replay, Rule};
 use model::delivery::Deliveries;
 use model::error::ServiceError;
 use model::port::{Clock, Entropy};
+use policy::Admission;
 use store::records::table::Table;
 use store::records::typed::TypedRecords;
 use store::records::{RecordError, Records};
@@ -59,6 +60,8 @@ pub struct Parts {
     pub records: Arc<dyn Records>,
     /// Who brings events to targets.
     pub deliveries: Arc<dyn Deliveries>,
+    /// Who may bring events to buses.
+    pub admission: Arc<dyn Admission>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For ids.
@@ -79,6 +82,7 @@ pub struct Inner {
     routes: Routes,
     changes: Changes,
     deliveries: Arc<dyn Deliveries>,
+    admission: Arc<dyn Admission>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     /// Held by whoever changes something.
@@ -99,7 +103,7 @@ impl Events {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, records, deliveries, clock, entropy } = parts;
+        let Parts { typed, records, deliveries, admission, clock, entropy } = parts;
         Ok(Self(Arc::new(Inner {
             buses: Table::load(&typed).await?,
             rules: Table::load(&typed).await?,
@@ -109,6 +113,7 @@ impl Events {
             routes: Routes::default(),
             changes: Changes::default(),
             deliveries,
+            admission,
             clock,
             entropy,
             changing: tokio::sync::Mutex::new(()),

@@ -27,7 +27,7 @@ pub(super) struct Route {
     rules: Vec<(Arc<Rule>, Pattern)>,
     archives: Vec<(Arc<Archive>, Option<Pattern>)>,
     /// Who else may use it.
-    pub(super) policy: Option<Arc<Document>>,
+    policy: Option<Arc<Document>>,
 }
 
 impl Routes {
@@ -68,6 +68,11 @@ impl Events {
                 }),
             }
         }))
+    }
+
+    /// Who else may use a bus.
+    pub(super) fn policy(&self, bus: &BusId) -> Option<Arc<Document>> {
+        self.route(bus)?.policy.clone()
     }
 
     /// Sends events on, to these rules only if some are named; answered when all that follows is on the disk.

@@ -1,14 +1,17 @@
 //! A bus as the target of a delivery: of another bus's rule, a schedule, a destination; and the events of scheduled rules.
 //!
 //! A delivery that says a detail type is the detail of a new event; any other is a whole event, sent on by another bus.
-//! Senders of the bus's own account are let in, all others as the bus's policy says.
+//! With a role, a sender may what its role may. A rule without one acts as its account: it is let in on buses of the same
+//! account and region, unless their policy denies it, and elsewhere where the policy lets the account in. Source:
+//! EventBridge User Guide, "Sending and receiving events between event buses in the same account and Region"; Terraform's
+//! documentation of `aws_cloudwatch_event_target` on roles.
 
 use model::bus::{BusId, Rule};
-use model::delivery::{Address, Delivery, Target, Undelivered};
+use model::delivery::{Address, Delivery, Sender, Target, Undelivered};
 use model::error::ServiceError;
 use model::port::Pending;
 use model::time::Timestamp;
-use policy::{Actor, Context, Request, Verdict};
+use policy::{Actor, Request, Verdict};
 use serde_json::Value;
 
 use super::event::{Envelope, Event, Origin};
@@ -36,14 +39,19 @@ impl Events {
         };
         let bus = arn.ok_or_else(|| Undelivered::not_found(&delivery.to))?;
         self.bus(&bus).map_err(|_| Undelivered::not_found(&delivery.to))?;
-        if !self.lets_in(&bus, delivery) {
+        let event = self.event_in(&bus, delivery)?;
+        if !self.lets_in(&event, &delivery.from) {
             return Err(Undelivered::not_permitted(&delivery.from, &delivery.to));
         }
+        Ok(event)
+    }
+
+    fn event_in(&self, bus: &BusId, delivery: &Delivery) -> Result<Event, Undelivered> {
         let malformed =
             || Undelivered::Never { code: "MALFORMED_EVENT", message: "The event is malformed.".to_owned() };
         let body = std::str::from_utf8(&delivery.body).map_err(|_| malformed())?;
         match &delivery.extras.detail_type {
-            None => self.sent_on(&bus, body, delivery.extras.trace.clone()).ok_or_else(malformed),
+            None => self.sent_on(bus, body, delivery.extras.trace.clone()).ok_or_else(malformed),
             Some(detail_type) => {
                 let envelope = Envelope {
                     id: self.event_id(),
@@ -54,7 +62,7 @@ impl Events {
                     resources: &delivery.extras.resources,
                     detail: body,
                 };
-                let event = self.enveloped(&bus, &envelope, Origin::Put, delivery.extras.trace.clone());
+                let event = self.enveloped(bus, &envelope, Origin::Put, delivery.extras.trace.clone());
                 event.ok_or_else(malformed)
             }
         }
@@ -78,27 +86,27 @@ impl Events {
         })
     }
 
-    fn lets_in(&self, bus: &BusId, delivery: &Delivery) -> bool {
-        let sender = &delivery.from;
-        if sender.scope.account == bus.scope.account {
-            return true;
+    fn lets_in(&self, event: &Event, sender: &Sender) -> bool {
+        let text = |member: &str| event.value.get(member).and_then(Value::as_str).unwrap_or_default();
+        let is_sent_on = event.origin == Origin::Bus;
+        let need = self.put_need(&event.bus, text("source"), text("detail-type"), is_sent_on);
+        if sender.role.is_some() || sender.service != format!("{SERVICE}.amazonaws.com") {
+            return self.admission.admits(sender, &need);
         }
         let account = sender.scope.account.to_string();
         let root = format!("arn:aws:iam::{account}:root");
-        let mut context = Context::default();
+        let mut context = need.facts;
         context.set("aws:SourceArn", sender.source.as_str());
         context.set("aws:SourceAccount", account.as_str());
-        let actor = Actor::Principal {
-            account: &account,
-            arn: &root,
-            role_arn: sender.role.as_deref(),
-            id: &account,
-        };
-        let arn = bus.arn();
-        let request =
-            Request { action: "events:PutEvents", resource: &arn, actor: Some(actor), context: &context };
-        let says = self.route(bus).and_then(|route| Some(route.policy.as_ref()?.says(&request)));
-        says.is_some_and(|says| matches!(says, Verdict::Allowed(_)))
+        context.set("aws:PrincipalAccount", account.as_str());
+        let actor = Actor::Principal { account: &account, arn: &root, role_arn: None, id: &account };
+        let (action, resource) = (need.action.as_str(), need.resource.as_str());
+        let request = Request { action, resource, actor: Some(actor), context: &context };
+        match need.policy.map_or(Verdict::Silent, |policy| policy.says(&request)) {
+            Verdict::Allowed(_) => true,
+            Verdict::Denied => false,
+            Verdict::Silent => sender.scope == event.bus.scope,
+        }
     }
 
     /// Sends the event of a scheduled rule that is due to the rule's targets.

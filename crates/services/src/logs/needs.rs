@@ -1,71 +1,86 @@
 //! What each operation needs the caller's leave for: rights on a group are asked for as `GROUP-ARN:*`, those on one stream
-//! as `GROUP-ARN:log-stream:STREAM`, so that a policy for `GROUP-ARN:*` gives both.
+//! as `GROUP-ARN:log-stream:STREAM`, so that a policy for `GROUP-ARN:*` gives both. Tags are those of the group.
 //!
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudWatch Logs".
 
 use model::arn::Scope;
 use model::error::ServiceError;
+use model::log::LogGroup;
+use policy::{Context, Need};
 use wire::logs::Input;
 
 use super::{Logs, SERVICE, name};
-use crate::need::Need;
 
 impl Logs {
     /// The rights that an operation needs.
     ///
     /// # Errors
     /// Where a group is named by something that is no ARN of one.
-    pub fn needs(scope: &Scope, operation: &str, input: &Input) -> Result<Vec<Need>, ServiceError> {
-        let action = format!("{SERVICE}:{operation}");
-        let group = |group: &str| format!("{}:*", name::arn(&name::group(scope, Some(group))));
-        let named = |name: &Option<String>| group(name.as_deref().unwrap_or_default());
-        let stream = |group: &Option<String>, stream: &Option<String>| {
-            let group = name::group(scope, group.as_deref());
-            name::stream_arn(&group, stream.as_deref().unwrap_or_default())
+    pub fn needs(&self, scope: &Scope, operation: &str, input: &Input) -> Result<Vec<Need>, ServiceError> {
+        let (group, stream) = asked_of(scope, input)?;
+        let arn = match stream {
+            Some(stream) => name::stream_arn(&group, stream),
+            None => format!("{}:*", name::arn(&group)),
         };
-        let of_arn = |arn: &Option<String>| {
-            let group = name::of_arn(scope, arn.as_deref().unwrap_or_default())?;
-            Ok::<_, ServiceError>(format!("{}:*", name::arn(&group)))
-        };
-        let either = |given: &Option<String>, identifier: &Option<String>| {
-            name::either(scope, given.as_deref(), identifier.as_deref())
-        };
-        let resource = match input {
-            Input::CreateLogGroup(input) => {
-                let resource = named(&input.log_group_name);
-                let mut needs = vec![Need::of(action, resource.clone())];
-                if input.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
-                    needs.push(Need::of(format!("{SERVICE}:TagResource"), resource));
-                }
-                return Ok(needs);
-            }
-            Input::CreateLogStream(input) => named(&input.log_group_name),
-            Input::DeleteLogGroup(input) => named(&input.log_group_name),
-            Input::DeleteLogStream(input) => stream(&input.log_group_name, &input.log_stream_name),
-            Input::DeleteRetentionPolicy(input) => named(&input.log_group_name),
-            Input::DeleteSubscriptionFilter(input) => named(&input.log_group_name),
-            Input::DescribeLogGroups(_) => group("*"),
-            Input::DescribeLogStreams(input) => {
-                format!("{}:*", name::arn(&either(&input.log_group_name, &input.log_group_identifier)?))
-            }
-            Input::DescribeSubscriptionFilters(input) => named(&input.log_group_name),
-            Input::FilterLogEvents(input) => {
-                format!("{}:*", name::arn(&either(&input.log_group_name, &input.log_group_identifier)?))
-            }
-            Input::GetLogEvents(input) => {
-                let group = either(&input.log_group_name, &input.log_group_identifier)?;
-                name::stream_arn(&group, input.log_stream_name.as_deref().unwrap_or_default())
-            }
-            Input::ListTagsForResource(input) => of_arn(&input.resource_arn)?,
-            Input::ListTagsLogGroup(input) => named(&input.log_group_name),
-            Input::PutLogEvents(input) => stream(&input.log_group_name, &input.log_stream_name),
-            Input::PutRetentionPolicy(input) => named(&input.log_group_name),
-            Input::PutSubscriptionFilter(input) => named(&input.log_group_name),
-            Input::TagLogGroup(input) => named(&input.log_group_name),
-            Input::TagResource(input) => of_arn(&input.resource_arn)?,
-            Input::UntagLogGroup(input) => named(&input.log_group_name),
-            Input::UntagResource(input) => of_arn(&input.resource_arn)?,
-        };
-        Ok(vec![Need::of(action, resource)])
+        let mut need = Need { facts: facts(input), ..Need::of(format!("{SERVICE}:{operation}"), arn) };
+        if let Some(known) = self.settings.get(&group.scope, &group.name) {
+            need.facts.set_resource_tags(&known.value.tags);
+        }
+        let makes_tags = matches!(input, Input::CreateLogGroup(input) if input.tags.as_ref().is_some_and(|tags| !tags.is_empty()));
+        let tag = makes_tags.then(|| Need { action: format!("{SERVICE}:TagResource"), ..need.clone() });
+        Ok(std::iter::once(need).chain(tag).collect())
     }
+}
+
+/// The group, and the stream of it, if one is meant.
+fn asked_of<'i>(scope: &Scope, input: &'i Input) -> Result<(LogGroup, Option<&'i str>), ServiceError> {
+    let named = |group: &Option<String>| name::group(scope, group.as_deref());
+    let of_arn = |arn: &Option<String>| name::of_arn(scope, arn.as_deref().unwrap_or_default());
+    let either = |given: &Option<String>, identifier: &Option<String>| {
+        name::either(scope, given.as_deref(), identifier.as_deref())
+    };
+    let stream = |stream: &'i Option<String>| Some(stream.as_deref().unwrap_or_default());
+    Ok(match input {
+        Input::CreateLogGroup(input) => (named(&input.log_group_name), None),
+        Input::CreateLogStream(input) => (named(&input.log_group_name), None),
+        Input::DeleteLogGroup(input) => (named(&input.log_group_name), None),
+        Input::DeleteLogStream(input) => (named(&input.log_group_name), stream(&input.log_stream_name)),
+        Input::DeleteRetentionPolicy(input) => (named(&input.log_group_name), None),
+        Input::DeleteSubscriptionFilter(input) => (named(&input.log_group_name), None),
+        Input::DescribeLogGroups(_) => (name::group(scope, Some("*")), None),
+        Input::DescribeLogStreams(input) => {
+            (either(&input.log_group_name, &input.log_group_identifier)?, None)
+        }
+        Input::DescribeSubscriptionFilters(input) => (named(&input.log_group_name), None),
+        Input::FilterLogEvents(input) => (either(&input.log_group_name, &input.log_group_identifier)?, None),
+        Input::GetLogEvents(input) => {
+            (either(&input.log_group_name, &input.log_group_identifier)?, stream(&input.log_stream_name))
+        }
+        Input::ListTagsForResource(input) => (of_arn(&input.resource_arn)?, None),
+        Input::ListTagsLogGroup(input) => (named(&input.log_group_name), None),
+        Input::PutLogEvents(input) => (named(&input.log_group_name), stream(&input.log_stream_name)),
+        Input::PutRetentionPolicy(input) => (named(&input.log_group_name), None),
+        Input::PutSubscriptionFilter(input) => (named(&input.log_group_name), None),
+        Input::TagLogGroup(input) => (named(&input.log_group_name), None),
+        Input::TagResource(input) => (of_arn(&input.resource_arn)?, None),
+        Input::UntagLogGroup(input) => (named(&input.log_group_name), None),
+        Input::UntagResource(input) => (of_arn(&input.resource_arn)?, None),
+    })
+}
+
+/// What is known of the request.
+fn facts(input: &Input) -> Context {
+    let mut facts = Context::new();
+    match input {
+        Input::CreateLogGroup(input) => facts.set_request_tags(input.tags.iter().flatten()),
+        Input::TagLogGroup(input) => facts.set_request_tags(input.tags.iter().flatten()),
+        Input::TagResource(input) => facts.set_request_tags(input.tags.iter().flatten()),
+        Input::UntagLogGroup(input) => facts.set_tag_keys(input.tags.clone().unwrap_or_default()),
+        Input::UntagResource(input) => facts.set_tag_keys(input.tag_keys.clone().unwrap_or_default()),
+        Input::PutSubscriptionFilter(input) => {
+            facts.set_some("logs:DestinationArn", input.destination_arn.as_deref());
+        }
+        _ => {}
+    }
+    facts
 }

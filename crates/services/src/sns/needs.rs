@@ -4,10 +4,10 @@
 
 use model::error::ServiceError;
 use model::topic::TopicId;
-use wire::sns::{Input, Operation};
+use policy::{Context, Need};
+use wire::sns::{Input, Operation, Tag};
 
 use super::{Caller, SERVICE, Sns, name};
-use crate::need::Need;
 
 impl Sns {
     /// The rights that an operation needs.
@@ -25,12 +25,16 @@ impl Sns {
         let action = format!("{SERVICE}:{action}");
         let at = |arn: &Option<String>| name::topic("TopicArn", arn.as_ref());
         let tagged = |arn: &Option<String>| name::topic("ResourceArn", arn.as_ref());
-        let mut facts = Vec::new();
+        let mut facts = Context::new();
         let id = match input {
             Input::ListSubscriptions(_) | Input::ListTopics(_) => return Ok(vec![Need::of(action, "*")]),
             Input::CreateTopic(input) => {
                 let name = input.name.clone().unwrap_or_default();
-                return Ok(vec![Need::of(action, TopicId { scope: caller.scope.clone(), name }.arn())]);
+                let mut need = Need::of(action, TopicId { scope: caller.scope.clone(), name }.arn());
+                need.facts.set_request_tags(pairs(input.tags.as_deref()));
+                let has_tags = input.tags.as_ref().is_some_and(|tags| !tags.is_empty());
+                let tag = has_tags.then(|| Need { action: format!("{SERVICE}:TagResource"), ..need.clone() });
+                return Ok(std::iter::once(need).chain(tag).collect());
             }
             Input::GetSubscriptionAttributes(input) => {
                 return self.of_subscription(caller, action, input.subscription_arn.as_ref());
@@ -43,8 +47,8 @@ impl Sns {
             }
             Input::Publish(input) => super::publish::topic(input)?,
             Input::Subscribe(input) => {
-                facts.extend(input.protocol.iter().map(|it| ("sns:Protocol".to_owned(), it.clone())));
-                facts.extend(input.endpoint.iter().map(|it| ("sns:Endpoint".to_owned(), it.clone())));
+                facts.set_some("sns:Protocol", input.protocol.as_deref());
+                facts.set_some("sns:Endpoint", input.endpoint.as_deref());
                 at(&input.topic_arn)?
             }
             Input::AddPermission(input) => at(&input.topic_arn)?,
@@ -56,20 +60,27 @@ impl Sns {
             Input::RemovePermission(input) => at(&input.topic_arn)?,
             Input::SetTopicAttributes(input) => at(&input.topic_arn)?,
             Input::ListTagsForResource(input) => tagged(&input.resource_arn)?,
-            Input::TagResource(input) => tagged(&input.resource_arn)?,
-            Input::UntagResource(input) => tagged(&input.resource_arn)?,
+            Input::TagResource(input) => {
+                facts.set_request_tags(pairs(input.tags.as_deref()));
+                tagged(&input.resource_arn)?
+            }
+            Input::UntagResource(input) => {
+                facts.set_tag_keys(input.tag_keys.clone().unwrap_or_default());
+                tagged(&input.resource_arn)?
+            }
         };
         let mut need = self.of_topic(action, &id);
-        need.facts.extend(facts);
+        need.facts.extend(&facts);
         Ok(vec![need])
     }
 
-    fn of_topic(&self, action: String, id: &TopicId) -> Need {
+    /// A right that is needed of a topic.
+    pub(super) fn of_topic(&self, action: impl Into<String>, id: &TopicId) -> Need {
         let known = self.topics.get(&id.scope, &id.name);
-        let tags = known.iter().flat_map(|known| &known.value.tags);
-        let facts = tags.map(|(key, value)| (format!("aws:ResourceTag/{key}"), value.clone())).collect();
         let policy = self.route(id).and_then(|route| route.policy.clone());
-        Need { policy, facts, ..Need::of(action, id.arn()) }
+        let mut need = Need { policy, ..Need::of(action, id.arn()) };
+        need.facts.set_resource_tags(known.iter().flat_map(|known| &known.value.tags));
+        need
     }
 
     /// Whose subscription it is may do what its own account lets it, whatever the topic says.
@@ -87,4 +98,9 @@ impl Sns {
         }
         Ok(vec![self.of_topic(action, &topic)])
     }
+}
+
+fn pairs(tags: Option<&[Tag]>) -> impl Iterator<Item = (String, String)> {
+    let pair = |tag: &Tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
+    tags.unwrap_or_default().iter().map(pair)
 }

@@ -25,8 +25,7 @@ impl Sns {
         let Address::Resource(arn) = &delivery.to else { return Err(not_found()) };
         let id = name::topic_of(arn.as_str()).ok_or_else(not_found)?;
         let route = self.route(&id).ok_or_else(not_found)?;
-        let policy = route.policy.as_deref();
-        if !self.admission.admits(&delivery.from, "sns:Publish", arn.as_str(), policy) {
+        if !self.admission.admits(&delivery.from, &self.of_topic("sns:Publish", &id)) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
         }
         let text = String::from_utf8_lossy(&delivery.body);

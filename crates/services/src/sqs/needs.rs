@@ -6,10 +6,15 @@
 
 use model::error::ServiceError;
 use model::sqs::{QueueId, SERVICE};
+use policy::Need;
 use wire::sqs::Input;
 
 use super::{Caller, Sqs, moves, name, queue};
-use crate::need::Need;
+
+/// What a move of messages does with the queue that it empties, and what is asked of whoever begins, sees or ends one.
+///
+/// Source: SQS Developer Guide, "Learn how to configure a dead-letter queue redrive in Amazon SQS".
+const MOVES: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
 
 /// Actions that a queue's policy has no say in.
 const OWNERS: [&str; 10] = [
@@ -40,23 +45,29 @@ impl Sqs {
             Input::CreateQueue(input) => {
                 let name = input.queue_name.as_deref().unwrap_or_default();
                 let arn = format!("arn:aws:{SERVICE}:{}:{}:{name}", scope.region, scope.account);
-                return Ok(vec![Need::of(format!("{SERVICE}:{action}"), arn)]);
+                let mut need = Need::of(format!("{SERVICE}:{action}"), arn);
+                let tags = input.tags.as_ref().filter(|tags| !tags.is_empty());
+                need.facts.set_request_tags(tags.into_iter().flatten());
+                let tag = tags.map(|_| Need { action: format!("{SERVICE}:TagQueue"), ..need.clone() });
+                return Ok(std::iter::once(need).chain(tag).collect());
             }
             Input::GetQueueUrl(input) => queue::owned_id(scope, input)?.ok_or_else(super::error::no_queue)?,
             Input::StartMessageMoveTask(input) => {
                 let source = name::of_arn("SourceArn", input.source_arn.as_deref().unwrap_or_default())?;
-                let mut needs = vec![self.need(&source, action)];
-                if let Some(destination) = &input.destination_arn {
-                    let destination = name::of_arn("DestinationArn", destination)?;
-                    needs.push(self.need(&destination, "SendMessage"));
-                }
-                return Ok(needs);
+                let destinations = match &input.destination_arn {
+                    Some(destination) => vec![name::of_arn("DestinationArn", destination)?],
+                    None => self.sources_of(&source),
+                };
+                let sends = destinations.iter().map(|id| self.need(id, "SendMessage"));
+                return Ok(self.of_move(&source, action).into_iter().chain(sends).collect());
             }
             Input::ListMessageMoveTasks(input) => {
-                name::of_arn("SourceArn", input.source_arn.as_deref().unwrap_or_default())?
+                let source = name::of_arn("SourceArn", input.source_arn.as_deref().unwrap_or_default())?;
+                return Ok(self.of_move(&source, action));
             }
             Input::CancelMessageMoveTask(input) => {
-                moves::read_handle(input.task_handle.as_deref().unwrap_or_default())?.0
+                let (source, _) = moves::read_handle(input.task_handle.as_deref().unwrap_or_default())?;
+                return Ok(self.of_move(&source, action));
             }
             Input::AddPermission(input) => at(&input.queue_url)?,
             Input::ChangeMessageVisibility(input) => at(&input.queue_url)?,
@@ -73,18 +84,31 @@ impl Sqs {
             Input::SendMessage(input) => at(&input.queue_url)?,
             Input::SendMessageBatch(input) => at(&input.queue_url)?,
             Input::SetQueueAttributes(input) => at(&input.queue_url)?,
-            Input::TagQueue(input) => at(&input.queue_url)?,
-            Input::UntagQueue(input) => at(&input.queue_url)?,
+            Input::TagQueue(input) => {
+                let mut need = self.need(&at(&input.queue_url)?, action);
+                need.facts.set_request_tags(input.tags.iter().flatten());
+                return Ok(vec![need]);
+            }
+            Input::UntagQueue(input) => {
+                let mut need = self.need(&at(&input.queue_url)?, action);
+                need.facts.set_tag_keys(input.tag_keys.clone().unwrap_or_default());
+                return Ok(vec![need]);
+            }
         };
         Ok(vec![self.need(&id, action)])
     }
 
-    fn need(&self, id: &QueueId, action: &str) -> Need {
+    fn of_move(&self, source: &QueueId, action: &str) -> Vec<Need> {
+        std::iter::once(action).chain(MOVES).map(|action| self.need(source, action)).collect()
+    }
+
+    /// A right that is needed of a queue.
+    pub(super) fn need(&self, id: &QueueId, action: &str) -> Need {
         let queue = self.there(id).ok();
         let policy =
             queue.as_ref().filter(|_| !OWNERS.contains(&action)).and_then(|queue| self.policy(queue));
-        let tags = queue.iter().flat_map(|queue| &queue.tags);
-        let facts = tags.map(|(key, value)| (format!("aws:ResourceTag/{key}"), value.clone())).collect();
-        Need { policy, facts, ..Need::of(format!("{SERVICE}:{action}"), id.arn()) }
+        let mut need = Need { policy, ..Need::of(format!("{SERVICE}:{action}"), id.arn()) };
+        need.facts.set_resource_tags(queue.iter().flat_map(|queue| &queue.tags));
+        need
     }
 }

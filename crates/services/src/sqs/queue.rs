@@ -115,6 +115,12 @@ impl Sqs {
         !found.is_empty()
     }
 
+    /// All queues that send their dead letters to this one.
+    pub(super) fn sources_of(&self, id: &QueueId) -> Vec<QueueId> {
+        let arn = id.arn();
+        self.queues.gather(|queue| redrives_to(queue, &arn).then(|| queue.id.clone()))
+    }
+
     pub(super) async fn get_attributes(
         &self,
         caller: &Caller,

@@ -26,8 +26,7 @@ impl Sqs {
         let Address::Resource(arn) = &delivery.to else { return Err(not_found()) };
         let id = QueueId::of_arn(arn).ok_or_else(not_found)?;
         let queue = self.there(&id).map_err(|_| not_found())?;
-        let policy = self.policy(&queue);
-        if !self.admission.admits(&delivery.from, "sqs:SendMessage", arn.as_str(), policy.as_deref()) {
+        if !self.admission.admits(&delivery.from, &self.need(&id, "SendMessage")) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
         }
         let refused =

@@ -16,6 +16,7 @@ use services::events::{Events, Parts};
 use store::Store;
 use tempfile::TempDir;
 
+use crate::queues::Nobody;
 use crate::world::{TestClock, entropy, scope};
 
 #[derive(Default)]
@@ -58,6 +59,7 @@ impl Bus {
             typed: store.typed_records(),
             records: store.records(),
             deliveries: Arc::clone(&remembered) as _,
+            admission: Arc::new(Nobody),
             clock: Arc::clone(&clock) as _,
             entropy: entropy(),
         };
@@ -111,7 +113,7 @@ fn delivery(bus: &str, from: Scope, body: &str, detail_type: Option<&str>) -> De
     Delivery {
         to: Address::Resource(ResourceArn::parse(&bus_arn(bus)).unwrap()),
         from: Sender {
-            service: "scheduler.amazonaws.com".to_owned(),
+            service: "events.amazonaws.com".to_owned(),
             source: "arn:x".to_owned(),
             scope: from,
             role: None,
@@ -124,7 +126,7 @@ fn delivery(bus: &str, from: Scope, body: &str, detail_type: Option<&str>) -> De
         },
         retry: Retry::BUS,
         dead_letter: None,
-        line: "schedule/x".to_owned(),
+        line: "rule/x".to_owned(),
     }
 }
 

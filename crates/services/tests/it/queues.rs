@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::delivery::Sender;
-use policy::{Admission, Document};
+use policy::{Admission, Need};
 use serde_json::{Value, json};
 use services::sqs::{Caller, Parts, ReceiptKey, Sqs};
 use store::Store;
@@ -14,14 +14,15 @@ use tempfile::TempDir;
 
 use crate::world::{TestClock, entropy, scope};
 
-struct Nobody;
+/// Lets nobody deliver.
+pub struct Nobody;
 
 impl Admission for Nobody {
-    fn admits(&self, _: &Sender, _: &str, _: &str, _: Option<&Document>) -> bool {
+    fn admits(&self, _: &Sender, _: &Need) -> bool {
         false
     }
 
-    fn denies(&self, _: &Sender, _: &str, _: &str, _: Option<&Document>) -> bool {
+    fn denies(&self, _: &Sender, _: &Need) -> bool {
         true
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn of_input(context: &mut Context, input: &Input) {
         Input::CreateCapacityProvider(input) => tags(context, input.tags.as_ref()),
         Input::TagResource(input) => tags(context, input.tags.as_ref()),
         Input::UntagResource(input) => {
-            context.set_all("aws:TagKeys", input.tag_keys.clone().unwrap_or_default());
+            context.set_tag_keys(input.tag_keys.clone().unwrap_or_default());
         }
         Input::Invoke(_) | Input::InvokeAsync(_) | Input::InvokeWithResponseStream(_) => {
             context.set("lambda:InvokedViaFunctionUrl", "false");
@@ -83,10 +83,8 @@ pub(super) fn of_what_it_changes(context: &mut Context, asked: &Asked<'_>, input
 }
 
 /// Of the function that it is asked of.
-pub(super) fn of_resource(context: &mut Context, tags: BTreeMap<String, String>) {
-    for (key, value) in tags {
-        context.set(format!("aws:ResourceTag/{key}"), value);
-    }
+pub(super) fn of_resource(context: &mut Context, tags: &BTreeMap<String, String>) {
+    context.set_resource_tags(tags);
 }
 
 fn layers(context: &mut Context, layers: Option<&[String]>) {
@@ -107,9 +105,5 @@ fn vpc(context: &mut Context, vpc: Option<&api::VpcConfig>) {
 }
 
 fn tags(context: &mut Context, tags: Option<&BTreeMap<String, String>>) {
-    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return };
-    context.set_all("aws:TagKeys", tags.keys().cloned().collect());
-    for (key, value) in tags {
-        context.set(format!("aws:RequestTag/{key}"), value.as_str());
-    }
+    context.set_request_tags(tags.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())));
 }

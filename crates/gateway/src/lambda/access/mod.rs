@@ -89,9 +89,9 @@ fn ask(
     }
     if let Some(id) = &resource.function {
         context.set("lambda:FunctionArn", id.arn().to_string());
-        facts::of_resource(&mut context, asked.app.parts.functions.tags_of(id));
+        facts::of_resource(&mut context, &asked.app.parts.functions.tags_of(id));
     } else if let Ok(tags) = super::tags::of_arn(asked, &resource.arn) {
-        facts::of_resource(&mut context, tags);
+        facts::of_resource(&mut context, &tags);
     }
     let asking = |arn| Asking {
         action,

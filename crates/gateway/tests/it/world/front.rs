@@ -29,6 +29,18 @@ pub struct Behind<'a> {
     pub outside: &'a Arc<Outside>,
 }
 
+impl<'a> Behind<'a> {
+    pub fn of(
+        functions: &'a Functions,
+        identity: &'a Arc<Identity>,
+        engine: &'a Arc<Echo>,
+        events: &'a Arc<Asynchronous>,
+        outside: &'a Arc<Outside>,
+    ) -> Self {
+        Self { functions, identity, engine, events, outside }
+    }
+}
+
 /// The parts of a front without a registry and an audit log.
 pub fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts {
     let Behind { functions, identity, engine, events, outside } = *behind;

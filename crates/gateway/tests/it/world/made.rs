@@ -77,6 +77,7 @@ pub async fn bus(
     store: &Store,
     records: &Arc<Faulty>,
     delivered: &Arc<Delivered>,
+    identity: &Arc<Identity>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
 ) -> services::events::Events {
@@ -84,6 +85,7 @@ pub async fn bus(
         typed: typed(store, records),
         records: Arc::clone(records) as _,
         deliveries: Arc::clone(delivered) as _,
+        admission: Arc::clone(identity) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
     };
