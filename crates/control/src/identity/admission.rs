@@ -18,6 +18,14 @@ impl Admission for Identity {
     fn denies(&self, sender: &Sender, need: &Need) -> bool {
         matches!(self.decision(sender, need), Decision::ExplicitDeny(_))
     }
+
+    fn meant(&self, policy: &str) -> String {
+        self.iam().meaning(policy)
+    }
+
+    fn shown(&self, policy: &str) -> String {
+        self.iam().shown(policy)
+    }
 }
 
 impl Identity {

@@ -66,6 +66,15 @@ struct Guarded {
     world: World,
     root: Client,
     user: Client,
+    key: String,
+}
+
+/// A client that signs as the user, and its key.
+async fn with_key(world: &World) -> (Client, String) {
+    let key = world.identity.iam().create_access_key(AccountId::DEFAULT, "ann").await.expect("a key");
+    let secret = Secret::new(key.secret.expose());
+    let credentials = Credentials { access_key_id: key.id.clone(), secret, session_token: None };
+    (Client::new(world.address, Some(credentials)), key.id)
 }
 
 impl Guarded {
@@ -74,11 +83,18 @@ impl Guarded {
         let (iam, account) = (world.identity.iam(), AccountId::DEFAULT);
         let new = New { name: "ann".to_owned(), path: None, boundary: None, tags: BTreeMap::new() };
         iam.create_user(account, new).await.expect("a user");
-        let key = iam.create_access_key(account, "ann").await.expect("a key");
-        let secret = Secret::new(key.secret.expose());
-        let credentials = Credentials { access_key_id: key.id, secret, session_token: None };
-        let user = Client::new(world.address, Some(credentials));
-        Self { root: world.client(), world, user }
+        let (user, key) = with_key(&world).await;
+        Self { root: world.client(), world, user, key }
+    }
+
+    /// Makes the user anew: one of the same name who may nothing.
+    async fn replace_user(&mut self) {
+        let (iam, account) = (self.world.identity.iam(), AccountId::DEFAULT);
+        iam.delete_access_key(account, "ann", &self.key).await.expect("no key");
+        iam.delete_user(account, "ann").await.expect("no user");
+        let new = New { name: "ann".to_owned(), path: None, boundary: None, tags: BTreeMap::new() };
+        iam.create_user(account, new).await.expect("a user");
+        (self.user, self.key) = with_key(&self.world).await;
     }
 
     async fn may(&self, statements: Value) {
@@ -607,5 +623,69 @@ async fn schedules_are_listed_under_the_names_that_aws_asks_for() {
         world.may(list(resource)).await;
         let answer = world.scheduler("GET", target, Value::Null).await;
         assert_eq!(answer.status == 200, is_allowed, "{resource} {target}: {answer:?}");
+    }
+}
+
+/// The policy that a service shows.
+async fn shown(world: &Guarded, service: &str) -> Value {
+    let text = match service {
+        "sqs" => {
+            let input = json!({ "QueueUrl": queue_url("q"), "AttributeNames": ["Policy"] });
+            let answer = ask(&world.root, service, "GetQueueAttributes", input).await;
+            answer.json()["Attributes"]["Policy"].as_str().expect("a policy").to_owned()
+        }
+        _ => {
+            let answer = ask(&world.root, service, "DescribeEventBus", json!({ "Name": "b" })).await;
+            answer.json()["Policy"].as_str().expect("a policy").to_owned()
+        }
+    };
+    serde_json::from_str::<Value>(&text).expect("JSON")["Statement"][0]["Principal"]["AWS"].clone()
+}
+
+#[tokio::test]
+async fn whoever_gets_a_users_name_gets_none_of_its_rights() {
+    let mut world = Guarded::new().await;
+    let ann = "arn:aws:iam::000000000000:user/ann";
+    let policy = |resource: &str, action: &str| {
+        let statement = json!({
+            "Sid": "ann", "Effect": "Allow", "Principal": { "AWS": ann }, "Action": action, "Resource": resource,
+        });
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    let attributes = json!({ "Policy": policy(QUEUE, "sqs:SendMessage") });
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "q", "Attributes": attributes })).await;
+    // The same queue, not another.
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "q", "Attributes": attributes })).await;
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "set" })).await;
+    let set = json!({ "Policy": policy("arn:aws:sqs:us-east-1:000000000000:set", "sqs:SendMessage") });
+    world.make("sqs", "SetQueueAttributes", json!({ "QueueUrl": queue_url("set"), "Attributes": set })).await;
+    let topic = policy(TOPIC, "sns:Publish").replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+    world.make("sns", "CreateTopic", json!("Name=t")).await;
+    let set = format!("TopicArn={TOPIC}&AttributeName=Policy&AttributeValue={topic}");
+    world.make("sns", "SetTopicAttributes", json!(set)).await;
+    world.make("events", "CreateEventBus", json!({ "Name": "b" })).await;
+    let bus = json!({ "EventBusName": "b", "Policy": policy(BUS, "events:PutEvents") });
+    world.make("events", "PutPermission", bus).await;
+    let entry = json!({ "Source": "s", "DetailType": "t", "Detail": "{}", "EventBusName": "b" });
+    let asked = [
+        ("sqs", "SendMessage", json!({ "QueueUrl": queue_url("q"), "MessageBody": "m" })),
+        ("sqs", "SendMessage", json!({ "QueueUrl": queue_url("set"), "MessageBody": "m" })),
+        ("sns", "Publish", json!(format!("TopicArn={TOPIC}&Message=m"))),
+        ("events", "PutEvents", json!({ "Entries": [entry] })),
+    ];
+    for (service, operation, input) in asked.clone() {
+        let answer = ask(&world.user, service, operation, input).await;
+        assert_eq!(answer.status, 200, "{operation}: {answer:?}");
+    }
+    for service in ["sqs", "events"] {
+        assert_eq!(shown(&world, service).await, ann, "{service}");
+    }
+    world.replace_user().await;
+    for (service, operation, input) in asked {
+        assert!(world.is_denied(service, operation, input).await, "{operation}");
+    }
+    for service in ["sqs", "events"] {
+        let id = shown(&world, service).await;
+        assert!(id.as_str().is_some_and(|id| id.starts_with("AIDA")), "{service}: {id}");
     }
 }

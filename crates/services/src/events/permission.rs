@@ -35,7 +35,7 @@ impl Events {
             }
             Document::parse(&text, Kind::Resource)
                 .map_err(|error| invalid(format!("The provided policy is not valid. Reason: {error}")))?;
-            bus.policy = Some(text);
+            bus.policy = Some(self.admission.meant(&text));
             Ok(())
         });
         changed.await.map(drop)

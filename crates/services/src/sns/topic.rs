@@ -11,6 +11,7 @@ use wire::sns::{self as api, errors};
 
 use super::attributes::{self, FIFO, MESSAGE_BYTES, SIZE};
 use super::error::{invalid, no_topic, not_served, of_records};
+use super::permission::POLICY;
 use super::{Caller, Sns, name, page, tags};
 
 /// Subscriptions of a topic of large messages.
@@ -29,7 +30,10 @@ impl Sns {
         if input.data_protection_policy.is_some() {
             return Err(not_served("DataProtectionPolicy"));
         }
-        let attributes = attributes::given(&id, &given)?;
+        let mut attributes = attributes::given(&id, &given)?;
+        if let Some(policy) = attributes.get_mut(POLICY) {
+            *policy = self.admission.meant(policy);
+        }
         let given_tags = input.tags.as_deref().unwrap_or_default();
         let tags = tags::added(Default::default(), given_tags)?;
         let arn = id.arn();
@@ -75,7 +79,10 @@ impl Sns {
         let topic = self.topic(&name::topic("TopicArn", input.topic_arn.as_ref())?)?;
         let all = self.subscriptions.all(&topic.id);
         let pending = all.iter().filter(|entry| entry.value.is_pending()).count();
-        let shown = attributes::shown(&topic, all.len() - pending, pending);
+        let mut shown = attributes::shown(&topic, all.len() - pending, pending);
+        if let Some(policy) = shown.get_mut(POLICY) {
+            *policy = self.admission.shown(policy);
+        }
         Ok(api::GetTopicAttributesResponse { attributes: Some(shown) })
     }
 
@@ -88,6 +95,7 @@ impl Sns {
         let value = input.attribute_value.clone().unwrap_or_default();
         self.topic(&id)?;
         attributes::check(&id, &name, &value)?;
+        let value = if name == POLICY { self.admission.meant(&value) } else { value };
         self.change_topic(&id, no_topic, |topic| {
             if name == SIZE && value.parse().is_ok_and(|bytes: usize| bytes > MESSAGE_BYTES) {
                 let all = self.subscriptions.all(&id);

@@ -37,7 +37,7 @@ impl Sqs {
         caller: &Caller,
         input: &api::CreateQueueRequest,
     ) -> Result<api::CreateQueueResult, ServiceError> {
-        let mut given = input.attributes.clone().unwrap_or_default();
+        let mut given = self.meant(input.attributes.as_ref());
         let fifo = given.remove("FifoQueue");
         let id = new_id(&caller.scope, input.queue_name.as_deref().unwrap_or_default(), fifo.as_deref())?;
         let _turn = self.changing.lock().await;
@@ -143,6 +143,9 @@ impl Sqs {
             };
             found.extend(text.map(|text| (name.to_owned(), text)));
         }
+        if let Some(policy) = found.get_mut("Policy") {
+            *policy = self.admission.shown(policy);
+        }
         if COUNTED.iter().any(is_asked) {
             let counts = self.counts(&queue).await?;
             let counted = COUNTED.into_iter().zip(counts).filter(|(name, _)| is_asked(name));
@@ -175,7 +178,7 @@ impl Sqs {
         input: &api::SetQueueAttributesRequest,
     ) -> Result<(), ServiceError> {
         let id = name::of_url(&caller.scope, input.queue_url.as_deref().unwrap_or_default())?;
-        let given = input.attributes.clone().unwrap_or_default();
+        let given = self.meant(input.attributes.as_ref());
         self.change(&id, |queue| {
             attributes::apply(&mut queue.settings, &given, &id)?;
             if given.contains_key("RedrivePolicy") {
@@ -274,6 +277,15 @@ impl Sqs {
             }
         }
         Ok(())
+    }
+
+    /// Attributes as they are to be kept: the policy with those in it who are meant.
+    fn meant(&self, given: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+        let mut given = given.cloned().unwrap_or_default();
+        if let Some(policy) = given.get_mut("Policy") {
+            *policy = self.admission.meant(policy);
+        }
+        given
     }
 
     /// A queue's policy, read once.

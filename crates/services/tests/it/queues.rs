@@ -25,6 +25,14 @@ impl Admission for Nobody {
     fn denies(&self, _: &Sender, _: &Need) -> bool {
         true
     }
+
+    fn meant(&self, policy: &str) -> String {
+        policy.to_owned()
+    }
+
+    fn shown(&self, policy: &str) -> String {
+        policy.to_owned()
+    }
 }
 
 struct Queues {
