@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::arn::{ResourceArn, Scope};
 use crate::delivery::Attribute;
 use crate::id::{AccountId, IdError, Region};
-use crate::queue::{DeadLetter, QueueName, Receipt};
+use crate::queue::{DeadLetter, QueueName, Receipt, Received};
 use crate::time::Timestamp;
 
 /// The service in ARNs, actions and signatures.
@@ -276,6 +276,14 @@ pub struct Content {
 const CONTENT_VERSION: u8 = 1;
 
 impl Content {
+    /// `MessageDeduplicationId` as a consumer sees it. A message that came from another queue has its own id in its place
+    /// (SQS Developer Guide, "Understanding message retention periods for dead-letter queues").
+    #[must_use]
+    pub fn deduplication_of(&self, received: &Received) -> Option<String> {
+        let given = self.deduplication.as_ref()?;
+        Some(if received.source.is_some() { received.id.to_string() } else { given.clone() })
+    }
+
     /// The stored form: a version, then every part with its length before it.
     #[must_use]
     pub fn encode(&self) -> Bytes {

@@ -145,13 +145,24 @@ impl Place {
         };
         let authority = uri.authority()?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let after_host = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest);
+        let port = match after_host.split_once(':') {
+            None => {
+                if is_secure {
+                    443
+                } else {
+                    80
+                }
+            }
+            Some((_, port)) => port.parse().ok().filter(|port| *port != 0)?,
+        };
         if host.is_empty() || authority.as_str().contains('@') {
             return None;
         }
         Some(Self {
             is_secure,
             host,
-            port: authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
+            port,
             authority: authority.to_string(),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
@@ -310,7 +321,17 @@ mod tests {
         assert_eq!(split("http://h:8/a?b"), Some(("http://h:8/a?b".to_owned(), None)));
         let basic = Some("Basic dTpwQHc=".to_owned());
         assert_eq!(split("https://u:p%40w@h/a"), Some(("https://h/a".to_owned(), basic)));
-        for url in ["h/a", "ftp://h", "http://", "http://u:p@", "http://a b/"] {
+        let not_one = [
+            "h/a",
+            "ftp://h",
+            "http://",
+            "http://u:p@",
+            "http://a b/",
+            "http://h:99999/",
+            "http://[::1]:0/",
+            "http://h:/",
+        ];
+        for url in not_one {
             assert_eq!(split(url), None, "{url}");
         }
         assert_eq!(Login::hidden("https://u:p@h/a@b"), "https://u:****@h/a@b");

@@ -181,7 +181,7 @@ impl Sqs {
             ("ApproximateReceiveCount", Some(received.received.to_string())),
             ("ApproximateFirstReceiveTimestamp", millis(received.first_received)),
             ("SequenceNumber", send::sequence(queue, received.receipt.sequence)),
-            ("MessageDeduplicationId", content.deduplication.clone()),
+            ("MessageDeduplicationId", content.deduplication_of(received)),
             ("MessageGroupId", content.group.clone()),
             ("AWSTraceHeader", content.trace.clone()),
             ("DeadLetterQueueSourceArn", source(queue, received)),

@@ -11,6 +11,9 @@ use tokio::sync::oneshot;
 /// Callers that wait for messages of one queue at most.
 const WAITING_MAX: usize = 10_000;
 
+/// Always over.
+const AT_ONCE: Timestamp = Timestamp::from_millis(0);
+
 /// A caller that wants messages.
 pub(super) struct Waiter {
     pub(super) pick: Receive,
@@ -42,7 +45,12 @@ impl Lines {
             self.impatient.push(queue.clone());
         }
         line.push_back(waiter);
-        self.wake_at(Timestamp::default(), queue);
+        self.wake_at_once(queue);
+    }
+
+    /// Looks at a queue in the next turn; nobody in its line is dismissed before.
+    pub(super) fn wake_at_once(&mut self, queue: QueueName) {
+        self.wake_at(AT_ONCE, queue);
     }
 
     /// The next caller that is still there.
@@ -64,7 +72,12 @@ impl Lines {
 
     /// Tells those who do not wait that there is nothing.
     pub(super) fn dismiss_impatient(&mut self) {
-        for queue in self.impatient.drain(..) {
+        let impatient = std::mem::take(&mut self.impatient);
+        for queue in impatient {
+            if self.wake_of.get(&queue) == Some(&AT_ONCE) {
+                self.impatient.push(queue);
+                continue;
+            }
             let Some(line) = self.lines.get_mut(&queue) else { continue };
             for waiter in std::mem::take(line) {
                 if waiter.pick.wait_max.is_zero() {

@@ -19,7 +19,7 @@ use super::clock::SteadyClock;
 use super::crowd::Crowd;
 use super::line::{Lines, Waiter};
 use super::park::wait;
-use super::tables::Tables;
+use super::tables::{HandedOut, Tables};
 
 /// Calls that one sync carries at most.
 pub(super) const BATCH_MAX: usize = 1_024;
@@ -190,21 +190,28 @@ fn serve(
     served: &mut Served,
 ) -> rusqlite::Result<()> {
     while let Some(waiter) = lines.next(queue) {
-        let messages = match tables.receive(queue, &waiter.pick) {
-            Ok(messages) => messages,
+        let HandedOut { messages, is_cut } = match tables.receive(queue, &waiter.pick) {
+            Ok(handed_out) => handed_out,
             Err(error) => {
                 served.push((queue.clone(), waiter, Vec::new()));
                 return Err(error);
             }
         };
-        if messages.is_empty() {
-            lines.put_back(queue, waiter);
+        let is_empty = messages.is_empty();
+        match is_empty {
+            true => lines.put_back(queue, waiter),
+            false => served.push((queue.clone(), waiter, messages)),
+        }
+        if is_cut {
+            lines.wake_at_once(queue.clone());
+            break;
+        }
+        if is_empty {
             if let Some(at) = tables.next_due(queue)? {
                 lines.wake_at(at, queue.clone());
             }
             break;
         }
-        served.push((queue.clone(), waiter, messages));
     }
     Ok(())
 }

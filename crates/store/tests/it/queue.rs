@@ -329,6 +329,34 @@ async fn a_dead_letter_of_a_group_is_as_young_as_its_being_one() {
 }
 
 #[tokio::test]
+async fn many_dead_letters_delay_nobody_and_hide_nothing() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let (q, dead, other) = (name("q"), name("dead"), name("other"));
+    put(&queue, &q, (0..5_000).map(message)).await;
+    let poison = take(&queue, &q, 5_000).await;
+    let back = || Settle::Return { after: Duration::ZERO, note: None };
+    queue.settle(&q, poison.iter().map(|it| (it.receipt, back())).collect()).await.unwrap();
+    put(&queue, &q, [message(5_000)]).await;
+    put(&queue, &other, [message(1)]).await;
+    let dead_letter = Some(DeadLetter { queue: dead.clone(), receives_max: 1 });
+    let moving = queue.receive(&q, Receive { dead_letter, ..wanted(1) });
+    let beside = async {
+        let beside = take(&queue, &other, 1).await;
+        (beside, queue.counts(&dead).await.unwrap().waiting)
+    };
+    // Calls that come together are carried out in their order: the one beside meets the move in its middle.
+    let (moved, (beside, dead_letters)) = tokio::join!(moving, beside);
+    assert_eq!(numbers(&beside), [1]);
+    assert!(dead_letters < 5_000, "all in one transaction");
+    assert_eq!(
+        numbers(&moved.unwrap()),
+        [5_000],
+        "the call that does not wait is not told that there is nothing"
+    );
+    assert_eq!(queue.counts(&dead).await.unwrap().waiting, 5_000);
+}
+
+#[tokio::test]
 async fn what_is_too_old_or_beyond_what_may_be_out_is_not_handed_out() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q");

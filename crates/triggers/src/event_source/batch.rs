@@ -31,7 +31,7 @@ pub(super) fn record(arn: &ResourceArn, message: &Received, content: &Content, h
     };
     set("AWSTraceHeader", content.trace.as_deref());
     set("MessageGroupId", content.group.as_deref());
-    set("MessageDeduplicationId", content.deduplication.as_deref());
+    set("MessageDeduplicationId", content.deduplication_of(message).as_deref());
     let source = message.source.as_ref().and_then(model::sqs::QueueId::of_queue).map(|queue| queue.arn());
     set("DeadLetterQueueSourceArn", source.as_deref());
     if arn.resource().ends_with(".fifo") {
@@ -165,6 +165,7 @@ mod tests {
             attributes: vec![attribute("n", "Number.int", b"5"), attribute("b", "Binary", &[255])],
             sender: "AIDA".to_owned(),
             group: Some("g".to_owned()),
+            deduplication: Some("as it was sent".to_owned()),
             attributes_md5: Some([0xab; 16]),
             ..Content::default()
         };
@@ -183,6 +184,7 @@ mod tests {
                 "SenderId": "AIDA",
                 "ApproximateFirstReceiveTimestamp": "2000",
                 "MessageGroupId": "g",
+                "MessageDeduplicationId": "01010101-0101-4101-8101-010101010101",
                 "SequenceNumber": "00000000000000000007",
                 "DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:000000000000:first.fifo",
             },

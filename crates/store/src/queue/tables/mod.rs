@@ -19,6 +19,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(in crate::queue) use receive::HandedOut;
+
 use model::id::MessageId;
 use model::queue::{DEDUPLICATION_SPAN, Enqueued, NewMessage, QueueName};
 use model::time::Timestamp;

@@ -42,29 +42,47 @@ impl Candidate {
     }
 }
 
+/// Messages that one receive removes or moves at most, so that it delays nobody else for long.
+const PASSED_OVER_MAX: usize = 1_000;
+
+/// What one receive came to.
+#[derive(Default)]
+pub(in crate::queue) struct HandedOut {
+    pub(in crate::queue) messages: Vec<Received>,
+    /// Whether there is more to look at than one transaction should.
+    pub(in crate::queue) is_cut: bool,
+}
+
 impl Tables<'_> {
     /// Hands out what can be received.
-    pub(in crate::queue) fn receive(
-        &self,
-        queue: &QueueName,
-        pick: &Receive,
-    ) -> rusqlite::Result<Vec<Received>> {
-        let Some(queue) = self.queue(queue)? else { return Ok(Vec::new()) };
+    pub(in crate::queue) fn receive(&self, queue: &QueueName, pick: &Receive) -> rusqlite::Result<HandedOut> {
+        let mut handed_out = HandedOut::default();
+        let Some(queue) = self.queue(queue)? else { return Ok(handed_out) };
         let mut room = pick.count_max;
-        if let Some(out_max) = pick.out_max {
+        // A queue that holds no more than may be out needs no counting.
+        if let Some(out_max) = pick.out_max
+            && self.total(queue)? > out_max
+        {
             let out = self.out(queue)?;
             room = room.min(usize::try_from(out_max.saturating_sub(out)).unwrap_or(usize::MAX));
         }
-        let mut handed_out = Vec::new();
-        while handed_out.len() < room {
+        let (messages, mut passed_over) = (&mut handed_out.messages, 0);
+        while messages.len() < room {
+            if passed_over >= PASSED_OVER_MAX {
+                handed_out.is_cut = true;
+                break;
+            }
             let group = self.ready_group(queue)?;
-            let candidates = self.candidates(queue, group.as_deref(), room - handed_out.len())?;
+            let candidates = self.candidates(queue, group.as_deref(), room - messages.len())?;
             if candidates.is_empty() && group.is_none() {
                 break;
             }
             // Each is handed out or removed, and what is over makes room for the next: so this ends.
             for candidate in candidates {
-                handed_out.extend(self.hand_out(queue, candidate, pick)?);
+                match self.hand_out(queue, candidate, pick)? {
+                    Some(message) => messages.push(message),
+                    None => passed_over += 1,
+                }
             }
             // Also where the row was behind and nothing of the group is due.
             self.refresh(queue, group.as_deref())?;
