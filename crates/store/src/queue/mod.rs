@@ -8,9 +8,7 @@
 
 mod call;
 mod clock;
-mod crowd;
 mod line;
-mod park;
 mod tables;
 mod writer;
 
@@ -29,7 +27,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::call::{Command, call};
 use self::clock::SteadyClock;
-use self::crowd::Crowd;
 use self::line::{Lines, Waiter};
 use self::tables::{STEPS, Tables};
 use self::writer::{Untaken, Writer};
@@ -58,6 +55,10 @@ impl QueueFile {
     pub(crate) fn open(path: &Path) -> Result<Self, RecordError> {
         let clock = SteadyClock::start();
         let connection = connect(path, clock)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| sqlite::io(path, "start the timer of", source))?;
         let (commands, queued) = mpsc::channel(CALLS_MAX);
         let untaken = Untaken::default();
         let writer = Writer {
@@ -66,13 +67,12 @@ impl QueueFile {
             clock,
             lines: Lines::default(),
             untaken: Arc::clone(&untaken),
-            crowd: Crowd::default(),
             is_untidy: true,
             has_failed: false,
         };
         std::thread::Builder::new()
             .name("queue".to_owned())
-            .spawn(move || writer.run(queued))
+            .spawn(move || writer.run(&runtime, queued))
             .map_err(|source| sqlite::io(path, "start the writer of", source))?;
         Ok(Self { commands, content: Semaphore::new(CONTENT_IN_FLIGHT_BYTES_MAX as usize), untaken })
     }

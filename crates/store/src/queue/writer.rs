@@ -1,24 +1,23 @@
 //! The thread that owns the queue's file.
 //!
-//! It takes whatever has come since the last sync, waits a moment for those who will probably follow, applies all in one
-//! transaction, hands out to those who wait what they can have, syncs once, and answers everybody. So a message that comes while somebody waits for it is enqueued and
+//! It takes whatever has come since the last sync, applies it in one transaction, hands out to those who wait what they
+//! can have, syncs once, and answers everybody. So a message that comes while somebody waits for it is enqueued and
 //! received with one sync. Invariant: nobody is answered before the transaction is durable; if it fails, everybody who
 //! had a part in it is told, and nothing of it is there.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::queue::{QueueError, QueueName, Receipt, Received};
 use model::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::call::{Call, Command};
 use super::clock::SteadyClock;
-use super::crowd::Crowd;
 use super::line::{Lines, Waiter};
-use super::park::wait;
 use super::tables::{HandedOut, Tables};
 
 /// Calls that one sync carries at most.
@@ -43,7 +42,6 @@ pub(super) struct Writer {
     pub(super) clock: SteadyClock,
     pub(super) lines: Lines,
     pub(super) untaken: Untaken,
-    pub(super) crowd: Crowd,
     /// Whether something was removed since the file was last tidied.
     pub(super) is_untidy: bool,
     /// Whether the disk refused the last turn.
@@ -52,19 +50,23 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Works until all senders are gone, or `Stop` was read and the channel is empty.
-    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(super) fn run(mut self, runtime: &Runtime, mut commands: mpsc::Receiver<Command>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut stopped = Vec::new();
         loop {
             let limit = self.wait_max();
-            let until = limit.map(|limit| Instant::now() + limit);
-            match wait(commands.recv_many(&mut batch, BATCH_MAX), until) {
+            let count = runtime.block_on(async {
+                let count = commands.recv_many(&mut batch, BATCH_MAX);
+                match limit {
+                    Some(limit) => tokio::time::timeout(limit, count).await.ok(),
+                    None => Some(count.await),
+                }
+            });
+            match count {
                 Some(0) => break,
                 None if self.is_untidy && limit == Some(IDLE) => self.tidy(),
                 _ => {}
             }
-            self.gather(&mut commands, &mut batch);
-            let (carried, began) = (batch.len(), Instant::now());
             let mut calls = Vec::new();
             for command in batch.drain(..) {
                 match command {
@@ -78,7 +80,6 @@ impl Writer {
                 }
             }
             self.turn(calls);
-            self.crowd.turned(carried, began.elapsed(), commands.len());
         }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(path = %self.path.display(), %error, "could not close the queue; nothing is lost");
@@ -86,20 +87,6 @@ impl Writer {
         for answer in stopped {
             // Whoever asked may be gone.
             let _ = answer.send(());
-        }
-    }
-
-    /// Waits for those who will probably call at once, if anybody has.
-    fn gather(&self, commands: &mut mpsc::Receiver<Command>, batch: &mut Vec<Command>) {
-        let began = Instant::now();
-        while !batch.is_empty()
-            && let Some(until) = self.crowd.wait_until(batch.len(), began)
-        {
-            let left = BATCH_MAX - batch.len();
-            if left == 0 || wait(commands.recv_many(batch, left), Some(until)).is_none_or(|count| count == 0)
-            {
-                break;
-            }
         }
     }
 
@@ -232,7 +219,6 @@ mod tests {
             clock: SteadyClock::start(),
             lines: Lines::default(),
             untaken: Arc::new(Mutex::new(vec![left.clone()])),
-            crowd: Crowd::default(),
             is_untidy: false,
             has_failed: false,
         };
