@@ -244,7 +244,9 @@ def dead_letters():
     ended = eventually(newest, lambda task: task["Status"] == "COMPLETED")
     checks.equal("moved back", (ended["Status"], "TaskHandle" in ended), ("COMPLETED", False))
     back = receive(url, MaxNumberOfMessages=10, AttributeNames=["All"])
-    checks.equal("all of them", sorted(message["MessageId"] for message in back), sorted(sent))
+    checks.equal("all of them", sorted(message["Body"] for message in back), ["m0", "m1", "m2"])
+    ids = {message["MessageId"] for message in back}
+    checks.holds("as new messages", len(ids) == 3 and not ids & set(sent), ids, "ids that none had before")
     checks.holds("as no dead letters", "DeadLetterQueueSourceArn" not in back[0]["Attributes"], back[0], "no source")
 
 
