@@ -14,6 +14,7 @@ mod event;
 mod reply;
 mod stream;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,8 +59,12 @@ impl Address {
     /// The address that a request is for, if it is for one. Whatever its signature says, it is meant for the function.
     pub fn of(head: &Parts) -> Option<Self> {
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        // Names of hosts have no case.
-        if let Some((label, domain)) = host.to_ascii_lowercase().split_once(DOMAIN) {
+        // Names of hosts have no case; few are written with capitals, and every request comes by here.
+        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        };
+        if let Some((label, domain)) = host.split_once(DOMAIN) {
             let region = domain.split(['.', ':']).next().map(str::to_owned);
             return Some(Self { label: label.to_owned(), region, path: head.uri.path().to_owned() });
         }

@@ -19,12 +19,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub(in crate::queue) use receive::HandedOut;
-
 use model::id::MessageId;
 use model::queue::{DEDUPLICATION_SPAN, Enqueued, NewMessage, QueueName};
 use model::time::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
+
+pub(in crate::queue) use receive::HandedOut;
 
 /// Messages of one group that can be out at once (SQS: a batch has at most 10).
 const GROUP_OUT_MAX: usize = 10;

@@ -11,6 +11,9 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{GROUP_OUT_MAX, MOMENT, Moved, QueueId, Tables, WHILE_SERVING};
 
+/// Messages that one receive removes or moves at most, so that it delays nobody else for long.
+const PASSED_OVER_MAX: usize = 1_000;
+
 /// A row of `message` that can be handed out.
 struct Candidate {
     seq: i64,
@@ -41,9 +44,6 @@ impl Candidate {
         })
     }
 }
-
-/// Messages that one receive removes or moves at most, so that it delays nobody else for long.
-const PASSED_OVER_MAX: usize = 1_000;
 
 /// What one receive came to.
 #[derive(Default)]
