@@ -1,6 +1,9 @@
 //! The load generator: a blocking HTTP/1.1 client on one keep-alive connection, so that as little as possible of
 //! what is measured is its own. Requests are signed for real; where the same request is sent again and again it is
 //! signed once, which is legal for five minutes, and every copy is verified by the server.
+//!
+//! Where many clients are to keep a server busy that shares the cores with them, one thread plays them all: a thread for
+//! each costs more in switches between them than their work.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,6 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::time::Timestamp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 use wire::sigv4::{Credentials, Outgoing, Rules, Secret, Target, sign};
 
 /// The key that measured servers are started with.
@@ -36,6 +41,7 @@ pub struct Answer {
 }
 
 /// A request ready to be sent any number of times.
+#[derive(Clone)]
 pub struct Prepared(Vec<u8>);
 
 impl Client {
@@ -51,20 +57,12 @@ impl Client {
     pub fn send(&mut self, request: &Prepared) -> anyhow::Result<Answer> {
         self.stream.write_all(&request.0)?;
         self.buffer.clear();
-        let head_end = loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                break end + 4;
+        loop {
+            if let Some(answer) = Answer::parse(&self.buffer)? {
+                return Ok(answer);
             }
             self.read_more()?;
-        };
-        let head = String::from_utf8_lossy(&self.buffer[..head_end]).into_owned();
-        let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
-        while self.buffer.len() < head_end + length {
-            self.read_more()?;
         }
-        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).context("a status line")?;
-        let body = self.buffer[head_end..head_end + length].to_vec();
-        Ok(Answer { status, head, body })
     }
 
     /// Signs and sends, and insists on success.
@@ -98,6 +96,59 @@ impl Client {
         self.buffer.extend_from_slice(&chunk[..count]);
         Ok(())
     }
+}
+
+impl Answer {
+    /// An answer, if it is all there.
+    fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
+        let Some(end) = find(bytes, b"\r\n\r\n") else { return Ok(None) };
+        let (head, rest) = bytes.split_at(end + 4);
+        let head = String::from_utf8_lossy(head).into_owned();
+        let length = header(&head, "content-length").and_then(|text| text.parse().ok()).unwrap_or(0usize);
+        let Some(body) = rest.get(..length) else { return Ok(None) };
+        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).context("a status line")?;
+        Ok(Some(Self { status, body: body.to_vec(), head }))
+    }
+}
+
+/// Many clients, each with a connection of its own on which it sends a request so many times, the next when the last is
+/// answered; every answer must have this status.
+pub fn crowd(
+    address: SocketAddr,
+    clients: usize,
+    request: &Prepared,
+    times: usize,
+    status: u16,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let mut crowd = JoinSet::new();
+        for _ in 0..clients {
+            crowd.spawn(repeat(address, request.clone(), times, status));
+        }
+        while let Some(client) = crowd.join_next().await {
+            client??;
+        }
+        Ok(())
+    })
+}
+
+async fn repeat(address: SocketAddr, request: Prepared, times: usize, status: u16) -> anyhow::Result<()> {
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(READ_BYTES);
+    for _ in 0..times {
+        stream.write_all(&request.0).await?;
+        buffer.clear();
+        let answer = loop {
+            if let Some(answer) = Answer::parse(&buffer)? {
+                break answer;
+            }
+            ensure!(stream.read_buf(&mut buffer).await? > 0, "the server closed the connection");
+        };
+        ensure!(answer.status == status, "status {}", answer.status);
+    }
+    Ok(())
 }
 
 /// Signs a request to the Lambda API.

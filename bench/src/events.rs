@@ -8,14 +8,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use model::id::MessageId;
 use model::queue::{NewMessage, Queue as _, QueueName};
 use store::Store;
 
 use crate::claim::Claims;
-use crate::client::prepare;
+use crate::client::{crowd, prepare};
 use crate::floor::Table;
 use crate::server::{Function, Server};
 use crate::stats::Timings;
@@ -65,19 +65,9 @@ fn accepted(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
     let server = server_with(binary, "def handler(event, context):\n    return event\n")?;
     let none = br#"{"ReservedConcurrentExecutions": 0}"#;
     server.client()?.call("PUT", "/2017-10-31/functions/taker/concurrency", none)?;
+    let request = prepare("POST", &path("taker"), EVENT)?;
     let began = Instant::now();
-    std::thread::scope(|scope| {
-        let client = || -> anyhow::Result<()> {
-            let (mut client, request) = (server.client()?, prepare("POST", &path("taker"), EVENT)?);
-            for _ in 0..EVENTS_EACH {
-                let answer = client.send(&request)?;
-                ensure!(answer.status == 202, "status {}", answer.status);
-            }
-            Ok(())
-        };
-        let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?)
-    })?;
+    crowd(server.address, CLIENTS, &request, EVENTS_EACH, 202)?;
     let rate = f64::from(u32::try_from(CLIENTS * EVENTS_EACH)?) / began.elapsed().as_secs_f64();
     let table = Table::create()?;
     let began = Instant::now();

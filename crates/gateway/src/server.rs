@@ -27,10 +27,8 @@ const CONNECTIONS_MAX: u32 = 4_096;
 const INNER_CONNECTIONS_MAX: usize = 4_096;
 /// How long a client may take over its headers, and how long an idle connection stays open.
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(60);
-/// All headers of one request. A session token and a client context fit several times.
+/// All headers of one request, of which hyper takes 100. A session token and a client context fit several times.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
-/// Headers of one request.
-const HEADERS_MAX: usize = 128;
 /// How long a client may leave all that was sent to it unread, before its connection is cut.
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(120);
 /// Pause after an accept failed for want of resources, so that the loop does not spin.
@@ -153,11 +151,7 @@ fn prepare(stream: &TcpStream, is_inside: bool) -> Option<Entry> {
 
 fn protocol() -> http1::Builder {
     let mut protocol = http1::Builder::new();
-    protocol
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_TIME_MAX)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEADER_BYTES_MAX);
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIME_MAX).max_header_size(HEADER_BYTES_MAX);
     protocol
 }
 

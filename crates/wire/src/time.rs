@@ -38,12 +38,16 @@ pub fn basic(time: Timestamp) -> String {
 /// Parses SigV4's form.
 #[must_use]
 pub fn parse_basic(text: &str) -> Option<Timestamp> {
-    // The parser below is lenient in width; the form is not.
-    let digits = |range: std::ops::Range<usize>| text.as_bytes()[range].iter().all(u8::is_ascii_digit);
-    if text.len() != 16 || !digits(0..8) || !digits(9..15) || !text.ends_with('Z') {
+    let bytes: &[u8; 16] = text.as_bytes().try_into().ok()?;
+    if (bytes[8], bytes[15]) != (b'T', b'Z') {
         return None;
     }
-    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    let pair = |at: usize| match (bytes[at], bytes[at + 1]) {
+        (tens @ b'0'..=b'9', ones @ b'0'..=b'9') => i8::try_from((tens - b'0') * 10 + (ones - b'0')).ok(),
+        _ => None,
+    };
+    let year = i16::from(pair(0)?) * 100 + i16::from(pair(2)?);
+    let civil = DateTime::new(year, pair(4)?, pair(6)?, pair(9)?, pair(11)?, pair(13)?, 0).ok()?;
     Some(Timestamp::from_millis(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()))
 }
 

@@ -154,11 +154,12 @@ pub fn trace(app: &App, headers: &HeaderMap) -> String {
     if let Some(sent) = sent.filter(|sent| !sent.is_empty() && sent.len() <= TRACE_BYTES_MAX) {
         return sent.to_owned();
     }
-    let mut random = [0; 20];
+    let mut random = [0; 32];
     app.parts.entropy.fill(&mut random);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let [root, parent] = [0, 16].map(|at| u128::from_be_bytes(std::array::from_fn(|byte| random[at + byte])));
+    let (root, parent) = (root >> 32, parent >> 64);
     let seconds = app.parts.clock.now().as_millis() / 1_000;
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", hex(&random[..12]), hex(&random[12..]))
+    format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
 }
 
 /// Counts how often a chain of functions has come through this one, and breaks the circle. Chains begin inside: a call

@@ -206,6 +206,7 @@ async fn perform(asked: Asked<'_>, input: Input) -> Result<Response<Body>, Failu
     access::check(&asked, &input)?;
     match input {
         Input::Invoke(input) => invoke::invoke(&asked, input).await,
+        Input::InvokeAsync(input) => event_invoke::invoke_async(&asked, input).await,
         // Kept apart, so that the future of every call is no larger than that of an invocation.
         other => Box::pin(perform_other(asked, other)).await,
     }

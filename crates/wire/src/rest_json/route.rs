@@ -3,6 +3,8 @@
 //! Labels are cut from the raw path before they are decoded, so an ARN with an encoded `/` stays one label. One
 //! trailing slash is tolerated, as AWS does for `/2015-03-31/functions/`. An empty label never matches.
 
+use std::cmp::Reverse;
+
 use crate::json::Malformed;
 use crate::percent;
 
@@ -69,48 +71,37 @@ pub fn match_templates<'p>(
 ) -> Option<(usize, Labels<'p>)> {
     let path = path.strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
-    let matches = |(place, http): (usize, &Http)| {
-        if http.method != method {
-            return None;
-        }
-        http.uri.labels(path).map(|labels| (place, labels))
-    };
-    let mut found = table.iter().enumerate().filter_map(matches);
-    let first = found.next()?;
-    // Nearly every path has one template; only then is the query looked at.
-    let rest: Vec<_> = found.collect();
-    if rest.is_empty() && table[first.0].uri.query.is_empty() {
-        return Some(first);
-    }
-    let mut all: Vec<_> = std::iter::once(first).chain(rest).collect();
-    all.sort_by_key(|(place, _)| std::cmp::Reverse(table[*place].uri.query.len()));
-    all.into_iter().find(|(place, _)| table[*place].uri.query_matches(query))
+    let parts = path.split('/').count();
+    let matches =
+        |http: &Http| http.method == method && http.uri.fits(path, parts) && http.uri.query_matches(query);
+    let found = table.iter().enumerate().filter(|(_, http)| matches(http));
+    let (place, http) = found.min_by_key(|(_, http)| Reverse(http.uri.query.len()))?;
+    Some((place, http.uri.labels(path)))
 }
 
 impl Template {
-    fn labels<'p>(&self, path: &'p str) -> Option<Labels<'p>> {
-        let mut rest = Some(path);
-        let mut labels = Labels::default();
-        for segment in self.segments {
-            let whole = rest?;
-            let (part, after) = match whole.split_once('/') {
-                Some((part, after)) => (part, Some(after)),
-                None => (whole, None),
-            };
-            rest = match segment {
-                Segment::Literal(text) if *text == part => after,
-                Segment::Label(name) if !part.is_empty() => {
-                    labels.0.push((name, part));
-                    after
-                }
-                Segment::Greedy(name) if !whole.is_empty() => {
-                    labels.0.push((name, whole));
-                    None
-                }
-                _ => return None,
-            };
-        }
-        rest.is_none().then_some(labels)
+    /// Whether a path of so many parts has this form.
+    fn fits(&self, path: &str, parts: usize) -> bool {
+        let is_greedy = matches!(self.segments.last(), Some(Segment::Greedy(_)));
+        let is_as_long = parts == self.segments.len() || is_greedy && parts > self.segments.len();
+        is_as_long
+            && self.cut(path).all(|(segment, part)| match segment {
+                Segment::Literal(text) => *text == part,
+                Segment::Label(_) | Segment::Greedy(_) => !part.is_empty(),
+            })
+    }
+
+    fn labels<'p>(&self, path: &'p str) -> Labels<'p> {
+        let labels = self.cut(path).filter_map(|(segment, part)| match segment {
+            Segment::Literal(_) => None,
+            Segment::Label(name) | Segment::Greedy(name) => Some((*name, part)),
+        });
+        Labels(labels.collect())
+    }
+
+    /// What stands in a path at each segment; at the last, all the rest.
+    fn cut<'p>(&self, path: &'p str) -> impl Iterator<Item = (&'static Segment, &'p str)> {
+        self.segments.iter().zip(path.splitn(self.segments.len(), '/'))
     }
 
     fn query_matches(&self, query: &str) -> bool {

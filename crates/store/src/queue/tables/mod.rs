@@ -87,6 +87,8 @@ struct Moved {
 pub(in crate::queue) struct Tables<'a> {
     transaction: &'a Transaction<'a>,
     now: Timestamp,
+    /// Numbers that were looked up.
+    known: RefCell<BTreeMap<QueueName, QueueId>>,
     /// What is to be added to `queue.total`.
     added: RefCell<BTreeMap<QueueId, i64>>,
     /// Queues of which more can be received than before.
@@ -100,6 +102,7 @@ impl<'a> Tables<'a> {
         Self {
             transaction,
             now,
+            known: RefCell::default(),
             added: RefCell::default(),
             stirred: RefCell::default(),
             has_delayed: Cell::default(),
@@ -159,19 +162,25 @@ impl<'a> Tables<'a> {
     }
 
     pub(in crate::queue) fn queue(&self, name: &QueueName) -> rusqlite::Result<Option<QueueId>> {
-        self.transaction
+        if let Some(id) = self.known.borrow().get(name) {
+            return Ok(Some(*id));
+        }
+        let found = self
+            .transaction
             .prepare_cached("SELECT id FROM queue WHERE name = ?")?
             .query_row([name.as_str()], |row| row.get(0))
-            .optional()
+            .optional()?;
+        if let Some(id) = found {
+            self.known.borrow_mut().insert(name.clone(), id);
+        }
+        Ok(found)
     }
 
     fn queue_made(&self, name: &QueueName) -> rusqlite::Result<QueueId> {
         if let Some(id) = self.queue(name)? {
             return Ok(id);
         }
-        self.transaction
-            .prepare_cached("INSERT INTO queue (name) VALUES (?) RETURNING id")?
-            .query_one([name.as_str()], |row| row.get(0))
+        self.transaction.prepare_cached("INSERT INTO queue (name) VALUES (?)")?.insert([name.as_str()])
     }
 
     fn name(&self, queue: QueueId) -> rusqlite::Result<Option<QueueName>> {
@@ -200,16 +209,21 @@ impl<'a> Tables<'a> {
             return Ok(first);
         }
         let due = self.due_after(message.delay);
-        let seq: i64 = self
+        // Not `RETURNING`: for that SQLite makes a table of its own and notes how to undo each statement.
+        let seq = self
             .transaction
             .prepare_cached(
                 "INSERT INTO message (queue, due, receives, id, sent, grp, traceable)
-                 VALUES (?, ?, 0, ?, ?, ?, ?) RETURNING seq",
+                 VALUES (?, ?, 0, ?, ?, ?, ?)",
             )?
-            .query_one(
-                params![queue, due, message.id.to_bytes(), self.now_ms(), message.group, message.traceable],
-                |row| row.get(0),
-            )?;
+            .insert(params![
+                queue,
+                due,
+                message.id.to_bytes(),
+                self.now_ms(),
+                message.group,
+                message.traceable
+            ])?;
         self.transaction
             .prepare_cached("INSERT INTO content VALUES (?, ?)")?
             .execute(params![seq, &message.content[..]])?;

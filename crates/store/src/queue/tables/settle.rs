@@ -113,10 +113,10 @@ impl Tables<'_> {
     }
 
     fn keep_outcome(&self, id: MessageId, outcome: &[u8]) -> rusqlite::Result<()> {
-        let nr: i64 = self
+        let nr = self
             .transaction
-            .prepare_cached("INSERT INTO outcome (id, bytes, at) VALUES (?, ?, ?) RETURNING nr")?
-            .query_one(params![id.to_bytes(), outcome, self.now_ms()], |row| row.get(0))?;
+            .prepare_cached("INSERT INTO outcome (id, bytes, at) VALUES (?, ?, ?)")?
+            .insert(params![id.to_bytes(), outcome, self.now_ms()])?;
         let oldest = nr - OUTCOMES_MAX.cast_signed();
         self.transaction.prepare_cached("DELETE FROM outcome WHERE nr <= ?")?.execute([oldest])?;
         Ok(())
