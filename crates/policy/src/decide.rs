@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::principal::{Actor, Match};
-use super::statement::{Document, Verdict};
+use super::statement::{Document, Effect, Verdict};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,17 @@ impl Held {
     /// The policies of an account's owner: everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self { identity: vec![Arc::new(Document::of_everything())], boundary: None, session: None }
+        Self::of_one(Document::of_everything(Effect::Allow))
+    }
+
+    /// The policies of somebody who may nothing, whoever else lets it in.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::of_one(Document::of_everything(Effect::Deny))
+    }
+
+    fn of_one(identity: Document) -> Self {
+        Self { identity: vec![Arc::new(identity)], boundary: None, session: None }
     }
 }
 

@@ -53,13 +53,13 @@ pub enum Verdict {
 }
 
 impl Document {
-    /// Allows everything.
-    pub(crate) fn of_everything() -> Self {
+    /// Allows or denies everything.
+    pub(crate) fn of_everything(effect: Effect) -> Self {
         let reading = Reading { wildcards: true, variables: false };
         Self {
             statements: vec![Statement {
                 sid: None,
-                effect: Effect::Allow,
+                effect,
                 principals: None,
                 actions: Listed::Only(vec![Pattern::parse("*", reading)]),
                 resources: None,

@@ -2,7 +2,8 @@
 //! changes.
 //!
 //! Kept by access key id, with the secret. Any change of any identity forgets all of it: changes are rare, and calls
-//! are not. A policy that cannot be read leaves its holder nothing, since it might have been a denial.
+//! are not. A policy that is not there or cannot be read might have been a denial or a limit, so its holder is denied
+//! everything: to have no policies would let it in where a resource's policy does.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys", "Session policies".
 
@@ -215,13 +216,16 @@ impl Inner {
             };
             Some(Held { identity, boundary, session })
         };
-        held().unwrap_or_default()
+        held().unwrap_or_else(Held::nothing)
     }
 
     fn managed(&self, account: AccountId, arn: &str) -> Option<Arc<Document>> {
         let policy = self.policy(account, arn);
         if policy.is_none() {
-            tracing::error!(arn, "a managed policy is attached and not there; its holder may do nothing");
+            tracing::error!(
+                arn,
+                "a managed policy of an identity or a session is not there; its holder may do nothing"
+            );
         }
         read(policy?.document())
     }

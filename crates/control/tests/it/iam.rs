@@ -253,6 +253,33 @@ async fn a_function_has_its_roles_policies_and_only_a_role_that_trusts_lambda() 
 }
 
 #[tokio::test]
+async fn a_session_whose_policy_is_gone_may_nothing() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let bob = user_with_key(iam, "bob").await;
+    let bob = find(&identity, &bob).expect("bob");
+    iam.create_role(home(), trusting("r", r#"{"AWS":"arn:aws:iam::000000000000:user/bob"}"#))
+        .await
+        .expect("a role");
+    let policy = iam.create_policy(home(), named("p"), None, INVOKE.to_owned()).await.expect("a policy");
+    let bounded = AssumeRole { policy_arns: vec![policy.arn.clone()], ..assume("r") };
+    let made = identity.assume_role(&bob, bounded).expect("a session").credentials;
+    let lets_in = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:role/r"},"Action":"lambda:*","Resource":"*"}}"#;
+    let lets_in = Document::parse(lets_in, Kind::Resource).expect("a policy");
+    let may_invoke = || {
+        let (policy, context) = (Some(&lets_in), Context::new());
+        let asking =
+            Asking { action: "lambda:InvokeFunction", resource: FUNCTION, owner: None, policy, context };
+        session_of(&identity, &made).expect("a session").may(asking)
+    };
+    assert_eq!(may_invoke(), Ok(()));
+    iam.delete_policy(home(), &policy.arn).await.expect("deleted");
+    let denied = may_invoke().expect_err("whatever the policy said is not known").to_string();
+    assert!(denied.ends_with("with an explicit deny in an identity-based policy"), "{denied}");
+}
+
+#[tokio::test]
 async fn refusals_are_in_amazons_words() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
