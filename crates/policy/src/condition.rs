@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::date::instant;
 use super::json::Json;
 use super::pattern::{ArnPattern, Pattern, Reading};
+use super::statement::Effect;
 use super::{Context, Malformed};
 
 /// `{"StringLike": {"aws:username": ["a*", "b*"]}}`: one key of it.
@@ -150,20 +151,30 @@ impl Condition {
         }
     }
 
-    /// Whether it holds of a request.
-    pub(crate) fn holds(&self, context: &Context) -> bool {
-        let values = context.get(&self.key);
+    /// Whether it holds of a request. Of a key that is written in several ways, all have to satisfy what allows, and one
+    /// is enough for what denies.
+    pub(crate) fn holds(&self, context: &Context, effect: Effect) -> bool {
+        let mut written = context.each(&self.key).filter(|values| !values.is_empty()).peekable();
+        match (written.peek(), effect) {
+            (None, _) => self.holds_of_nothing(),
+            (Some(_), Effect::Allow) => written.all(|values| self.holds_of(values, context)),
+            (Some(_), Effect::Deny) => written.any(|values| self.holds_of(values, context)),
+        }
+    }
+
+    fn holds_of_nothing(&self) -> bool {
+        match (&self.test, self.quantifier) {
+            (Test::Null(is_missing), _) => *is_missing,
+            (Test::Is { .. }, Quantifier::All) => true,
+            (Test::Is { .. }, Quantifier::Any) => self.if_exists,
+            (Test::Is { negated, .. }, Quantifier::None) => self.if_exists || *negated,
+        }
+    }
+
+    fn holds_of(&self, values: &[String], context: &Context) -> bool {
         let (negated, wanted) = match &self.test {
-            Test::Null(is_missing) => return values.is_none_or(<[_]>::is_empty) == *is_missing,
+            Test::Null(is_missing) => return !is_missing,
             Test::Is { negated, wanted } => (*negated, wanted),
-        };
-        let Some(values) = values.filter(|values| !values.is_empty()) else {
-            return self.if_exists
-                || match self.quantifier {
-                    Quantifier::All => true,
-                    Quantifier::Any => false,
-                    Quantifier::None => negated,
-                };
         };
         let mut each = values.iter().map(|value| wanted.has(value, context) != negated);
         match (self.quantifier, negated) {
@@ -325,7 +336,7 @@ mod tests {
         if !known.is_empty() {
             context.set_all("K", known.iter().map(|&value| value.to_owned()).collect());
         }
-        assert_eq!(condition.holds(&context), expect, "{operator} {values} of {known:?}");
+        assert_eq!(condition.holds(&context, Effect::Allow), expect, "{operator} {values} of {known:?}");
     }
 
     #[test]
@@ -395,6 +406,30 @@ mod tests {
         check("ForAnyValue:StringNotEquals", r#"["a"]"#, &["b", "a"], true);
         check("StringEquals", r#""a""#, &["b", "a"], true);
         check("StringNotEquals", r#""a""#, &["b", "a"], false);
+    }
+
+    #[test]
+    fn tags_that_differ_in_capitals_alone() {
+        let check = |operator: &str, values: &str, allows: bool, denies: bool| {
+            let values = Json::parse(values).expect("JSON");
+            let condition = Condition::parse(operator, "aws:ResourceTag/ENV", &values, true).expect(operator);
+            let mut context = Context::new();
+            context.add_tags("aws:ResourceTag", [("Env", "prod"), ("env", "dev"), ("other", "x")]);
+            let holds = [Effect::Allow, Effect::Deny].map(|effect| condition.holds(&context, effect));
+            assert_eq!(holds, [allows, denies], "{operator} {values}");
+        };
+        check("StringEquals", r#""prod""#, false, true);
+        check("StringEquals", r#""dev""#, false, true);
+        check("StringEquals", r#"["dev","prod"]"#, true, true);
+        check("StringEquals", r#""x""#, false, false);
+        check("StringNotEquals", r#""prod""#, false, true);
+        check("StringNotEquals", r#""x""#, true, true);
+        check("ForAnyValue:StringEquals", r#""dev""#, false, true);
+        check("ForAllValues:StringEquals", r#""dev""#, false, true);
+        check("Null", "true", false, false);
+        check("Null", "false", true, true);
+        check("StringEquals", r#""${aws:ResourceTag/env}""#, false, false);
+        check("StringNotEquals", r#""${aws:ResourceTag/env}""#, true, true);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is known of a request, by condition key. Keys are the same in capitals or not, and one may have several values.
 //!
+//! Tags may differ in capitals alone: each is kept by itself, and a condition on such a key is asked of every one of
+//! them, so that nobody hides a tag behind another one.
 //! Source: IAM User Guide, "AWS global condition context keys".
 
 /// See the module's description.
@@ -28,10 +30,18 @@ impl Context {
     /// Sets all values of a key.
     pub fn set_all(&mut self, key: impl Into<String>, values: Vec<String>) {
         let key = key.into();
-        match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&key)) {
-            Some((_, known)) => *known = values,
-            None => self.0.push((key, values)),
-        }
+        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(&key));
+        self.0.push((key, values));
+    }
+
+    /// Adds tags as `OF/KEY`, each by itself.
+    pub fn add_tags(
+        &mut self,
+        of: &str,
+        tags: impl IntoIterator<Item = (impl AsRef<str>, impl Into<String>)>,
+    ) {
+        let tags = tags.into_iter();
+        self.0.extend(tags.map(|(key, value)| (format!("{of}/{}", key.as_ref()), vec![value.into()])));
     }
 
     /// Sets what the tags of a request say: those that it gives to what it makes or marks.
@@ -39,13 +49,10 @@ impl Context {
         &mut self,
         tags: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) {
-        let mut keys = Vec::new();
-        for (key, value) in tags {
-            let key = key.into();
-            self.set(format!("aws:RequestTag/{key}"), value);
-            keys.push(key);
-        }
-        self.set_tag_keys(keys);
+        let tags: Vec<(String, String)> =
+            tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self.set_tag_keys(tags.iter().map(|(key, _)| key.clone()).collect());
+        self.add_tags("aws:RequestTag", tags);
     }
 
     /// Sets the keys of the tags that a request names.
@@ -57,29 +64,33 @@ impl Context {
 
     /// Sets the tags that the resource has.
     pub fn set_resource_tags<'t>(&mut self, tags: impl IntoIterator<Item = (&'t String, &'t String)>) {
-        for (key, value) in tags {
-            self.set(format!("aws:ResourceTag/{key}"), value.as_str());
-        }
+        self.add_tags("aws:ResourceTag", tags);
     }
 
     /// Adds what is known elsewhere; it goes before what is known here.
     pub fn extend(&mut self, other: &Self) {
-        for (key, values) in &other.0 {
-            self.set_all(key.as_str(), values.clone());
-        }
+        self.0.retain(|(known, _)| !other.knows(known));
+        self.0.extend_from_slice(&other.0);
     }
 
-    /// The values of a key, if it is known.
+    /// The values of a key: of each way in which it is written.
+    pub fn each(&self, key: &str) -> impl Iterator<Item = &[String]> {
+        let written = self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(key));
+        written.map(|(_, values)| values.as_slice())
+    }
+
+    /// Whether anything is known of a key.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&[String]> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, values)| values.as_slice())
+    pub fn knows(&self, key: &str) -> bool {
+        self.each(key).next().is_some()
     }
 
     /// The value of a key that has one.
     #[must_use]
     pub fn single(&self, key: &str) -> Option<&str> {
-        match self.get(key) {
-            Some([one]) => Some(one),
+        let mut each = self.each(key);
+        match (each.next(), each.next()) {
+            (Some([one]), None) => Some(one),
             _ => None,
         }
     }

@@ -152,7 +152,9 @@ impl Statement {
             },
         };
         match matched {
-            Some(matched) if self.conditions.iter().all(|condition| condition.holds(context)) => {
+            Some(matched)
+                if self.conditions.iter().all(|condition| condition.holds(context, self.effect)) =>
+            {
                 match self.effect {
                     Effect::Allow => Verdict::Allowed(matched),
                     Effect::Deny => Verdict::Denied,

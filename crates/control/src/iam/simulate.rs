@@ -252,6 +252,6 @@ impl Subject {
                 keys.entry(key.to_ascii_lowercase()).or_insert_with(|| key.to_owned());
             }
         }
-        keys.into_values().filter(|key| self.facts.get(key).is_none()).collect()
+        keys.into_values().filter(|key| !self.facts.knows(key)).collect()
     }
 }

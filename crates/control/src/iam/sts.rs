@@ -192,19 +192,12 @@ fn trusts(role: &Role, caller: &Caller, asked: &AssumeRole) -> bool {
     let mut context = asked.context.clone();
     caller.tell(&standing, &mut context);
     context.set("aws:ResourceAccount", role.entity.account.as_str());
-    for (key, value) in &role.entity.tags {
-        context.set(format!("aws:ResourceTag/{key}"), value.as_str());
-        context.set(format!("iam:ResourceTag/{key}"), value.as_str());
-    }
+    context.set_resource_tags(&role.entity.tags);
+    context.add_tags("iam:ResourceTag", &role.entity.tags);
     context.set("sts:RoleSessionName", asked.session_name.as_str());
     context.set_some("sts:ExternalId", asked.external_id.as_deref());
     context.set_some("sts:SourceIdentity", asked.source_identity.as_deref());
-    for (key, value) in &asked.tags {
-        context.set(format!("aws:RequestTag/{key}"), value.as_str());
-    }
-    if !asked.tags.is_empty() {
-        context.set_all("aws:TagKeys", asked.tags.keys().cloned().collect());
-    }
+    context.set_request_tags(&asked.tags);
     let actor = caller.actor(&standing);
     let arn = role.arn();
     let may = |action| {

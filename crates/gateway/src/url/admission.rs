@@ -66,9 +66,7 @@ fn each_right(
     let now = visit.app.parts.clock.now();
     let mut known = facts::of_call(now, visit.entry.peer, &visit.head, &url.function.scope.region);
     known.set("lambda:FunctionArn", url.function.arn().to_string());
-    for (key, value) in functions.tags_of(&url.function) {
-        known.set(format!("aws:ResourceTag/{key}"), value);
-    }
+    known.set_resource_tags(&functions.tags_of(&url.function));
     let asking = |action, context: Context| Asking {
         action,
         resource: &resource,

@@ -170,6 +170,26 @@ async fn conditions_know_tags_layers_and_the_kind_of_an_address() {
 }
 
 #[tokio::test]
+async fn a_tag_is_not_hidden_behind_one_in_other_letters() {
+    let world = Denying::new().await;
+    let arn = world.signing(json!({ "Env": "prod" })).await;
+    let prod = json!({ "StringEquals": { "aws:ResourceTag/Env": "prod" } });
+    world.deny("*", "lambda:Delete*", prod).await;
+    for (env, status) in [("ENV", 204), ("env", 204)] {
+        let target = format!("/2017-03-31/tags/{arn}");
+        assert_eq!(world.asks("POST", &target, json!({ "Tags": { env: "x" } })).await, status, "{env}");
+        assert_eq!(world.asks("DELETE", &format!("{SIGNING}/{arn}"), Value::Null).await, 403, "{env}");
+    }
+
+    let target = format!("/2017-03-31/tags/{arn}");
+    let condition = json!({ "StringNotEquals": { "aws:RequestTag/team": "dev" } });
+    world.deny("*", "lambda:TagResource", condition).await;
+    assert_eq!(world.asks("POST", &target, json!({ "Tags": { "team": "dev" } })).await, 204);
+    let both = json!({ "Tags": { "TEAM": "ops", "team": "dev" } });
+    assert_eq!(world.asks("POST", &target, both).await, 403);
+}
+
+#[tokio::test]
 async fn what_a_statement_grants_is_known_when_it_is_removed() {
     let world = Denying::new().await;
     let target = "/2015-03-31/functions/f/policy";

@@ -169,10 +169,8 @@ impl Doing<'_> {
 }
 
 fn tell_tags(context: &mut Context, tags: &BTreeMap<String, String>) {
-    for (key, value) in tags {
-        context.set(format!("aws:ResourceTag/{key}"), value.as_str());
-        context.set(format!("iam:ResourceTag/{key}"), value.as_str());
-    }
+    context.set_resource_tags(tags);
+    context.add_tags("iam:ResourceTag", tags);
 }
 
 /// What an operation says where it does not belong to the family.

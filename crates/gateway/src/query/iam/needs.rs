@@ -138,10 +138,9 @@ fn boundary(context: &mut Context, arn: Option<&str>) {
 }
 
 fn tags(context: &mut Context, tags: Option<&[Tag]>) {
-    let Some(tags) = tags.filter(|tags| !tags.is_empty()) else { return };
-    let key = |tag: &Tag| tag.key.clone().unwrap_or_default();
-    context.set_all("aws:TagKeys", tags.iter().map(key).collect());
-    for tag in tags {
-        context.set(format!("aws:RequestTag/{}", key(tag)), tag.value.clone().unwrap_or_default());
-    }
+    let tags = tags.into_iter().flatten();
+    context.set_request_tags(tags.map(|tag| {
+        let text = |member: &Option<String>| member.clone().unwrap_or_default();
+        (text(&tag.key), text(&tag.value))
+    }));
 }
