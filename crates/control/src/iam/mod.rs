@@ -146,8 +146,14 @@ impl Iam {
     pub fn arn_of<T: Kept>(&self, account: AccountId, name: &str) -> String {
         match self.0.entry::<T>(account, name) {
             Ok(entry) => entry.value.arn(),
-            Err(_) => format!("arn:aws:iam::{account}:{}/{name}", T::WORDS.noun),
+            Err(_) => Self::arn_of_new::<T>(account, "/", name),
         }
+    }
+
+    /// The ARN that something will have that is made with this path.
+    #[must_use]
+    pub fn arn_of_new<T: Kept>(account: AccountId, path: &str, name: &str) -> String {
+        format!("arn:aws:iam::{account}:{}{path}{name}", T::WORDS.noun)
     }
 
     /// Carries out a change when it is its turn, to its end.

@@ -6,6 +6,7 @@ extern crate dormouse_gateway as gateway;
 
 mod access;
 mod access_events;
+mod access_iam;
 mod audit;
 mod auth;
 mod bus;

@@ -14,7 +14,7 @@ mod users;
 use std::collections::BTreeMap;
 
 use control::access::Asking;
-use control::iam::{Iam, IamError, PageOf};
+use control::iam::{Iam, IamError, Kept, PageOf};
 use control::identity::Caller;
 use model::error::ServiceError;
 use model::iam::{Group, Policy, Role, User};
@@ -95,15 +95,17 @@ impl Doing<'_> {
             return Ok(());
         }
         let mut context = self.asked.known.clone();
+        let new = needs::new_path(input);
         let resource = match target {
-            Target::User(Some(name)) => self.resource::<User>(name, &mut context),
+            Target::User(Some(name)) => self.resource::<User>(name, new, &mut context),
             // Without a name, the caller is meant.
-            Target::User(None) if needs::is_of_one_user(input) => caller.standing().arn.clone(),
-            Target::Group(Some(name)) => self.resource::<Group>(name, &mut context),
-            Target::Role(Some(name)) => self.resource::<Role>(name, &mut context),
-            Target::Policy(Some(name)) if matches!(input, Input::CreatePolicy(_)) => {
-                self.resource::<Policy>(name, &mut context)
-            }
+            Target::User(None) if needs::is_of_one_user(input) => match self.user(None) {
+                Ok(own) => self.resource::<User>(&own, None, &mut context),
+                Err(_) => caller.standing().arn.clone(),
+            },
+            Target::Group(Some(name)) => self.resource::<Group>(name, new, &mut context),
+            Target::Role(Some(name)) => self.resource::<Role>(name, new, &mut context),
+            Target::Policy(Some(name)) if new.is_some() => self.resource::<Policy>(name, new, &mut context),
             Target::Policy(Some(arn)) => {
                 if let Ok(found) = self.iam.policy(self.account, arn) {
                     tell_tags(&mut context, &found.policy.entity.tags);
@@ -121,16 +123,19 @@ impl Doing<'_> {
         if needs::is_by_boundary(input) {
             context.set_some("iam:PermissionsBoundary", self.boundary(target));
         }
-        let action = format!("iam:{}", self.name);
         let owner = Some(self.account);
-        let may = |resource: &str, context: Context| {
+        let may = |operation: &str, resource: &str, context: Context| {
+            let action = format!("iam:{operation}");
             caller.may(Asking { action: &action, resource, owner, policy: None, context })
         };
         // A new name or path needs the right to what would be there.
         if let Some(renamed) = needs::renamed(input, &resource) {
-            may(&renamed, context.clone())?;
+            may(self.name, &renamed, context.clone())?;
         }
-        may(&resource, context)
+        if let Some(tagging) = needs::tagging(input) {
+            may(tagging, &resource, context.clone())?;
+        }
+        may(self.name, &resource, context)
     }
 
     /// The boundary that a user or role has.
@@ -142,7 +147,11 @@ impl Doing<'_> {
         }
     }
 
-    fn resource<T: control::iam::Kept>(&self, name: &str, context: &mut Context) -> String {
+    /// The ARN of what is there, with its tags, or of what will be there with a new path.
+    fn resource<T: Kept>(&self, name: &str, new_path: Option<&str>, context: &mut Context) -> String {
+        if let Some(path) = new_path {
+            return Iam::arn_of_new::<T>(self.account, path, name);
+        }
         if let Ok(found) = self.iam.get::<T>(self.account, name) {
             tell_tags(context, &found.entity().tags);
         }

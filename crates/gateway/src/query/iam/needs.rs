@@ -59,6 +59,31 @@ pub(super) fn target(input: &Input) -> Target<'_> {
     }
 }
 
+/// The path of what an operation makes; none for one that makes nothing.
+pub(super) fn new_path(input: &Input) -> Option<&str> {
+    let path = match input {
+        Input::CreateUser(it) => &it.path,
+        Input::CreateGroup(it) => &it.path,
+        Input::CreateRole(it) => &it.path,
+        Input::CreatePolicy(it) => &it.path,
+        _ => return None,
+    };
+    Some(path.as_deref().unwrap_or("/"))
+}
+
+/// The operation to which somebody needs the right besides who makes something with tags.
+///
+/// Source: IAM User Guide, "Tags for AWS Identity and Access Management resources".
+pub(super) fn tagging(input: &Input) -> Option<&'static str> {
+    let (tags, operation) = match input {
+        Input::CreateUser(it) => (&it.tags, "TagUser"),
+        Input::CreateRole(it) => (&it.tags, "TagRole"),
+        Input::CreatePolicy(it) => (&it.tags, "TagPolicy"),
+        _ => return None,
+    };
+    tags.as_ref().filter(|tags| !tags.is_empty()).map(|_| operation)
+}
+
 /// Whether an operation means the caller where it names no user.
 pub(super) fn is_of_one_user(input: &Input) -> bool {
     matches!(
