@@ -227,6 +227,12 @@ impl Inner {
         is_there.then(|| arn.to_owned()).ok_or_else(|| IamError::NoSuchEntity(message()))
     }
 
+    /// Refuses somebody new whose boundary is not there.
+    pub(super) fn check_boundary<T: Bounded>(&self, holder: &T) -> Result<(), IamError> {
+        let boundary = holder.grants().boundary.as_deref();
+        boundary.map_or(Ok(()), |arn| self.attachable(holder.entity().account, arn).map(drop))
+    }
+
     /// A policy of the account's own by its whole ARN.
     pub(super) fn own_policy(&self, account: AccountId, arn: &str) -> Option<crate::table::Entry<Policy>> {
         let entry = self.entry::<Policy>(account, arn.rsplit('/').next()?).ok()?;

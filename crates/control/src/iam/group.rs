@@ -20,7 +20,7 @@ impl Iam {
     /// `EntityAlreadyExists`, `LimitExceeded`, `Validation`.
     pub async fn create_group(&self, account: AccountId, new: New) -> Result<Arc<Group>, IamError> {
         let entity = self.0.entity(account, Group::WORDS.id_prefix, new);
-        self.create(Group { entity, grants: Default::default() }).await
+        self.create(Group { entity, grants: Default::default() }, |_, _| Ok(())).await
     }
 
     /// Gives a group another name or path.

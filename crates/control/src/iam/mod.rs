@@ -173,14 +173,19 @@ impl Iam {
         .await
     }
 
-    /// Keeps something new.
-    async fn create<T: Kept>(&self, value: T) -> Result<Arc<T>, IamError> {
+    /// Keeps something new, if the check finds nothing when it is its turn.
+    async fn create<T: Kept>(
+        &self,
+        value: T,
+        check: impl FnOnce(&Inner, &T) -> Result<(), IamError> + Send + 'static,
+    ) -> Result<Arc<T>, IamError> {
         self.in_turn(move |iam| async move {
             let words = T::WORDS;
             let entity = value.entity();
             id::check_name::<T>(&entity.name)?;
             id::check_path(&entity.path)?;
             check_tags(&entity.tags)?;
+            check(&iam.0, &value)?;
             let table = T::table(&iam.0);
             if table.get(&entity.account, &value.name()).is_some() {
                 return Err(taken::<T>(&entity.name));

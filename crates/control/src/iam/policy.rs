@@ -87,7 +87,7 @@ impl Iam {
             default_version: 1,
             last_version: 1,
         };
-        let policy = self.create(policy).await?;
+        let policy = self.create(policy, |_, _| Ok(())).await?;
         Ok(Described { arn: policy.arn(), policy, attachments: 0, bounds: 0 })
     }
 

@@ -11,7 +11,7 @@ use model::id::AccountId;
 use super::grants::{check_bare, size_of};
 use super::meant::Nobody;
 use super::standing::SessionOf;
-use super::{Iam, IamError, Kept, New};
+use super::{Iam, IamError, Inner, Kept, New};
 use crate::identity::Standing;
 use crate::policy::{Actor, Context, Document, Kind, Request, Verdict};
 
@@ -41,15 +41,15 @@ impl Iam {
     pub async fn create_role(&self, account: AccountId, role: NewRole) -> Result<Arc<Role>, IamError> {
         let NewRole { mut new, trust, description, session_s_max } = role;
         let trust = self.checked_trust(&trust)?;
-        let boundary = new.boundary.take().map(|arn| self.0.attachable(account, &arn)).transpose()?;
-        self.create(Role {
+        let grants = Grants { boundary: new.boundary.take(), ..Grants::default() };
+        let role = Role {
             entity: self.0.entity(account, Role::WORDS.id_prefix, new),
-            grants: Grants { boundary, ..Grants::default() },
+            grants,
             trust,
             description,
             session_s_max: checked_span(session_s_max.unwrap_or(*SESSION_S.start()))?,
-        })
-        .await
+        };
+        self.create(role, Inner::check_boundary).await
     }
 
     /// Changes what a role is for, or how long its sessions may be.

@@ -8,7 +8,7 @@ use model::iam::{AccessKey, Grants, KeySecret, User};
 use model::id::AccountId;
 
 use super::grants::check_bare;
-use super::{Iam, IamError, Kept, New, id};
+use super::{Iam, IamError, Inner, Kept, New, id};
 
 /// Access keys of one user.
 const KEYS_MAX: usize = 2;
@@ -19,14 +19,14 @@ impl Iam {
     /// # Errors
     /// `EntityAlreadyExists`, `LimitExceeded`, `NoSuchEntity` for a boundary, `Validation`.
     pub async fn create_user(&self, account: AccountId, mut new: New) -> Result<Arc<User>, IamError> {
-        let boundary = new.boundary.take().map(|arn| self.0.attachable(account, &arn)).transpose()?;
+        let grants = Grants { boundary: new.boundary.take(), ..Grants::default() };
         let user = User {
             entity: self.0.entity(account, User::WORDS.id_prefix, new),
-            grants: Grants { boundary, ..Grants::default() },
+            grants,
             keys: Vec::new(),
             groups: Default::default(),
         };
-        self.create(user).await
+        self.create(user, Inner::check_boundary).await
     }
 
     /// Gives a user another name or path. Its keys, sessions and memberships stay.

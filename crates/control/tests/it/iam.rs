@@ -280,6 +280,25 @@ async fn a_session_whose_policy_is_gone_may_nothing() {
 }
 
 #[tokio::test]
+async fn nobody_new_has_a_boundary_that_is_gone_when_it_is_its_turn() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let iam = &world.iam;
+    let policy = || async { iam.create_policy(home(), named("p"), None, INVOKE.to_owned()).await };
+    let arn = policy().await.expect("a policy").arn;
+    let bounded = || New { boundary: Some(arn.clone()), ..named("x") };
+    // Asked for while the policy is there, and behind its removal.
+    let (deleted, user) = tokio::join!(iam.delete_policy(home(), &arn), iam.create_user(home(), bounded()));
+    assert_eq!(deleted, Ok(()));
+    assert!(matches!(user, Err(IamError::NoSuchEntity(_))), "{user:?}");
+    policy().await.expect("a policy again");
+    let role = NewRole { new: bounded(), ..trusting("", r#"{"AWS":"000000000000"}"#) };
+    let (deleted, role) = tokio::join!(iam.delete_policy(home(), &arn), iam.create_role(home(), role));
+    assert_eq!(deleted, Ok(()));
+    assert!(matches!(role, Err(IamError::NoSuchEntity(_))), "{role:?}");
+}
+
+#[tokio::test]
 async fn refusals_are_in_amazons_words() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
