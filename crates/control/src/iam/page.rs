@@ -34,7 +34,8 @@ impl PageOf {
         self.path_prefix.as_deref().is_none_or(|prefix| path.starts_with(prefix))
     }
 
-    /// Picks the page out of things with their keys, in order of these.
+    /// Picks the page out of things with their keys, and puts them in order of these: a page goes on behind the last
+    /// key of the one before.
     ///
     /// # Errors
     /// `Validation` for a marker that is none.
@@ -47,6 +48,8 @@ impl PageOf {
             ),
         };
         let count_max = self.count_max.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX);
+        let mut things: Vec<(String, T)> = things.into_iter().collect();
+        things.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut rest =
             things.into_iter().skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after));
         let mut items = Vec::new();
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_to_the_end() {
-        let things = || ["a", "b", "c", "d", "e"].map(|key| (key.to_owned(), key));
+        let things = || ["d", "a", "e", "c", "b"].map(|key| (key.to_owned(), key));
         let mut asked = PageOf { count_max: Some(2), ..PageOf::default() };
         let mut seen = Vec::new();
         loop {
