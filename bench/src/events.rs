@@ -45,7 +45,7 @@ fn path(function: &str) -> String {
     format!("/2014-11-13/functions/{function}/invoke-async/")
 }
 
-fn server_with(binary: &Path, source: &str) -> anyhow::Result<Server> {
+fn server_with(binary: &Path, source: &str, timeout_s: u32) -> anyhow::Result<Server> {
     let server = Server::start(binary)?;
     server.create(&Function {
         name: "taker",
@@ -53,18 +53,19 @@ fn server_with(binary: &Path, source: &str) -> anyhow::Result<Server> {
         file: ("app.py", source),
         handler: "app.handler",
         memory_mb: 1_769,
-        timeout_s: 3,
+        timeout_s,
         idle_s: 60,
         freeze: true,
     })?;
     Ok(server)
 }
 
-/// Events for a function that may not run meanwhile, so that only taking them is measured.
+/// Events for a function that is busy meanwhile, so that only taking them is measured.
 fn accepted(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
-    let server = server_with(binary, "def handler(event, context):\n    return event\n")?;
-    let none = br#"{"ReservedConcurrentExecutions": 0}"#;
-    server.client()?.call("PUT", "/2017-10-31/functions/taker/concurrency", none)?;
+    let server =
+        server_with(binary, "import time\ndef handler(event, context):\n    time.sleep(600)\n", 900)?;
+    let one = br#"{"ReservedConcurrentExecutions": 1}"#;
+    server.client()?.call("PUT", "/2017-10-31/functions/taker/concurrency", one)?;
     let request = prepare("POST", &path("taker"), EVENT)?;
     let began = Instant::now();
     crowd(server.address, CLIENTS, &request, EVENTS_EACH, 202)?;
@@ -81,7 +82,7 @@ fn accepted(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
 /// The function says when it began, and no load is on the server meanwhile; both clocks are this machine's.
 fn handed_over(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
     let source = "import time\ndef handler(event, context):\n    print('BEGAN', time.time_ns())\n";
-    let server = server_with(binary, source)?;
+    let server = server_with(binary, source, 3)?;
     let mut client = server.client()?;
     let mut acknowledged = Vec::new();
     for _ in 0..=SINGLE_EVENTS {

@@ -126,11 +126,16 @@ def failures_and_destinations(server, functions):
 
 def held_back(server, functions):
     name = functions.make("reserved", CODE, "app.handler", PYTHON)
-    server.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    server.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    first, _ = send(server, name, {"seconds": 2})
+    wait_until(lambda: fate(server, first)["status"] == "running" and ran(server, name))
     request, _ = send(server, name, {})
     checks.holds("without concurrency it waits", fate(server, request)["status"] in ("queued", "running"), fate(server, request), "queued")
-    server.client.delete_function_concurrency(FunctionName=name)
     checks.includes("and runs when there is some", ended(server, request, 60), {"status": "Success", "failedAttempts": 0})
+    server.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    request, _ = send(server, name, {})
+    last = ended(server, request)
+    checks.includes("without any at all it is given up at once", last, {"status": "ZeroReservedConcurrency", "failedAttempts": 0})
 
 
 def killed(server, functions):

@@ -40,6 +40,9 @@ use crate::runtime_images::{RetainedImages, Runtimes};
 use crate::system::{SystemClock, SystemEntropy};
 use crate::trace;
 
+/// How long what was received may take to be settled, once nothing runs any more.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+
 /// A whole server, and what has to be ended in order.
 pub(crate) struct Composed {
     address: SocketAddr,
@@ -357,7 +360,12 @@ impl Composed {
         self.events.stop();
         self.pollers.stop();
         self.services.stop();
-        let (cut, ()) = tokio::join!(self.gateway.stop(limit), self.engine.shutdown(limit));
+        // What pollers have received goes back to its queue before the store closes.
+        let ended = async {
+            self.engine.shutdown(limit).await;
+            let _ = tokio::time::timeout(SETTLE_MAX, self.pollers.settled()).await;
+        };
+        let (cut, ()) = tokio::join!(self.gateway.stop(limit), ended);
         if cut > 0 {
             tracing::warn!(connections = cut, "cut connections that were still busy");
         }

@@ -72,6 +72,9 @@ pub struct EventSettings {
     pub role: Option<String>,
     /// Whether the function may invoke itself in a circle.
     pub may_recur: bool,
+    /// Whether its reserved concurrency is zero. Its events are then given up at once, for their destination or dead-letter
+    /// queue (Lambda Developer Guide, "Configuring reserved concurrency").
+    pub is_shut: bool,
 }
 
 /// What has become of an event so far.
@@ -104,6 +107,8 @@ pub enum Condition {
     RetriesExhausted,
     /// It became too old.
     EventAgeExceeded,
+    /// The function may not run at all.
+    ZeroReservedConcurrency,
     /// It went round in a circle.
     RecursiveLoop,
     /// The function is gone, or what it has to run is.
@@ -111,10 +116,11 @@ pub enum Condition {
 }
 
 impl Condition {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Success,
         Self::RetriesExhausted,
         Self::EventAgeExceeded,
+        Self::ZeroReservedConcurrency,
         Self::RecursiveLoop,
         Self::FunctionGone,
     ];
@@ -132,6 +138,7 @@ impl Condition {
             Self::Success => "Success",
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
+            Self::ZeroReservedConcurrency => "ZeroReservedConcurrency",
             Self::RecursiveLoop => "RecursiveInvocation",
             Self::FunctionGone => "FunctionNotFound",
         }
@@ -243,6 +250,7 @@ mod tests {
         dead_letter: None,
         role: None,
         may_recur: false,
+        is_shut: false,
     };
 
     fn next(age_s: u64, attempts: Attempts, attempt: Attempt) -> Next {

@@ -190,6 +190,8 @@ pub enum Settle {
         /// Kept with the message, in place of an earlier note.
         note: Option<Bytes>,
     },
+    /// It is back in line as if it had not been handed out, because nobody has tried it.
+    Untake,
     /// It goes to the end of another queue with its content. Of a group, it counts as sent there just now; another keeps
     /// the time at which it was sent.
     Move {

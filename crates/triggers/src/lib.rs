@@ -11,6 +11,7 @@ mod framed;
 mod lines;
 mod pace;
 mod schedule;
+mod tasks;
 
 pub use asynchronous::{Asynchronous, Parts, Settings};
 pub use delivery::Delivering;

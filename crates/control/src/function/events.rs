@@ -41,6 +41,7 @@ impl Directory for Functions {
             dead_letter: found.as_ref().and_then(|found| found.settings.noted.dead_letter.clone()),
             role: found.map(|found| found.settings.role.to_string()),
             may_recur: attachments.recursion.get(function, "").is_some_and(|entry| entry.value.is_allowed),
+            is_shut: attachments.reserved.get(function, "").is_some_and(|entry| entry.value.executions == 0),
         }
     }
 }

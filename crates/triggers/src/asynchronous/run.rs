@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use model::error::ServiceError;
 use model::event::{Attempt, Attempts, Condition, Event, EventSettings, Next};
+use model::fault::Fault;
 use model::function::Function;
 use model::lineage;
-use model::port::{Invocation, Outcome, Pending, Response};
+use model::port::{FunctionFailure, Invocation, Outcome, Pending, Response};
 use model::queue::{QueueError, QueueName, Received, Settle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -90,6 +91,10 @@ impl Runner {
         if settings.is_over(tried.age()) {
             return (self.end(&tried, Condition::EventAgeExceeded, tried.attempts, None).await, false);
         }
+        if settings.is_shut {
+            let condition = Condition::ZeroReservedConcurrency;
+            return (self.end(&tried, condition, tried.attempts, None).await, false);
+        }
         let function = match parts.directory.resolve(&event.function, event.qualifier.as_ref()) {
             Ok(function) => function,
             Err(ServiceError::ResourceNotFound(_)) => {
@@ -104,6 +109,11 @@ impl Runner {
         }
         let version = function.version.to_string();
         match parts.invoke.invoke(invocation(event, function, trace)).await {
+            // Its environment was ended under it, as by a server that stops: that is not the function's failure.
+            Ok(Outcome { result: Err(FunctionFailure::Fault(Fault::Stopped)), .. }) => {
+                let error = ServiceError::Unavailable("The execution environment was stopped.".to_owned());
+                (self.held_back(&tried, &error).await, true)
+            }
             Ok(outcome) => (self.ran(&tried, version, outcome).await, false),
             Err(error) => (self.held_back(&tried, &error).await, true),
         }

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use self::poller::Poller;
 use crate::pace::Pace;
+use crate::tasks::Tasks;
 
 /// What this part is made of.
 pub struct SourceParts {
@@ -48,6 +49,14 @@ pub struct EventSources(Arc<Inner>);
 struct Inner {
     parts: SourceParts,
     stopping: watch::Sender<bool>,
+    /// Pollers, and batches that run.
+    tasks: Tasks,
+}
+
+impl Inner {
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
 }
 
 /// A poller at work.
@@ -82,12 +91,18 @@ impl EventSources {
     /// Performs nothing yet.
     #[must_use]
     pub fn new(parts: SourceParts) -> Self {
-        Self(Arc::new(Inner { parts, stopping: watch::Sender::new(false) }))
+        Self(Arc::new(Inner { parts, stopping: watch::Sender::new(false), tasks: Tasks::default() }))
     }
 
     /// Receives no more. Batches that run are let end by whoever runs them.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
+    }
+
+    /// Waits, once it is stopped, until all that was received is settled: done, or given back untouched by those whose
+    /// function could not run any more.
+    pub async fn settled(&self) {
+        self.0.tasks.ended().await;
     }
 
     /// Performs all mappings as they are, and as they become, until it is stopped.
@@ -124,7 +139,7 @@ impl EventSources {
             let ends = watch::Sender::new(false);
             let pace = pollers.pace(&mapping, self.0.parts.share);
             let poller = Poller::new(Arc::clone(&self.0), Arc::clone(&mapping), arn, pace);
-            let task = tokio::spawn(Arc::new(poller).run(ends.subscribe()));
+            let task = self.0.tasks.spawn(Arc::new(poller).run(ends.subscribe()));
             pollers.running.insert(mapping.id.clone(), Running { mapping, ends, task });
         }
     }

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use model::arn::ResourceArn;
 use model::error::ServiceError;
 use model::event_source::EventSourceMapping;
+use model::fault::Fault;
 use model::function::Function;
 use model::id::RequestId;
 use model::lineage;
-use model::port::{Invocation, Response};
-use model::queue::{Hold, Receive, Received, Settle};
+use model::port::{FunctionFailure, Invocation, Response};
+use model::queue::{Hold, QueueName, Receipt, Receive, Received, Settle};
 use model::sqs::{Content, Source};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -49,13 +50,31 @@ pub(super) struct Poller {
     pace: Arc<Pace>,
 }
 
-/// What a round goes by.
-struct Round {
+/// What messages are received and run by, as queue and function are at the moment.
+struct Terms {
     source: Source,
     function: Arc<Function>,
-    begun: Instant,
     /// How long the messages are held.
     hold: Duration,
+}
+
+/// What a round goes by.
+struct Round {
+    terms: Terms,
+    begun: Instant,
+}
+
+/// What came of the messages of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// All are done.
+    Done,
+    /// The function failed some or all.
+    Failed,
+    /// There was no concurrency.
+    HeldBack,
+    /// The server stops: it did not run, or not to its end.
+    Stopped,
 }
 
 /// A message as the function sees it.
@@ -90,7 +109,7 @@ impl Poller {
                 Ok((round, messages)) => {
                     hindered = None;
                     let poller = Arc::clone(&self);
-                    tokio::spawn(async move { poller.perform(round, messages, place).await });
+                    self.owner.tasks.spawn(async move { poller.perform(round, messages, place).await });
                 }
                 Err(reason) => {
                     // Said once: it may stay so for days.
@@ -107,20 +126,25 @@ impl Poller {
         }
     }
 
-    /// The function as it is now, if it may have messages.
-    fn function(&self) -> Result<Arc<Function>, String> {
+    /// Queue and function as they are now, if the function may have messages.
+    fn terms(&self) -> Result<Terms, String> {
+        let source = self.owner.parts.sources.queue(&self.arn);
+        let source = source.ok_or_else(|| format!("there is no queue {}", self.arn))?;
         let function = self.owner.parts.mappings.resolve(&self.mapping, "sqs:ReceiveMessage");
-        function.map_err(|error| error.to_string())
+        let function = function.map_err(|error| error.to_string())?;
+        let timeout = Duration::from_secs(function.settings.timeout_s.into());
+        let hold = hold(source.visibility, timeout, self.window());
+        Ok(Terms { source, function, hold })
+    }
+
+    fn window(&self) -> Duration {
+        Duration::from_secs(self.mapping.settings.window_s.unwrap_or_default().into())
     }
 
     /// Receives one batch. What was received when the poller is told to end is a batch too.
     async fn gather(&self, ends: &mut watch::Receiver<bool>) -> Result<(Round, Vec<Received>), String> {
-        let source = self.owner.parts.sources.queue(&self.arn);
-        let source = source.ok_or_else(|| format!("there is no queue {}", self.arn))?;
-        let function = self.function()?;
-        let timeout = Duration::from_secs(function.settings.timeout_s.into());
-        let window = Duration::from_secs(self.mapping.settings.window_s.unwrap_or_default().into());
-        let hold = hold(source.visibility, timeout, window);
+        let (terms, window) = (self.terms()?, self.window());
+        let Terms { source, hold, .. } = &terms;
         let batch_max = match window.is_zero() {
             true => self.mapping.settings.batch_size.min(BATCH_WITHOUT_WINDOW_MAX),
             false => self.mapping.settings.batch_size,
@@ -136,7 +160,7 @@ impl Poller {
             let wanted = Receive {
                 count_max: batch_max - messages.len(),
                 wait_max,
-                hold: Hold::For(hold),
+                hold: Hold::For(*hold),
                 dead_letter: source.dead_letter.clone(),
                 age_max: Some(source.retention),
                 out_max: Some(source.out_max),
@@ -162,40 +186,51 @@ impl Poller {
             }
         }
         if messages.is_empty() {
-            return Ok((Round { source, function, begun, hold }, messages));
+            return Ok((Round { terms, begun }, messages));
         }
-        // It may have waited for long: what runs is what the function is now.
-        match self.function() {
-            Ok(function) => Ok((Round { source, function, begun, hold }, messages)),
+        // It may have waited for long: what counts is what queue and function are now.
+        match self.terms() {
+            Ok(now) if now.source.name == source.name => {
+                if now.hold > *hold {
+                    let after = now.hold.saturating_sub(begun.elapsed());
+                    self.settle_all(source, &messages, &Settle::Return { after, note: None }).await;
+                }
+                Ok((Round { terms: now, begun }, messages))
+            }
+            // The messages went with the queue that they were in.
+            Ok(now) => Ok((Round { terms: now, begun }, Vec::new())),
             Err(reason) => {
-                self.give_back(&source, messages).await;
+                self.settle_all(source, &messages, &Settle::Untake).await;
                 Err(reason)
             }
         }
     }
 
-    /// Puts back what cannot run.
-    async fn give_back(&self, source: &Source, messages: Vec<Received>) {
-        let back =
-            |message: Received| (message.receipt, Settle::Return { after: Duration::ZERO, note: None });
-        let settled =
-            self.owner.parts.queue.settle(&source.name, messages.into_iter().map(back).collect()).await;
-        if let Err(error) = settled {
+    async fn settle_all(&self, source: &Source, messages: &[Received], settle: &Settle) {
+        let settled = messages.iter().map(|message| (message.receipt, settle.clone()));
+        self.settle(&source.name, settled.collect()).await;
+    }
+
+    async fn settle(&self, queue: &QueueName, messages: Vec<(Receipt, Settle)>) {
+        if !messages.is_empty()
+            && let Err(error) = self.owner.parts.queue.settle(queue, messages).await
+        {
             // They come back when their hold is over.
-            tracing::warn!(mapping = %self.mapping.id, %error, "a batch cannot be put back");
+            tracing::warn!(mapping = %self.mapping.id, %error, "a batch cannot be settled");
         }
     }
 
     /// Runs the function with the messages that the mapping wants, and settles all of them.
     async fn perform(&self, round: Round, messages: Vec<Received>, place: OwnedSemaphorePermit) {
+        let source = &round.terms.source;
         let (mut settled, mut wanted) = (Vec::new(), Vec::new());
         let may_recur = self.owner.parts.directory.event_settings(&self.mapping.function, None).may_recur;
         for message in messages {
             let Some(content) = Content::decode(&message.content) else {
-                tracing::error!(queue = %round.source.name, id = %message.id, "a message has a form that is not known");
+                tracing::error!(queue = %source.name, id = %message.id, "a message has a form that is not known");
                 continue;
             };
-            let handle = self.owner.parts.sources.handle(&round.source.name, message.receipt);
+            let handle = self.owner.parts.sources.handle(&source.name, message.receipt);
             let value = record(&self.arn, &message, &content, &handle);
             let (trace, hops) =
                 lineage::step(content.trace.as_deref().unwrap_or_default(), &self.mapping.function);
@@ -203,78 +238,83 @@ impl Poller {
                 settled.push((message.receipt, Settle::Done { outcome: None }));
             } else if hops > lineage::HOPS_MAX && !may_recur {
                 tracing::warn!(mapping = %self.mapping.id, id = %message.id, "a message went round in a circle");
-                settled.push((message.receipt, stopped(&round.source)));
+                settled.push((message.receipt, stopped(source)));
             } else {
                 let size = value.to_string().len() + 1;
                 wanted.push(Record { message, value, size, trace });
             }
         }
-        let mut held_back = false;
-        for chunk in chunks(wanted) {
-            let (more, is_held_back) = self.run_chunk(&round, chunk).await;
-            settled.extend(more);
-            held_back |= is_held_back;
+        let (mut held_back, mut chunks) = (false, chunks(wanted).into_iter());
+        for chunk in chunks.by_ref() {
+            let ran = self.run_chunk(&round, &chunk, &mut settled).await;
+            held_back |= matches!(ran, Ran::HeldBack | Ran::Stopped);
+            // What must keep its order does not run before what is to be tried again.
+            if ran == Ran::Stopped || source.is_fifo && ran != Ran::Done {
+                break;
+            }
         }
-        if !settled.is_empty()
-            && let Err(error) = self.owner.parts.queue.settle(&round.source.name, settled).await
-        {
-            // They come back when their hold is over.
-            tracing::warn!(mapping = %self.mapping.id, %error, "a batch cannot be settled");
-        }
+        settled.extend(chunks.flatten().map(|record| (record.message.receipt, Settle::Untake)));
+        self.settle(&source.name, settled).await;
         match held_back {
             true => self.pace.held_back(place),
             false => self.pace.ran(place),
         }
     }
 
-    /// Runs the function with one event; what becomes of its messages, and whether it could not run.
-    async fn run_chunk(
-        &self,
-        round: &Round,
-        chunk: Vec<Record>,
-    ) -> (Vec<(model::queue::Receipt, Settle)>, bool) {
+    /// Runs the function with one event, and notes what becomes of its messages.
+    async fn run_chunk(&self, round: &Round, chunk: &[Record], settled: &mut Vec<(Receipt, Settle)>) -> Ran {
         let trace = chunk.iter().map(|record| record.trace.as_str()).max_by_key(|trace| trace.len());
         let trace = trace.filter(|trace| !trace.is_empty()).map(str::to_owned);
         let records: Vec<&Value> = chunk.iter().map(|record| &record.value).collect();
         let payload = Bytes::from(json!({ "Records": records }).to_string());
         let result = self.invoke(round, payload, trace).await;
-        let back_after = round.source.visibility.saturating_sub(round.begun.elapsed());
-        let (failed, is_held_back) = match result {
+        let back_after = round.terms.source.visibility.saturating_sub(round.begun.elapsed());
+        let (failed, back) = match result {
             Ok(Some(answer)) if self.mapping.settings.partial_failures == Some(true) => {
                 let ids: Vec<String> = chunk.iter().map(|record| record.message.id.to_string()).collect();
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                (failures(&answer, &ids), false)
+                (failures(&answer, &ids), Ran::Failed)
             }
-            Ok(Some(_)) => (Failures::Some(Default::default()), false),
-            Ok(None) => (Failures::All, false),
+            Ok(Some(_)) => (Failures::Some(Default::default()), Ran::Failed),
+            Ok(None) => (Failures::All, Ran::Failed),
+            Err(ServiceError::Unavailable(_)) => (Failures::All, Ran::Stopped),
             Err(error) => {
                 tracing::debug!(mapping = %self.mapping.id, %error, "a batch could not run");
-                (Failures::All, true)
+                (Failures::All, Ran::HeldBack)
             }
         };
-        let settle = |record: &Record| {
+        let mut ran = Ran::Done;
+        for record in chunk {
             let has_failed = match &failed {
                 Failures::All => true,
                 Failures::Some(ids) => ids.contains(&record.message.id.to_string()),
             };
-            let settle = match has_failed {
-                false => Settle::Done { outcome: None },
-                true if is_held_back => Settle::Return { after: Duration::ZERO, note: None },
-                true => Settle::Return { after: back_after, note: None },
+            let settle = match (has_failed, back) {
+                (false, _) => Settle::Done { outcome: None },
+                (true, Ran::Stopped) => Settle::Untake,
+                (true, Ran::HeldBack) => Settle::Return { after: Duration::ZERO, note: None },
+                (true, _) => Settle::Return { after: back_after, note: None },
             };
-            (record.message.receipt, settle)
-        };
-        (chunk.iter().map(settle).collect(), is_held_back)
+            if has_failed {
+                ran = back;
+            }
+            settled.push((record.message.receipt, settle));
+        }
+        ran
     }
 
     /// The function's answer, or nothing if it failed; tried again while there is no concurrency and there is time.
+    ///
+    /// # Errors
+    /// `Unavailable` if the server stops; what the engine said last.
     async fn invoke(
         &self,
         round: &Round,
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<Option<Bytes>, ServiceError> {
-        let timeout = Duration::from_secs(round.function.settings.timeout_s.into());
+        let Terms { function, hold, .. } = &round.terms;
+        let timeout = Duration::from_secs(function.settings.timeout_s.into());
         let mut pause = THROTTLE_PAUSE;
         loop {
             let mut random = [0; 16];
@@ -282,7 +322,7 @@ impl Poller {
             let invocation = Invocation {
                 request: RequestId::from_random(random),
                 invoked_arn: self.mapping.function_arn(),
-                function: Arc::clone(&round.function),
+                function: Arc::clone(function),
                 payload: payload.clone(),
                 client_context: None,
                 cognito_identity: None,
@@ -292,17 +332,19 @@ impl Poller {
                 tenant: None,
             };
             let error = match self.owner.parts.invoke.invoke(invocation).await {
-                Ok(outcome) => {
-                    return Ok(match outcome.result {
-                        Ok(Response::Whole(answer)) => Some(answer),
-                        Ok(Response::Stream { .. }) => Some(Bytes::new()),
-                        Err(_) => None,
-                    });
-                }
+                Ok(outcome) => match outcome.result {
+                    Ok(Response::Whole(answer)) => return Ok(Some(answer)),
+                    Ok(Response::Stream { .. }) => return Ok(Some(Bytes::new())),
+                    Err(FunctionFailure::Fault(Fault::Stopped)) if self.owner.is_stopping() => {
+                        return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
+                    }
+                    Err(_) => return Ok(None),
+                },
                 Err(error) => error,
             };
+            let is_stopping = matches!(error, ServiceError::Unavailable(_));
             // After another attempt there must be time to run.
-            if round.begun.elapsed() + pause + timeout >= round.hold {
+            if is_stopping || round.begun.elapsed() + pause + timeout >= *hold {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;

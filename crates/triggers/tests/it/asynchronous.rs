@@ -39,6 +39,7 @@ fn settings() -> EventSettings {
         dead_letter: None,
         role: None,
         may_recur: false,
+        is_shut: false,
     }
 }
 
@@ -160,6 +161,22 @@ async fn what_finds_no_concurrency_is_held_back_and_counts_as_no_failure() {
     let request = world.send("busy-99").await;
     assert_eq!(world.ended(request).await, ("EventAgeExceeded", 0));
     assert_eq!(world.functions.ran_of("busy-99"), []);
+}
+
+#[tokio::test]
+async fn an_environment_that_is_stopped_is_no_failure_of_the_function() {
+    let world = World::new(EventSettings { retries_max: 0, ..settings() }).await;
+    let request = world.send("stopped-1").await;
+    assert_eq!(world.ended(request).await, ("Success", 0));
+    assert_eq!(world.functions.ran_of("stopped-1"), [request; 2]);
+}
+
+#[tokio::test]
+async fn events_of_a_function_that_may_not_run_are_given_up_at_once() {
+    let world = World::new(EventSettings { is_shut: true, ..settings() }).await;
+    let request = world.send("hello").await;
+    assert_eq!(world.ended(request).await, ("ZeroReservedConcurrency", 0));
+    assert_eq!(world.functions.ran_of("hello"), []);
 }
 
 #[tokio::test]

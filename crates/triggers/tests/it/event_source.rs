@@ -34,7 +34,8 @@ struct Set {
     functions: Arc<StandIn>,
     mappings: Mutex<Vec<Arc<EventSourceMapping>>>,
     changes: watch::Sender<u64>,
-    visibility: Duration,
+    visibility: Mutex<Duration>,
+    is_fifo: AtomicBool,
     /// Whether the functions are gone.
     gone: AtomicBool,
 }
@@ -62,11 +63,11 @@ impl Sources for Set {
     fn queue(&self, arn: &ResourceArn) -> Option<Source> {
         (arn.as_str() == ARN).then(|| Source {
             name: jobs(),
-            visibility: self.visibility,
+            visibility: *self.visibility.lock().unwrap(),
             dead_letter: Some(DeadLetter { queue: lost(), receives_max: 3 }),
             retention: Duration::from_secs(3_600),
             out_max: 1_000,
-            is_fifo: false,
+            is_fifo: self.is_fifo.load(Ordering::SeqCst),
         })
     }
 
@@ -125,12 +126,14 @@ impl World {
             dead_letter: None,
             role: None,
             may_recur: false,
+            is_shut: false,
         });
         let set = Arc::new(Set {
             functions: Arc::clone(&functions),
             mappings: Mutex::default(),
             changes: watch::Sender::new(0),
-            visibility,
+            visibility: Mutex::new(visibility),
+            is_fifo: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         });
         let ids = Arc::<Counting>::default();
@@ -161,7 +164,7 @@ impl World {
                 id: MessageId::from_random(random),
                 content: content.encode(),
                 delay: Duration::ZERO,
-                group: None,
+                group: self.set.is_fifo.load(Ordering::SeqCst).then(|| "g".to_owned()),
                 deduplication: None,
                 traceable: false,
             }
@@ -353,4 +356,56 @@ async fn a_mapping_that_is_disabled_receives_nothing_more() {
     world.map(vec![hello]);
     world.until("it goes on", async |world| world.events_of("hello").len() == 2).await;
     world.pollers.stop();
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_event_keeps_its_order_when_the_function_fails() {
+    let world = World::open(Duration::from_millis(50));
+    world.set.is_fifo.store(true, Ordering::SeqCst);
+    let bodies: Vec<String> = (0..8).map(|number| format!("{number}{}", " ".repeat(1_000_000))).collect();
+    world.send(&bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    world.map(vec![mapping("stumbles", MappingSettings { batch_size: 10, ..Default::default() })]);
+    world.until("the queue is empty", World::is_empty).await;
+    let events = world.events_of("stumbles");
+    let numbers =
+        |event: &Vec<String>| event.iter().map(|body| body.trim_end().to_owned()).collect::<Vec<_>>();
+    let numbers: Vec<Vec<String>> = events.iter().map(numbers).collect();
+    assert!(numbers[0].len() < 8, "one event has not room for all");
+    assert_eq!(numbers[1..].concat(), ["0", "1", "2", "3", "4", "5", "6", "7"], "{numbers:?}");
+}
+
+#[tokio::test]
+async fn what_was_received_when_the_server_stops_goes_back_as_if_it_had_not_been() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1", "2", "3"]).await;
+    let settings = MappingSettings { batch_size: 100, window_s: Some(300), ..Default::default() };
+    world.map(vec![mapping("away", settings)]);
+    let counts = async |world: &World| world.store.queue().counts(&jobs()).await.unwrap();
+    world.until("all are gathered", async |world| counts(world).await.out == 3).await;
+    world.pollers.stop();
+    world.pollers.settled().await;
+    assert_eq!((counts(&world).await.waiting, counts(&world).await.out), (3, 0));
+    let wanted = Receive {
+        count_max: 10,
+        wait_max: Duration::ZERO,
+        hold: Hold::WhileServing,
+        dead_letter: Some(DeadLetter { queue: lost(), receives_max: 1 }),
+        age_max: None,
+        out_max: None,
+    };
+    let back = world.store.queue().receive(&jobs(), wanted).await.unwrap();
+    assert_eq!(back.iter().map(|message| message.receipt.receives).collect::<Vec<_>>(), [1; 3]);
+}
+
+#[tokio::test]
+async fn messages_are_held_as_the_queue_says_when_they_come() {
+    let world = World::open(Duration::from_millis(50));
+    world.map(vec![mapping("fails-9", MappingSettings::default())]);
+    // The poll that waits now began when failures came back at once.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    *world.set.visibility.lock().unwrap() = Duration::from_secs(300);
+    world.send(&["1"]).await;
+    world.until("it ran", async |world| world.events_of("fails-9").len() == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.events_of("fails-9"), [["1"]]);
 }

@@ -1,7 +1,8 @@
 //! Functions that do as they are told, and count.
 //!
 //! What a function does is part of its name: `fails-2` fails its first two attempts of each event, `busy-3` finds no
-//! concurrency three times, `narrow-2` runs two at once and finds none beyond, `slow` takes a second, `gone` does not exist; all others answer `{}`.
+//! concurrency three times, `stopped-1` has its environment stopped once, `stumbles` fails the first of all its events,
+//! `away` finds that the server stops, `narrow-2` runs two at once and finds none beyond, `slow` takes a second, `gone` does not exist; all others answer `{}`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use model::arn::{FunctionId, Scope};
 use model::error::{ServiceError, ThrottleReason};
 use model::event::{Directory, EventSettings};
+use model::fault::Fault;
 use model::function::{
     Architecture, Code, Environment, Function, LogFormat, Logging, Settings, Start, State, TracingMode,
     UpdateStatus, Zip,
@@ -85,12 +87,17 @@ impl StandIn {
             let reason = ThrottleReason::ConcurrentInvocationLimitExceeded;
             return Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() });
         }
+        if what == "away" {
+            return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
+        }
+        let has_stumbled = what != "stumbles" || !self.ran_of(&name).is_empty();
         let trace = invocation.trace.unwrap_or_default();
         self.ran.lock().unwrap().push((name.clone(), invocation.request, invocation.payload.clone(), trace));
-        let result = match what == "fails" && tried <= times {
+        let result = match what == "fails" && tried <= times || !has_stumbled {
             true => {
                 Err(FunctionFailure::Reported { payload: Bytes::from_static(b"{\"errorMessage\":\"no\"}") })
             }
+            false if what == "stopped" && tried <= times => Err(FunctionFailure::Fault(Fault::Stopped)),
             false => Ok(Response::Whole(answer(what, &invocation.payload))),
         };
         Ok(Outcome { result, tail: None, reason: StartReason::Warm, phases: Phases::default() })

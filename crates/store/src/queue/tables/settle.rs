@@ -69,6 +69,11 @@ impl Tables<'_> {
                 }
                 self.give_back(seq, due, note.as_deref())?;
             }
+            Settle::Untake => {
+                self.transaction
+                    .prepare_cached("UPDATE message SET due = ?, receives = receives - 1 WHERE seq = ?")?
+                    .execute([self.now_ms(), seq])?;
+            }
             Settle::Move { to, renewed } => {
                 self.move_to(queue, seq, to, Moved { renewed: *renewed, received: 0 })?;
             }
