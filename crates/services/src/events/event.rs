@@ -32,12 +32,10 @@ pub(super) struct Event {
 /// How an event came to its bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Somebody put it there.
+    /// Somebody put it there, or an archive gave it back.
     Put,
     /// Another bus sent it on. It is not sent on once more, so no circle of buses turns.
     Bus,
-    /// An archive gave it back. It is not archived again.
-    Replay,
 }
 
 /// What an envelope says.

@@ -1,7 +1,8 @@
 //! The events of archives: records of their own, in the order of their times, cut into parts that fit a record.
 //!
-//! Filed under the archive's serial as `TIME/ID/PART-PARTS`, with the times in hexadecimal digits of fixed width. Each
-//! value begins with the version of its form. How many events and bytes an archive has is counted in memory; the count is
+//! Filed under the archive's serial as `TIME/ID/DIGEST/PART-PARTS`, with the times in hexadecimal digits of fixed width and a
+//! digest of the text, so that an event that comes again is not kept again; earlier versions left the digest out. Each value
+//! begins with the version of its form. How many events and bytes an archive has is counted in memory; the count is
 //! taken anew at the start and may be off by what came meanwhile, as AWS's is.
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::bus::Archive;
 use model::error::ServiceError;
 use model::time::Timestamp;
+use sha2::{Digest, Sha256};
 use store::records::{Change, Key, Record, RecordError, Records, Write};
 
 use super::error::of_records;
@@ -51,15 +53,24 @@ impl Kept {
         Self { records, sizes: Mutex::default() }
     }
 
-    /// Keeps each event in its archive: all or none, on the disk when this returns.
-    pub(super) async fn add(&self, events: &[(Arc<Archive>, &Event)]) -> Result<(), ServiceError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let writes = events.iter().flat_map(|(archive, event)| writes(&archive.serial, event)).collect();
-        self.records.commit(writes).await.map_err(of_records)?;
-        for (archive, event) in events {
-            self.count(&archive.serial, 1, event.text.len());
+    /// Keeps each event in its archive: all or none, on the disk when this returns. One that lies there already came before:
+    /// by another rule of the bus that it was sent on from, or with a delivery that is repeated.
+    pub(super) async fn add<'e>(&self, events: &[(Arc<Archive>, &'e Event)]) -> Result<(), ServiceError> {
+        let name =
+            |(archive, event): &(Arc<Archive>, &'e Event)| (archive.serial.clone(), prefix(event), *event);
+        let mut new: Vec<_> = events.iter().map(name).collect();
+        while !new.is_empty() {
+            let writes =
+                new.iter().flat_map(|(serial, prefix, event)| writes(serial, prefix, event)).collect();
+            match self.records.commit(writes).await {
+                Err(RecordError::Conflict { key, .. }) => {
+                    new.retain(|(serial, prefix, _)| *serial != key.scope || !key.name.starts_with(prefix));
+                }
+                kept => {
+                    kept.map_err(of_records)?;
+                    new.drain(..).for_each(|(serial, _, event)| self.count(&serial, 1, event.text.len()));
+                }
+            }
         }
         Ok(())
     }
@@ -160,12 +171,18 @@ fn digits(time: Timestamp) -> String {
     format!("{:016x}", time.as_millis().max(0))
 }
 
-fn writes(serial: &str, event: &Event) -> impl Iterator<Item = Write> {
-    let prefix = format!("{}/{}", digits(event.time), event.id);
+/// What the names of an event's parts begin with.
+fn prefix(event: &Event) -> String {
+    let digest = Sha256::digest(&event.text);
+    let digest = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    format!("{}/{}/{digest:016x}/", digits(event.time), event.id)
+}
+
+fn writes(serial: &str, prefix: &str, event: &Event) -> impl Iterator<Item = Write> {
     let parts = event.text.as_bytes().chunks(PART_BYTES_MAX);
     let (count, scope) = (parts.len(), serial.to_owned());
     parts.enumerate().map(move |(part, bytes)| {
-        let name = format!("{prefix}/{part:03}-{count:03}");
+        let name = format!("{prefix}{part:03}-{count:03}");
         let mut value = vec![VERSION];
         value.extend_from_slice(bytes);
         Write { key: Key { kind: KIND, scope: scope.clone(), name }, change: Change::Insert(value) }

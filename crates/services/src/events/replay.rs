@@ -243,7 +243,7 @@ impl Events {
             time: kept.time,
             ingested: self.clock.now(),
             trace: None,
-            origin: Origin::Replay,
+            origin: Origin::Put,
         })
     }
 

@@ -84,7 +84,8 @@ impl Events {
         let (mut kept, mut deliveries) = (Vec::new(), Vec::new());
         for event in events {
             let Some(route) = self.route(&event.bus) else { continue };
-            if event.origin != Origin::Replay {
+            // As the managed rules of archives say, also of what another bus replays.
+            if event.value.get("replay-name").is_none() {
                 let wanted = route.archives.iter().filter(|(_, pattern)| {
                     pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value))
                 });

@@ -190,6 +190,35 @@ async fn a_delivery_to_a_bus_is_a_new_event_or_one_sent_on() {
 }
 
 #[tokio::test]
+async fn an_event_that_comes_again_goes_on_and_is_archived_once() {
+    let bus = Bus::open().await;
+    bus.ask("CreateEventBus", json!({"Name": "b"})).await;
+    bus.ask("CreateArchive", json!({"ArchiveName": "a", "EventSourceArn": bus_arn("b")})).await;
+    bus.ask("CreateArchive", json!({"ArchiveName": "first", "EventSourceArn": bus_arn("default")})).await;
+    bus.rule("default", json!({"source": ["s"]}), &bus_arn("b")).await;
+    bus.rule("b", json!({"source": ["s"]}), QUEUE).await;
+    bus.put("{}").await;
+    let [on] = bus.taken().try_into().unwrap();
+    // By two rules, or because the first answer was lost.
+    for _ in 0..2 {
+        bus.events.take(&on).await.unwrap();
+        assert_eq!((bus.taken().len(), bus.kept().await), (1, 1));
+    }
+    // What one rule makes of it is not what another does.
+    let mut other = body(&on);
+    other["detail"] = json!({"n": 1});
+    bus.events.take(&delivery("b", scope(), &other.to_string(), None)).await.unwrap();
+    assert_eq!((bus.taken().len(), bus.kept().await), (1, 2));
+    // What is sent on of a replay is of the replay there too.
+    other["replay-name"] = json!("again");
+    bus.events.take(&delivery("b", scope(), &other.to_string(), None)).await.unwrap();
+    assert_eq!((bus.taken().len(), bus.kept().await), (1, 2));
+    let bus = bus.again().await;
+    bus.events.resume().await.unwrap();
+    assert_eq!(bus.kept().await, 2);
+}
+
+#[tokio::test]
 async fn what_a_bus_cannot_take_it_never_will() {
     let bus = Bus::open().await;
     let code = |result: Result<(), Undelivered>| match result {
