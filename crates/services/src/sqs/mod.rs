@@ -80,6 +80,7 @@ pub struct Sqs(Arc<Inner>);
 
 /// What the handles share.
 pub struct Inner {
+    records: TypedRecords,
     queues: Table<UserQueue>,
     moves: Table<MoveTask>,
     messages: Arc<dyn Queue>,
@@ -116,6 +117,7 @@ impl Sqs {
         Ok(Self(Arc::new(Inner {
             queues: Table::load(&typed).await?,
             moves: Table::load(&typed).await?,
+            records: typed,
             messages: queue,
             admission,
             receipts,

@@ -2,7 +2,7 @@
 //!
 //! A move runs beside the operations and writes down how far it came; the next start of the server goes on from there. A
 //! message is moved in one step of the durable queue, so it is never in two places and never in none. It is a new message
-//! where it goes, with an id and a retention period of its own.
+//! where it goes, with an id and a retention period of its own. Moves are a queue's, and go when it is deleted.
 //! Source: SQS API Reference, `StartMessageMoveTask`; Developer Guide, "Configure a dead-letter queue redrive".
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use model::sqs::{MoveState, MoveTask, QueueId, UserQueue};
 use model::time::Timestamp;
 use serde_json::{Value, json};
 use store::records::table::Entry;
+use store::records::typed::Stored;
 use wire::sqs::{self as api, errors};
 
 use super::error::{invalid, of_messages, of_records, value};
@@ -38,6 +39,7 @@ impl Sqs {
         input: &api::StartMessageMoveTaskRequest,
     ) -> Result<api::StartMessageMoveTaskResult, ServiceError> {
         let source = name::of_arn("SourceArn", input.source_arn.as_deref().unwrap_or_default())?;
+        let _turn = self.changing.lock().await;
         let queue = self.source(caller, &source)?;
         let rate = input.max_number_of_messages_per_second.map(|rate| {
             let legal = u32::try_from(rate).ok().filter(|rate| (1..=RATE_MAX).contains(rate));
@@ -58,7 +60,6 @@ impl Sqs {
             failure: None,
             started: self.clock.now(),
         };
-        let _turn = self.changing.lock().await;
         let earlier = self.moves_of(&task.source);
         if earlier.iter().any(|entry| !entry.value.state.is_over()) {
             return Err(errors::UNSUPPORTED_OPERATION.error(
@@ -67,9 +68,8 @@ impl Sqs {
             ));
         }
         for entry in earlier.iter().skip(REMEMBERED - 1) {
-            let (scope, name) =
-                (&entry.value.source.scope, store::records::typed::Stored::name(&*entry.value));
-            self.moves.remove(scope, &name, entry.stored).await.map_err(of_records)?;
+            let scope = &entry.value.source.scope;
+            self.moves.remove(scope, &entry.value.name(), entry.stored).await.map_err(of_records)?;
         }
         let task = self.moves.put(task, None).await.map_err(of_records)?;
         self.run_beside(&task);
@@ -111,7 +111,7 @@ impl Sqs {
     }
 
     /// The moves out of a queue, newest first.
-    fn moves_of(&self, source: &QueueId) -> Vec<Entry<MoveTask>> {
+    pub(super) fn moves_of(&self, source: &QueueId) -> Vec<Entry<MoveTask>> {
         let mut moves = self.moves.all(&source.scope);
         moves.retain(|entry| entry.value.source == *source);
         moves.sort_by(|one, other| other.value.id.cmp(&one.value.id));
@@ -255,8 +255,12 @@ impl Run {
     async fn go_on(&mut self) -> Result<(), Broken> {
         let pace = Duration::from_secs(1) / self.task.rate.unwrap_or(RATE_MAX);
         let step = self.task.rate.map_or(STEP, |rate| STEP.min(rate as usize));
-        while self.is_wanted() {
+        loop {
+            // Before it is asked whether the move is still wanted: a move goes with its queue, so this is not a later one.
             let queue = self.sqs.there(&self.task.source).map_err(|_| NO_QUEUE)?;
+            if !self.is_wanted() {
+                break;
+            }
             let name = queue.messages().map_err(|_| NO_QUEUE)?;
             let wanted = Receive {
                 count_max: step,
@@ -279,8 +283,7 @@ impl Run {
     }
 
     fn is_wanted(&self) -> bool {
-        let name = store::records::typed::Stored::name(&self.task);
-        let entry = self.sqs.moves.get(&self.task.source.scope, &name);
+        let entry = self.sqs.moves.get(&self.task.source.scope, &self.task.name());
         entry.is_some_and(|entry| entry.value.state == MoveState::Running)
     }
 

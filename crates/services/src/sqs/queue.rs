@@ -14,6 +14,7 @@ use model::queue::{DeadLetter, QueueName, Receipt};
 use model::sqs::{self, QueueId, RedriveAllow, Settings, Source, Sources, UserQueue};
 use model::time::Timestamp;
 use policy::{Document, Kind};
+use store::records::typed::Stored;
 use wire::sqs::{self as api, errors};
 
 use super::error::{invalid, no_queue, of_messages, of_name, of_records, unknown_attribute, value};
@@ -231,7 +232,14 @@ impl Sqs {
         let id = name::of_url(&caller.scope, input.queue_url.as_deref().unwrap_or_default())?;
         let turn = self.changing.lock().await;
         let entry = self.queues.get(&id.scope, &id.name).ok_or_else(no_queue)?;
-        self.queues.remove(&id.scope, &id.name, entry.stored).await.map_err(of_records)?;
+        // Its moves go with it: they are none of a later queue of its name.
+        let moves: Vec<_> =
+            self.moves_of(&id).into_iter().map(|task| (task.value.name(), task.stored)).collect();
+        let mut writes = vec![self.queues.removal(&id.scope, &id.name, entry.stored)];
+        writes.extend(moves.iter().map(|(name, stored)| self.moves.removal(&id.scope, name, *stored)));
+        self.records.commit(writes).await.map_err(of_records)?;
+        self.queues.forget_one(&id.scope, &id.name);
+        moves.iter().for_each(|(name, _)| self.moves.forget_one(&id.scope, name));
         drop(turn);
         self.policies.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let messages = entry.value.messages().map_err(of_name)?;

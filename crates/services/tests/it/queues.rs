@@ -104,7 +104,6 @@ impl Queues {
         told["Attributes"]["ApproximateNumberOfMessages"].as_str().unwrap().parse().unwrap()
     }
 
-    /// The last move out of a queue.
     /// With a queue `dead` for the dead letters of `source`, and one that they can be moved `back` to.
     async fn with_dead_letters() -> Self {
         let queues = Self::on(tempfile::tempdir().unwrap()).await;
@@ -117,8 +116,10 @@ impl Queues {
         queues
     }
 
+    /// The last move out of a queue, or null.
     async fn last_move(&self, name: &str) -> Value {
-        self.ask("ListMessageMoveTasks", json!({ "SourceArn": arn(name) })).await["Results"][0].take()
+        let mut told = self.ask("ListMessageMoveTasks", json!({ "SourceArn": arn(name) })).await;
+        told["Results"].get_mut(0).map_or(Value::Null, Value::take)
     }
 }
 
@@ -170,6 +171,23 @@ async fn a_move_that_the_end_of_the_server_has_broken_off_goes_on() {
     back.sort_unstable();
     assert_eq!(back, (0..40).collect::<Vec<_>>());
     assert_eq!(queues.take("dead").await, [0; 0]);
+}
+
+#[tokio::test]
+async fn a_move_goes_with_its_queue_and_leaves_a_later_one_of_its_name_alone() {
+    let queues = Queues::with_dead_letters().await;
+    queues.send("dead", 0..4).await;
+    let wanted =
+        json!({ "SourceArn": arn("dead"), "DestinationArn": arn("back"), "MaxNumberOfMessagesPerSecond": 1 });
+    queues.ask("StartMessageMoveTask", wanted.clone()).await;
+    queues.ask("DeleteQueue", json!({ "QueueUrl": url("dead") })).await;
+    queues.ask("CreateQueue", json!({ "QueueName": "dead" })).await;
+    queues.send("dead", 4..8).await;
+    assert_eq!(queues.last_move("dead").await, Value::Null);
+    let queues = queues.again().await;
+    queues.sqs.resume();
+    assert_eq!((queues.last_move("dead").await, queues.count("dead").await), (Value::Null, 4));
+    queues.ask("StartMessageMoveTask", wanted).await;
 }
 
 #[tokio::test]
