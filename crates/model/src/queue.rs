@@ -152,7 +152,7 @@ pub struct Received {
     pub age: Duration,
     /// When it was handed out for the first time.
     pub first_received: Timestamp,
-    /// Where it was before it was moved here.
+    /// Where it was before it was moved here, if it is still the same message.
     pub source: Option<QueueName>,
     /// How often it has been handed out, this time included, and of a dead letter also before it was one.
     pub received: u32,
@@ -197,7 +197,7 @@ pub enum Settle {
     Move {
         /// The queue.
         to: QueueName,
-        /// If given, it is another message there: it has this id and counts as sent just now.
+        /// If given, it is another message there: it has this id, counts as sent just now, and came from nowhere else.
         renewed: Option<MessageId>,
     },
 }

@@ -184,16 +184,14 @@ impl Sqs {
             ("MessageDeduplicationId", content.deduplication_of(received)),
             ("MessageGroupId", content.group.clone()),
             ("AWSTraceHeader", content.trace.clone()),
-            ("DeadLetterQueueSourceArn", source(queue, received)),
+            ("DeadLetterQueueSourceArn", source(received)),
         ]
     }
 }
 
-/// Where a dead letter came from. What was brought back from a dead-letter queue is none.
-fn source(queue: &UserQueue, received: &Received) -> Option<String> {
-    let source = QueueId::of_queue(received.source.as_ref()?)?.arn();
-    let own = queue.settings.redrive.as_ref().map(|redrive| redrive.dead_letter.as_str());
-    (own != Some(source.as_str())).then_some(source)
+/// Where a dead letter came from.
+fn source(received: &Received) -> Option<String> {
+    Some(QueueId::of_queue(received.source.as_ref()?)?.arn())
 }
 
 fn attempt(queue: &UserQueue, input: &api::ReceiveMessageRequest) -> Result<Option<String>, ServiceError> {

@@ -301,13 +301,13 @@ async fn messages_move_with_their_content_and_wake_who_waits_there() {
     let (moved, settled) = tokio::join!(waiting, moving);
     let moved = moved.unwrap();
     assert_eq!((settled, numbers(&moved), moved[0].id), (Settled::Done, vec![1], message(1).id));
-    assert_eq!(moved[0].sent, got[0].sent, "as old as before");
+    assert_eq!((moved[0].sent, &moved[0].source), (got[0].sent, &Some(q.clone())), "as old as before");
     tokio::time::sleep(Duration::from_millis(2)).await;
     let other = message(9).id;
     let how = Settle::Move { to: q.clone(), renewed: Some(other) };
     assert_eq!(settle(&queue, &to, moved[0].receipt, how).await, Settled::Done);
     let renewed = take(&queue, &q, 1).await;
-    assert_eq!((numbers(&renewed), renewed[0].id), (vec![1], other));
+    assert_eq!((numbers(&renewed), renewed[0].id, &renewed[0].source), (vec![1], other, &None));
     assert!(renewed[0].sent > moved[0].sent, "its age begins anew");
 }
 

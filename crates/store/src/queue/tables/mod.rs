@@ -300,7 +300,7 @@ impl<'a> Tables<'a> {
     /// Puts a message at the end of another queue. It gets a new place, so that the order there is that of arrival.
     fn move_to(&self, from: QueueId, seq: i64, to: &QueueName, moved: Moved) -> rusqlite::Result<()> {
         self.stir(to);
-        let source = self.name(from)?;
+        let source = if moved.renewed.is_none() { self.name(from)? } else { None };
         let to = self.queue_made(to)?;
         self.count(from, -1);
         self.count(to, 1);
