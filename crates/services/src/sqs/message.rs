@@ -157,23 +157,27 @@ fn id(parameter: &str, text: &str) -> Result<String, ServiceError> {
 pub(super) fn attributes(
     given: Option<&BTreeMap<String, MessageAttributeValue>>,
 ) -> Result<Vec<Attribute>, ServiceError> {
-    let count = given.map_or(0, BTreeMap::len);
-    if count > ATTRIBUTES_MAX {
-        return Err(invalid(format!(
-            "Number of message attributes [{count}] exceeds the allowed maximum [{ATTRIBUTES_MAX}]."
-        )));
-    }
+    check_count(given.map_or(0, BTreeMap::len))?;
     let given = given.into_iter().flatten();
     given.map(|(name, value)| attribute(name, value)).collect()
 }
 
 /// The same of a delivery.
 pub(super) fn delivered(given: &[Attribute]) -> Result<Vec<Attribute>, ServiceError> {
+    check_count(given.len())?;
     let mut attributes = given.to_vec();
     attributes.sort_by(|one, other| one.name.cmp(&other.name));
-    attributes.truncate(ATTRIBUTES_MAX);
     attributes.iter().try_for_each(check)?;
     Ok(attributes)
+}
+
+fn check_count(count: usize) -> Result<(), ServiceError> {
+    if count > ATTRIBUTES_MAX {
+        return Err(invalid(format!(
+            "Number of message attributes [{count}] exceeds the allowed maximum [{ATTRIBUTES_MAX}]."
+        )));
+    }
+    Ok(())
 }
 
 fn attribute(name: &str, given: &MessageAttributeValue) -> Result<Attribute, ServiceError> {
@@ -366,6 +370,13 @@ mod tests {
             [None, Some(0), Some(900), Some(901), Some(-1)].map(delay),
             [Some(7), Some(0), Some(900), None, None]
         );
+    }
+
+    #[test]
+    fn a_delivery_with_too_many_attributes_is_refused_whole() {
+        let given = |count| (0..count).map(|n| attribute(&format!("a{n}"), "String", b"x")).rev();
+        let taken = |count| delivered(&given(count).collect::<Vec<_>>()).map(|all| all.len()).ok();
+        assert_eq!([0, ATTRIBUTES_MAX, ATTRIBUTES_MAX + 1].map(taken), [Some(0), Some(ATTRIBUTES_MAX), None]);
     }
 
     #[test]
