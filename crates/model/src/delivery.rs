@@ -90,6 +90,14 @@ pub struct Attribute {
     pub value: Bytes,
 }
 
+impl Attribute {
+    /// What it adds to the size of its message.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.name.len() + self.kind.len() + self.value.len()
+    }
+}
+
 /// How often and for how long a delivery is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {

@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 pub const SERVICE: &str = "sqs";
 /// What the names of all users' queues begin with in the durable queue.
 pub const PREFIX: &str = "sqs/";
+/// The largest message that a queue takes, body and attributes together (SQS Developer Guide, "Message quotas").
+pub const MESSAGE_BYTES_MAX: u32 = 1_048_576;
 /// Longest name of a queue, in characters.
 const NAME_CHARS_MAX: usize = 80;
 /// How FIFO queues are called.
@@ -272,6 +274,25 @@ pub struct Content {
     pub attributes_md5: Option<[u8; 16]>,
 }
 
+/// Those attributes for which a message has room beside its body, in their order. For what is only told about a message,
+/// and must not keep it from a queue.
+#[must_use]
+pub fn fitting(body: &[u8], mut attributes: Vec<Attribute>) -> Vec<Attribute> {
+    let mut room = (MESSAGE_BYTES_MAX as usize).saturating_sub(body.len());
+    attributes.retain(|attribute| {
+        let left = room.checked_sub(attribute.bytes());
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    attributes
+}
+
+/// What a message may hold: what XML 1.0 can.
+#[must_use]
+pub const fn is_legal(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
 /// The first byte of the stored form.
 const CONTENT_VERSION: u8 = 1;
 
@@ -387,6 +408,21 @@ mod tests {
         assert_eq!(QueueId::of_queue(&name), QueueId::of(&scope(), "q.fifo").ok());
         let other = QueueName::parse("async/000000000000/us-east-1/q").expect("a name");
         assert_eq!(QueueId::of_queue(&other), None);
+    }
+
+    #[test]
+    fn attributes_stand_beside_a_body_as_far_as_there_is_room() {
+        let attribute =
+            |name: &str| Attribute { name: name.to_owned(), kind: "String".to_owned(), value: "v".into() };
+        let given = vec![attribute("a"), attribute("longer"), attribute("c")];
+        for (room, expected) in
+            [(0, ""), (7, ""), (8, "a"), (16, "a c"), (28, "a longer"), (29, "a longer c")]
+        {
+            let body = vec![0; MESSAGE_BYTES_MAX as usize - room];
+            let names: Vec<_> = fitting(&body, given.clone()).into_iter().map(|it| it.name).collect();
+            assert_eq!(names.join(" "), expected, "{room}");
+        }
+        assert_eq!(fitting(&[0; MESSAGE_BYTES_MAX as usize + 1], given), []);
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Sns {
         if given.text.is_empty() {
             return Err(invalid("Empty message"));
         }
-        let bytes = given.text.len() + given.attributes.iter().map(bytes_of).sum::<usize>();
+        let bytes = given.text.len() + given.attributes.iter().map(Attribute::bytes).sum::<usize>();
         if bytes > route.bytes_max() {
             return Err(invalid("Message too long"));
         }
@@ -208,8 +208,9 @@ impl Sns {
             route.subscribers.iter().filter_map(|subscriber| message.to(subscriber)).collect()
         };
         let deliveries: Vec<Delivery> = messages.iter().flat_map(to_all).collect();
-        let size =
-            |it: &Delivery| it.body.len() + it.extras.attributes.iter().map(bytes_of).sum::<usize>() * 2;
+        let size = |it: &Delivery| {
+            it.body.len() + it.extras.attributes.iter().map(Attribute::bytes).sum::<usize>() * 2
+        };
         if deliveries.iter().any(|delivery| size(delivery) + HEAD_BYTES > CONTENT_BYTES_MAX) {
             return Err(invalid("Message too long"));
         }
@@ -343,10 +344,6 @@ fn attribute(name: &str, value: &api::MessageAttributeValue) -> Result<Attribute
 
 fn unfit(reason: impl std::fmt::Display) -> ServiceError {
     errors::INVALID_PARAMETER_VALUE_EXCEPTION.error(reason.to_string())
-}
-
-fn bytes_of(attribute: &Attribute) -> usize {
-    attribute.name.len() + attribute.kind.len() + attribute.value.len()
 }
 
 fn bytes_of_entry(entry: &api::PublishBatchRequestEntry) -> usize {

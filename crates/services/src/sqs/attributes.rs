@@ -7,14 +7,12 @@ use std::ops::RangeInclusive;
 
 use model::arn::ResourceArn;
 use model::error::ServiceError;
-use model::sqs::{Fifo, QueueId, Redrive, RedriveAllow, Settings};
+use model::sqs::{Fifo, MESSAGE_BYTES_MAX, QueueId, Redrive, RedriveAllow, Settings};
 use policy::{Document, Kind};
 use serde_json::{Value, json};
 
 use super::error::{attribute, unknown_attribute, value};
 
-/// The most that a queue takes of a message (SQS Developer Guide, "Message quotas": 1 MiB).
-pub(super) const MESSAGE_BYTES_MAX: u32 = 1_048_576;
 /// Seconds that a message may be delayed.
 pub(super) const DELAY_S: RangeInclusive<u32> = 0..=900;
 /// Seconds that a message may be unseen.

@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use model::delivery::Attribute;
 use model::error::ServiceError;
 use model::queue::NewMessage;
-use model::sqs::{Content, UserQueue};
+use model::sqs::{Content, UserQueue, is_legal};
 use sha2::Sha256;
 use wire::sqs::{MessageAttributeValue, MessageSystemAttributeValue, errors};
 
@@ -56,8 +56,7 @@ impl Draft {
                  #xFFFD | #x10000 to #x10FFFF",
             ));
         }
-        let sizes = given.attributes.iter().map(|it| it.name.len() + it.kind.len() + it.value.len());
-        let bytes = body.len() + sizes.sum::<usize>();
+        let bytes = body.len() + given.attributes.iter().map(Attribute::bytes).sum::<usize>();
         let bytes_max = queue.settings.message_bytes_max as usize;
         if bytes > bytes_max {
             return Err(invalid(format!(
@@ -137,11 +136,6 @@ fn delay(queue: &UserQueue, given: Option<i32>) -> Result<Duration, ServiceError
         }
     };
     Ok(Duration::from_secs(seconds.into()))
-}
-
-/// What XML 1.0 can hold.
-fn is_legal(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 fn id(parameter: &str, text: &str) -> Result<String, ServiceError> {

@@ -5,10 +5,9 @@
 use model::error::ServiceError;
 use model::id::{MessageId, RequestId};
 use model::queue::Enqueued;
-use model::sqs::UserQueue;
+use model::sqs::{MESSAGE_BYTES_MAX, UserQueue};
 use wire::sqs::{self as api, errors};
 
-use super::attributes::MESSAGE_BYTES_MAX;
 use super::error::{of_messages, of_name};
 use super::message::{self, Draft, Given, hex};
 use super::{Caller, Sqs, batch};

@@ -9,6 +9,7 @@ use model::arn::ResourceArn;
 use model::delivery::{Address, Attribute, Delivery, Extras, Retry, Sender};
 use model::event::{Attempts, Condition, Event, EventSettings};
 use model::lineage;
+use model::sqs::{fitting, is_legal};
 use model::time::Timestamp;
 
 pub(super) use super::record::Answer;
@@ -68,8 +69,10 @@ impl Ending<'_> {
         let attributes = vec![
             text("RequestID", "String", self.event.request.to_string().as_bytes()),
             text("ErrorCode", "Number", code.as_bytes()),
-            text("ErrorMessage", "String", cut(&message).as_bytes()),
+            text("ErrorMessage", "String", shown(&message).as_bytes()),
         ];
+        // The event itself matters more than why it failed.
+        let attributes = fitting(&self.event.payload, attributes);
         self.delivery(to, self.event.payload.clone(), Extras { attributes, ..Extras::default() })
     }
 
@@ -117,11 +120,24 @@ impl Ending<'_> {
     }
 }
 
-/// At most [`ERROR_BYTES_MAX`] bytes.
-fn cut(text: &str) -> &str {
+/// At most [`ERROR_BYTES_MAX`] bytes, and nothing that a queue does not take.
+fn shown(error: &str) -> String {
+    let mut text = error.replace(|character| !is_legal(character), "\u{FFFD}");
     let mut end = text.len().min(ERROR_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    &text[..end]
+    text.truncate(end);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_as_a_queue_takes_it() {
+        assert_eq!(shown("no\u{0}\u{1b}[31m\n"), "no\u{FFFD}\u{FFFD}[31m\n");
+        assert_eq!(shown(&format!("x{}", "é".repeat(600))), format!("x{}", "é".repeat(511)));
+    }
 }

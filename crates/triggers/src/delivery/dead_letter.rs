@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use model::delivery::{Address, Attribute, Delivery, Undelivered};
+use model::sqs::fitting;
 
 /// Attributes that one message may have, its own included (SQS).
 const ATTRIBUTES_MAX: usize = 10;
@@ -53,7 +54,7 @@ pub(super) fn letter(
         why.push(text("RETRY_ATTEMPTS", "Number", &retries.to_string()));
     }
     let own = delivery.extras.attributes.iter().take(ATTRIBUTES_MAX - why.len()).cloned();
-    let attributes = own.chain(why.iter().cloned()).collect();
+    let attributes = fitting(&delivery.body, own.chain(why.iter().cloned()).collect());
     let mut letter = Delivery { to: Address::Resource(queue), dead_letter: None, ..delivery.clone() };
     letter.extras.attributes = attributes;
     Some(letter)
@@ -71,6 +72,8 @@ fn source_name(service: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use model::sqs::MESSAGE_BYTES_MAX;
+
     use super::*;
     use crate::delivery::stored::tests::delivery;
 
@@ -92,6 +95,10 @@ mod tests {
         assert_eq!(value("RETRY_ATTEMPTS").as_deref(), Some("7"));
         assert_eq!(value("EXHAUSTED_RETRY_CONDITION").as_deref(), Some("MaximumRetryAttempts"));
         assert_eq!(value("ERROR_MESSAGE").map(|text| text.len()), Some(MESSAGE_CHARS_MAX));
+        let room = MESSAGE_BYTES_MAX as usize - given_up.extras.attributes[0].bytes();
+        let large = Delivery { body: vec![b'x'; room].into(), ..given_up.clone() };
+        let letter = super::letter(&large, &refused, 7, None).expect("it has a queue");
+        assert_eq!(letter.extras.attributes, given_up.extras.attributes[..1], "a letter has room for itself");
         let none = Delivery { dead_letter: None, ..given_up };
         assert_eq!(super::letter(&none, &refused, 0, None), None);
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use model::event::{Event, EventSettings, Events as _, Fate};
 use model::id::RequestId;
 use model::port::Entropy as _;
+use model::sqs::MESSAGE_BYTES_MAX;
 use store::Store;
 use tempfile::TempDir;
 use triggers::{Asynchronous, Delivering, Parts, Settings};
@@ -80,10 +81,14 @@ impl World {
     }
 
     async fn send(&self, name: &str) -> RequestId {
+        self.send_payload(name, "{}").await
+    }
+
+    async fn send_payload(&self, name: &str, payload: &str) -> RequestId {
         let mut random = [0; 16];
         self.ids.fill(&mut random);
         let request = RequestId::from_random(random);
-        self.events.accept(event(name, request, "{}", None)).await.unwrap();
+        self.events.accept(event(name, request, payload, None)).await.unwrap();
         request
     }
 
@@ -276,6 +281,19 @@ async fn a_dead_letter_queue_gets_the_event_and_why_it_failed() {
     let id = request.to_string();
     assert_eq!(attributes, [("RequestID", id.as_bytes()), ("ErrorCode", b"200"), ("ErrorMessage", b"no")]);
     assert_eq!(world.functions.ran_of("fails-9").len(), 3, "telling does not run it again");
+}
+
+#[tokio::test]
+async fn a_dead_letter_says_why_as_far_as_there_is_room_beside_the_event() {
+    let dead_letter = Some("arn:aws:sqs:us-east-1:000000000000:lost".to_owned());
+    let world = World::new(EventSettings { dead_letter, ..settings() }).await;
+    for (count, (room, told)) in (1..).zip([(0, 0), (60, 1), (4_000, 3)]) {
+        let payload = format!("\"{}\"", "x".repeat(MESSAGE_BYTES_MAX as usize - 2 - room));
+        world.send_payload("fails-9", &payload).await;
+        let letter = world.queues.wait_for(count, PATIENCE).await.remove(count - 1);
+        assert!(letter.body == payload.as_bytes(), "{} bytes came", letter.body.len());
+        assert_eq!(letter.extras.attributes.len(), told);
+    }
 }
 
 #[tokio::test]
