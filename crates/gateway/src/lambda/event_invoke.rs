@@ -86,8 +86,8 @@ pub async fn invoke_async(
         payload: input.invoke_args,
         streaming: false,
     };
-    let invocation = invoke::prepare(asked, wanted)?;
-    invoke::accept(asked, invocation).await
+    let (invocation, named) = invoke::prepare(asked, wanted)?;
+    invoke::accept(asked, invocation, named).await
 }
 
 fn change(

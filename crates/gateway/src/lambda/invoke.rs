@@ -13,7 +13,7 @@ use model::id::RequestId;
 use model::lease::{Phases, StartReason};
 use model::limits;
 use model::lineage;
-use model::name::{FunctionReference, Qualifier};
+use model::name::Qualifier;
 use model::port::{self, Invocation, Outcome};
 use wire::lambda as api;
 use wire::lambda::errors::RECURSIVE_INVOCATION_EXCEPTION;
@@ -47,7 +47,7 @@ pub(super) async fn invoke(
     let unserved = unserved::check_invoke(&input);
     let is_dry = input.invocation_type == Some(api::InvocationType::DryRun);
     let is_event = input.invocation_type == Some(api::InvocationType::Event);
-    let mut invocation = prepare(
+    let (mut invocation, named) = prepare(
         asked,
         Wanted {
             name: input.function_name.as_deref(),
@@ -64,7 +64,7 @@ pub(super) async fn invoke(
         return Ok(dry_run());
     }
     if is_event {
-        return accept(asked, invocation).await;
+        return accept(asked, invocation, named).await;
     }
     one_hop_more(asked.app, asked.call.is_inside, &mut invocation)?;
     let version = invocation.function.version.to_string();
@@ -74,22 +74,25 @@ pub(super) async fn invoke(
     Ok(answer(asked.call.id, outcome, version, trace.as_deref())?)
 }
 
-/// Checks all that can be checked before anything runs.
+/// Checks all that can be checked before anything runs. With the invocation comes the qualifier that the caller named.
 ///
 /// # Errors
 /// `ResourceNotFound`, `ResourceConflict`, `InvalidParameterValue` for a tenant that is missing or too much,
 /// `InvalidRequestContent`.
-pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocation, Failure> {
+pub(super) fn prepare(
+    asked: &Asked<'_>,
+    wanted: Wanted<'_>,
+) -> Result<(Invocation, Option<Qualifier>), Failure> {
     let reference = request::reference(wanted.name)?;
     let qualifier = request::qualifier(wanted.qualifier)?;
     let function = asked.app.parts.functions.resolve(&asked.who.scope, &reference, qualifier.as_ref())?;
     let tenant = tenant_of(&function, wanted.tenant)?;
     let client_context = wanted.client_context.map(request::client_context).transpose()?;
     let payload = request::event(wanted.payload)?;
-    let named = qualifier.as_ref().or(reference.qualifier.as_ref());
-    Ok(Invocation {
+    let named = qualifier.or(reference.qualifier);
+    let invocation = Invocation {
         request: asked.call.id,
-        invoked_arn: arn(&function.id, named),
+        invoked_arn: arn(&function.id, named.as_ref()),
         function,
         payload,
         client_context,
@@ -98,7 +101,8 @@ pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocatio
         tail: wanted.log_type == Some(&api::LogType::Tail),
         streaming: wanted.streaming,
         tenant,
-    })
+    };
+    Ok((invocation, named))
 }
 
 /// Takes an invocation that nobody waits for; answered when it is on the disk. Which version it runs is decided when it
@@ -106,9 +110,12 @@ pub(super) fn prepare(asked: &Asked<'_>, wanted: Wanted<'_>) -> Result<Invocatio
 ///
 /// # Errors
 /// `RequestTooLarge`; `Internal` if it cannot be kept, `Unavailable` if the server stops.
-pub(super) async fn accept(asked: &Asked<'_>, invocation: Invocation) -> Result<Response<Body>, Failure> {
-    let Invocation { request, function, payload, client_context, trace, tenant, invoked_arn, .. } =
-        invocation;
+pub(super) async fn accept(
+    asked: &Asked<'_>,
+    invocation: Invocation,
+    named: Option<Qualifier>,
+) -> Result<Response<Body>, Failure> {
+    let Invocation { request, function, payload, client_context, trace, tenant, .. } = invocation;
     let limit_bytes = limits::PAYLOAD_ASYNC_BYTES_MAX;
     if payload.len() > limit_bytes {
         return Err(ServiceError::RequestTooLarge(format!(
@@ -117,7 +124,6 @@ pub(super) async fn accept(asked: &Asked<'_>, invocation: Invocation) -> Result<
         ))
         .into());
     }
-    let named = FunctionReference::parse(&invoked_arn).ok().and_then(|reference| reference.qualifier);
     let event = Event {
         request,
         function: function.id.clone(),

@@ -31,7 +31,7 @@ pub async fn invoke(
     input: api::InvokeWithResponseStreamRequest,
 ) -> Result<Response<Body>, Failure> {
     let is_dry = input.invocation_type == Some(api::ResponseStreamingInvocationType::DryRun);
-    let mut invocation = prepare(
+    let (mut invocation, _) = prepare(
         asked,
         Wanted {
             name: input.function_name.as_deref(),
