@@ -86,10 +86,12 @@ impl NotedChange {
 
 impl VpcChange {
     fn apply(self, vpc: Vpc) -> Result<Vpc, ServiceError> {
+        let subnets = self.subnets.unwrap_or(vpc.subnets);
         let vpc = Vpc {
-            subnets: self.subnets.unwrap_or(vpc.subnets),
+            // What was said of a network goes with it.
+            ipv6: self.ipv6.unwrap_or(vpc.ipv6 && !subnets.is_empty()),
+            subnets,
             security_groups: self.security_groups.unwrap_or(vpc.security_groups),
-            ipv6: self.ipv6.unwrap_or(vpc.ipv6),
         };
         if vpc.subnets.is_empty() != vpc.security_groups.is_empty() {
             return invalid("SubnetIds and SecurityIds must coexist or be both empty list.");
@@ -214,7 +216,9 @@ mod tests {
         let one = VpcChange { subnets: list(&[]), ..VpcChange::default() };
         check_apply(change(one.clone()), noted(vpc.clone()), Err("must coexist or be both empty list"));
         let none = VpcChange { security_groups: list(&[]), ..one };
-        check_apply(change(none), noted(vpc), Ok(noted(Vpc::default())));
+        check_apply(change(none.clone()), noted(vpc.clone()), Ok(noted(Vpc::default())));
+        let both = noted(Vpc { ipv6: true, ..vpc });
+        check_apply(change(none), both, Ok(noted(Vpc::default())));
     }
 
     #[test]
