@@ -124,12 +124,22 @@ impl Iam {
     /// # Errors
     /// `InvalidParameterValue`.
     pub fn check_execution_role(&self, arn: &str) -> Result<(), ServiceError> {
-        let trusts = |role: Arc<Role>| trusts(&role, "lambda.amazonaws.com", &Context::new());
-        if arn.starts_with("arn:aws:") && self.role_of_arn(arn).is_none_or(trusts) {
+        if arn.starts_with("arn:aws:") && self.role_of_arn(arn).is_none_or(|role| trusts_lambda(&role)) {
             return Ok(());
         }
         let message = "The role defined for the function cannot be assumed by Lambda.";
         Err(ServiceError::InvalidParameterValue(message.to_owned()))
+    }
+
+    /// The unique id of the role that a function takes on; none if there is no such role, or it does not let Lambda take
+    /// it on any more.
+    pub(crate) fn execution_role_id(&self, arn: &str) -> Option<String> {
+        let role = self.role_of_arn(arn)?;
+        if !trusts_lambda(&role) {
+            tracing::warn!(role = arn, "Lambda was unable to assume the role; its function has no rights");
+            return None;
+        }
+        Some(role.entity.id.clone())
     }
 
     /// Who a service is that takes on a role of `account`; nobody if there is no such role, or it does not let the
@@ -146,6 +156,10 @@ impl Iam {
         let session = SessionOf { name, ..SessionOf::default() };
         trusts(&role, service, context).then(|| self.0.session(&role, &session))
     }
+}
+
+fn trusts_lambda(role: &Role) -> bool {
+    trusts(role, "lambda.amazonaws.com", &Context::new())
 }
 
 /// Whether a role lets a service take it on.

@@ -118,7 +118,7 @@ impl Iam {
         })
     }
 
-    /// What a function may do whose execution role is there, and is still the one for which its credentials were made.
+    /// What a function may do that has taken on its execution role, while this one is there.
     pub(crate) fn execution_session(
         &self,
         key_id: &str,
@@ -127,10 +127,10 @@ impl Iam {
         issued: Timestamp,
     ) -> Option<Arc<Standing>> {
         self.0.standings.get_or_make(key_id, || {
-            let role = self.role_of_arn(&of.role_arn).filter(|role| role.entity.account == account)?;
-            if of.role_id.as_ref().is_some_and(|id| *id != role.entity.id) {
-                return None;
-            }
+            let is_it = |role: &Arc<Role>| {
+                role.entity.account == account && of.role_id.as_ref() == Some(&role.entity.id)
+            };
+            let role = self.role_of_arn(&of.role_arn).filter(is_it)?;
             let session = SessionOf { name: of.name().to_owned(), ..SessionOf::default() };
             let mut standing = self.0.session(&role, &session);
             standing.facts.set("lambda:SourceFunctionArn", of.arn.as_str());

@@ -105,7 +105,8 @@ pub enum Principal {
     User(Arc<Standing>),
     /// A session of a role: a function's, or that of whoever took the role on.
     AssumedRole(Arc<Standing>),
-    /// A function whose execution role is not there.
+    /// A function that has taken on no role: its execution role is not there any more, or was not when the function was
+    /// started, or did not let Lambda take it on.
     Role {
         /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
         arn: String,
@@ -262,8 +263,7 @@ impl Roles for Identity {
     fn credentials(&self, function: &Function) -> RoleCredentials {
         let mut random = [0; token::KEY_ID_RANDOM_BYTES];
         self.entropy.fill(&mut random);
-        let role = self.iam.role_of_arn(&function.settings.role);
-        let role_id = role.map(|role| role.entity.id.clone());
+        let role_id = self.iam.execution_role_id(&function.settings.role);
         self.key.mint(&Claims::of(function, role_id, self.clock.now()), random)
     }
 }

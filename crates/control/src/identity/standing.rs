@@ -1,7 +1,7 @@
 //! Who a caller is to policies, and which policies it holds.
 //!
-//! Made when a call needs it; the documents in it are shared. A function's role that names no existing role may write
-//! the function's own logs and nothing else.
+//! Made when a call needs it; the documents in it are shared. A function that has taken on no role may write
+//! its own logs and nothing else.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Caller {
     }
 }
 
-/// A session of a role that does not exist, named as `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
+/// A session of a role that was not taken on, named as `arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION`.
 fn of_missing_role(arn: &str, function_arn: &str) -> Standing {
     let mut facts = Context::new();
     facts.set("lambda:SourceFunctionArn", function_arn);
@@ -103,7 +103,7 @@ pub(super) fn session_arn(role_arn: &str, function: &str) -> String {
     format!("arn:aws:sts::{account}:assumed-role/{role}/{function}")
 }
 
-/// What a function without an existing role may do. Nothing if the name could be more than a name.
+/// What a function without a role may do. Nothing if the name could be more than a name.
 fn own_logs(function: &str) -> Option<Document> {
     let is_name = function.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let text = format!(

@@ -4,7 +4,7 @@
 //! Form of a token, in URL-safe Base64: version (1 byte), expiry and beginning (8 bytes each, big-endian milliseconds
 //! since the epoch), texts (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over the access key id and all that
 //! precedes. The texts: what kind of session, account, and of a function its ARN, the role's ARN and the role's unique
-//! id, empty where there was no such role; of a user its unique id; of a role its unique id and the session's name,
+//! id, empty where none was taken on; of a user its unique id; of a role its unique id and the session's name,
 //! source identity, policy, number of managed policies, these, and tags as key and value. A token without its access key
 //! id is worth nothing, and neither shows the secret.
 
@@ -52,7 +52,7 @@ pub struct FunctionBearer {
     pub arn: String,
     /// Its execution role, whether it is there or not.
     pub role_arn: String,
-    /// The role's unique id, if it was there: another one of the same name is not meant.
+    /// The unique id of the role that was taken on, if one was: another one of the same name is not meant.
     pub role_id: Option<String>,
 }
 

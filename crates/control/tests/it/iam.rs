@@ -423,6 +423,42 @@ async fn a_functions_credentials_end_with_its_role() {
 }
 
 #[tokio::test]
+async fn a_function_takes_on_a_role_when_it_is_started_or_never() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let function = world.create("f").await;
+    let name = function.settings.role.rsplit('/').next().expect("a name");
+    let started = || {
+        let minted = model::port::Roles::credentials(&identity, &function);
+        let identity = &identity;
+        move || identity.find(&minted.access_key_id, Some(&minted.session_token)).expect("not expired").0
+    };
+    let own_logs = |caller: &Caller| {
+        let group = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/f:x";
+        caller.authorize("logs:PutLogEvents", group).is_ok()
+    };
+    let before = started();
+    iam.create_role(home(), trusting(name, r#"{"Service":"ec2.amazonaws.com"}"#)).await.expect("a role");
+    iam.put_inline::<Role>(home(), name, "invoke", INVOKE.to_owned()).await.expect("put");
+    let without_trust = started();
+    for caller in [before(), without_trust()] {
+        assert!(!may(&caller, "lambda:InvokeFunction") && own_logs(&caller), "{caller:?}");
+    }
+    let lambda = trusting("", r#"{"Service":"lambda.amazonaws.com"}"#).trust;
+    iam.update_trust(home(), name, lambda).await.expect("trusts");
+    for caller in [before(), without_trust()] {
+        assert!(!may(&caller, "lambda:InvokeFunction"), "what was not taken on is not had later: {caller:?}");
+    }
+    let taken = started();
+    assert!(may(&taken(), "lambda:InvokeFunction") && !own_logs(&taken()));
+    let nobody = trusting("", r#"{"Service":"ec2.amazonaws.com"}"#).trust;
+    iam.update_trust(home(), name, nobody).await.expect("does not trust");
+    assert!(may(&taken(), "lambda:InvokeFunction"), "a session that has begun goes on");
+    assert!(!may(&started()(), "lambda:InvokeFunction"));
+}
+
+#[tokio::test]
 async fn sessions_do_not_outgrow_what_they_began_as() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
