@@ -115,7 +115,7 @@ impl Target<'_> {
             | Self::Layer { name, .. }
             | Self::CapacityProvider(name) => name.is_none_or(|name| !name.contains(':')),
             Self::EventSource(_) | Self::New(_) | Self::Everything => true,
-            Self::Arn(_) | Self::Role(_) => false,
+            Self::Arn(_) | Self::Object { .. } | Self::Role(_) => false,
         }
     }
 }
@@ -179,6 +179,9 @@ impl Resource {
                 // Looked up with letters of either case.
                 let uuid = MappingUuid::parse(uuid).map_or_else(|_| uuid.to_owned(), |uuid| uuid.to_string());
                 plain(format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{uuid}"))
+            }
+            Target::Object { bucket, key } => {
+                plain(format!("arn:aws:s3:::{}/{}", bucket.unwrap_or_default(), key.unwrap_or_default()))
             }
             Target::Role(arn) => Self { is_role: true, ..plain(arn.to_owned()) },
             Target::Everything => plain("*".to_owned()),

@@ -24,6 +24,8 @@ pub(super) enum Target<'a> {
     New(&'static str),
     /// Whatever this ARN names.
     Arn(Option<&'a str>),
+    /// An object with code.
+    Object { bucket: Option<&'a str>, key: Option<&'a str> },
     /// A role that is handed over to Lambda.
     Role(&'a str),
     /// The action knows no resource.
@@ -101,8 +103,8 @@ pub(super) fn own(input: &Input) -> (&'static str, Target<'_>) {
     }
 }
 
-/// What else an operation needs: the role that it hands over, the layers that it reads, the configuration that it binds
-/// to, and to tag what it makes with tags.
+/// What else an operation needs: the role that it hands over, the code and layers that it reads, the capacity provider and
+/// the configuration that it binds to, and to tag what it makes with tags.
 pub(super) fn further(input: &Input) -> Vec<(&'static str, Target<'_>)> {
     let mut needs = Vec::new();
     let tagged = |tags: &Option<BTreeMap<String, String>>| tags.as_ref().is_some_and(|tags| !tags.is_empty());
@@ -130,6 +132,9 @@ pub(super) fn further(input: &Input) -> Vec<(&'static str, Target<'_>)> {
         _ => (None, None),
     };
     needs.extend(role(input).map(|arn| ("iam:PassRole", Target::Role(arn))));
+    needs.extend(object(input));
+    let provider = provider(input).map(|arn| Target::CapacityProvider(Some(arn)));
+    needs.extend(provider.map(|provider| ("lambda:PassCapacityProvider", provider)));
     let layers = layers.unwrap_or_default().iter().map(String::as_str);
     needs.extend(layers.map(|arn| ("lambda:GetLayerVersion", Target::Arn(Some(arn)))));
     needs.extend(new.map(|new| ("lambda:TagResource", new)));
@@ -162,6 +167,42 @@ pub(super) fn role(input: &Input) -> Option<&str> {
         }
         _ => None,
     }
+}
+
+/// The right to read the object that an operation takes code from.
+///
+/// Source: Lambda API reference, `CreateFunction`, `FunctionCode`; Amazon S3's actions for one version of an object.
+fn object(input: &Input) -> Option<(&'static str, Target<'_>)> {
+    let (bucket, key, version) = match input {
+        Input::CreateFunction(input) => {
+            let code = input.code.as_ref()?;
+            (&code.s3_bucket, &code.s3_key, &code.s3_object_version)
+        }
+        Input::UpdateFunctionCode(input) => (&input.s3_bucket, &input.s3_key, &input.s3_object_version),
+        Input::PublishLayerVersion(input) => {
+            let content = input.content.as_ref()?;
+            (&content.s3_bucket, &content.s3_key, &content.s3_object_version)
+        }
+        _ => return None,
+    };
+    if bucket.is_none() && key.is_none() {
+        return None;
+    }
+    let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    Some((action, Target::Object { bucket: bucket.as_deref(), key: key.as_deref() }))
+}
+
+/// The capacity provider that an operation lets a function run on.
+///
+/// Source: Lambda Developer Guide, "Permissions for Lambda Managed Instances".
+fn provider(input: &Input) -> Option<&str> {
+    let config = match input {
+        Input::CreateFunction(input) => &input.capacity_provider_config,
+        Input::UpdateFunctionConfiguration(input) => &input.capacity_provider_config,
+        _ => return None,
+    };
+    let instances = config.as_ref()?.lambda_managed_instances_capacity_provider_config.as_ref()?;
+    instances.capacity_provider_arn.as_deref()
 }
 
 /// A function that a request names without doing anything to it itself: it has to be the caller's own.
