@@ -18,6 +18,15 @@ use crate::function::Functions;
 /// Most events that one request reads.
 pub const EVENTS_MAX: usize = 10_000;
 
+/// Where the logs of a function stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The group, for whoever decides on who may read it.
+    pub group: LogGroup,
+    /// Why there is no such function, if there is none.
+    missing: Option<ServiceError>,
+}
+
 /// Reads and follows logs. Clones share them.
 #[derive(Clone)]
 pub struct FunctionLogs {
@@ -32,25 +41,35 @@ impl FunctionLogs {
         Self { functions, files }
     }
 
+    /// The group to which a function writes now, whoever else writes there. It is looked up once, so that what is read is
+    /// what was asked about.
+    #[must_use]
+    pub fn find(&self, caller: &Scope, reference: &FunctionReference) -> Found {
+        let scope = Scope { account: reference.account.unwrap_or(caller.account), ..caller.clone() };
+        let default = || format!("/aws/lambda/{}", reference.name);
+        let (name, missing) = match self.functions.get(caller, reference, None) {
+            Ok(function) if scope == *caller => (function.log_group(), None),
+            // Where a function of another account writes is not told, not even by a denial.
+            Ok(_) => (default(), None),
+            Err(error) => (default(), Some(error)),
+        };
+        Found { group: LogGroup { scope, name }, missing }
+    }
+
     /// The newest events since a time, oldest first, at most `limit` and [`EVENTS_MAX`] of them.
     ///
     /// # Errors
     /// `ResourceNotFound` when there is neither such a function nor a log of one.
     pub async fn read(
         &self,
-        caller: &Scope,
-        reference: &FunctionReference,
+        found: Found,
         since: Timestamp,
         limit: usize,
     ) -> Result<Vec<LogEvent>, ServiceError> {
-        let found = self.functions.get(caller, reference, None);
-        let group = match &found {
-            Ok(function) => group(caller, function.log_group()),
-            Err(_) => group(caller, format!("/aws/lambda/{}", reference.name)),
-        };
+        let Found { group, missing } = found;
         let events = self.files.read(&group, since, limit.min(EVENTS_MAX)).await.map_err(|e| failed(&e))?;
-        match found {
-            Err(error) if events.is_empty() => Err(error),
+        match missing {
+            Some(error) if events.is_empty() => Err(error),
             _ => Ok(events),
         }
     }
@@ -61,19 +80,20 @@ impl FunctionLogs {
     /// `ResourceNotFound`; `Unavailable` when too many callers follow logs already.
     pub async fn follow(
         &self,
-        caller: &Scope,
-        reference: &FunctionReference,
+        found: Found,
         since: Timestamp,
         limit: usize,
     ) -> Result<(Vec<LogEvent>, Follower), ServiceError> {
-        let function = self.functions.get(caller, reference, None)?;
-        let group = group(caller, function.log_group());
-        self.files.follow_from(&group, since, limit.min(EVENTS_MAX)).await.map_err(|error| failed(&error))
+        let Found { group, missing } = found;
+        match missing {
+            Some(error) => Err(error),
+            None => self
+                .files
+                .follow_from(&group, since, limit.min(EVENTS_MAX))
+                .await
+                .map_err(|error| failed(&error)),
+        }
     }
-}
-
-fn group(caller: &Scope, name: String) -> LogGroup {
-    LogGroup { scope: caller.clone(), name }
 }
 
 fn failed(error: &LogError) -> ServiceError {

@@ -15,7 +15,7 @@ use super::Functions;
 use super::reference::{one_qualifier, own_id};
 use crate::durable::not_written;
 use crate::permission::{self, Granted, Permission};
-use crate::policy::Document;
+use crate::policy::{Document, Need};
 
 /// What everybody may be let in to do.
 const HARMLESS: &[&str] = &["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"];
@@ -148,6 +148,17 @@ impl Functions {
     #[must_use]
     pub fn tags_of(&self, id: &FunctionId) -> BTreeMap<String, String> {
         self.0.registry.look(id, |live| live.current.tags.to_map()).unwrap_or_default()
+    }
+
+    /// A right to a function, with what its policy (or that of one version or alias of it) and its labels say.
+    #[must_use]
+    pub fn need(&self, action: &str, id: &FunctionId, qualifier: Option<&Qualifier>) -> Need {
+        let whole = id.arn().to_string();
+        let mut need = Need::of(action, whole.as_str());
+        need.policy = self.policy_document(id, qualifier);
+        need.facts.set("lambda:FunctionArn", whole);
+        need.facts.set_resource_tags(&self.tags_of(id));
+        need
     }
 
     fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {

@@ -15,7 +15,7 @@ use model::name::{FunctionReference, Qualifier};
 use model::port::{Entropy, Pending};
 
 use super::Functions;
-use crate::policy::{Admission, Need};
+use crate::policy::Admission;
 
 /// See the module.
 pub struct FunctionTarget {
@@ -56,11 +56,7 @@ impl FunctionTarget {
     }
 
     fn is_let_in(&self, sender: &Sender, function: &FunctionId, qualifier: Option<&Qualifier>) -> bool {
-        let whole = function.arn().to_string();
-        let mut need = Need::of("lambda:InvokeFunction", whole.as_str());
-        need.policy = self.functions.policy_document(function, qualifier);
-        need.facts.set("lambda:FunctionArn", whole);
-        need.facts.set_resource_tags(&self.functions.tags_of(function));
+        let mut need = self.functions.need("lambda:InvokeFunction", function, qualifier);
         // Whoever must not invoke the function must not do so by this name either.
         if qualifier == Some(&Qualifier::LATEST) && self.admission.denies(sender, &need) {
             return false;

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::event::Fate;
 use model::id::RequestId;
+use model::name::FunctionReference;
 use serde_json::json;
 use wire::time;
 
+use super::may;
 use crate::app::{App, Call};
 use crate::respond::{Body, Failure, content};
 
@@ -30,7 +33,12 @@ pub async fn serve(app: &Arc<App>, call: Call, request: &str) -> Result<Response
     if function.split(':').nth(4) != Some(who.scope.account.as_str()) {
         return Err(unknown().into());
     }
-    who.caller.authorize("lambda:GetFunction", function.clone())?;
+    let named = FunctionReference::parse(&function).ok().and_then(|reference| {
+        let scope = Scope { account: reference.account?, region: reference.region? };
+        Some(FunctionId { scope, name: reference.name })
+    });
+    let need = app.parts.functions.need("lambda:GetFunction", &named.ok_or_else(unknown)?, None);
+    may(app, &who, (&call.head, call.entry), need)?;
     let told = json!({
         "requestId": id.to_string(),
         "functionArn": function,

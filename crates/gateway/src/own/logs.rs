@@ -11,12 +11,14 @@ use http::Response;
 use http_body_util::Channel;
 use http_body_util::channel::Sender;
 use model::error::ServiceError;
-use model::log::LogEvent;
+use model::log::{LogEvent, LogGroup};
 use model::time::Timestamp;
+use policy::Need;
 use serde_json::json;
 use tokio::sync::watch;
 use wire::percent;
 
+use super::may;
 use crate::app::{App, Call};
 use crate::lambda::reference;
 use crate::respond::{Body, BrokenOff, Failure, content, streamed};
@@ -46,24 +48,30 @@ pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Bo
     let decoded = percent::decode(name)
         .map_err(|_| ServiceError::Serialization("The name of the function is not UTF-8.".to_owned()))?;
     let reference = reference(Some(&decoded))?;
-    let group = format!(
-        "arn:aws:logs:{}:{}:log-group:/aws/lambda/{}:*",
-        who.scope.region,
-        reference.account.unwrap_or(who.scope.account),
-        reference.name
-    );
-    who.caller.authorize("logs:FilterLogEvents", group)?;
-    let wanted = Wanted::parse(call.head.uri.query().unwrap_or_default())?;
     let logs = &app.parts.logs;
+    let found = logs.find(&who.scope, &reference);
+    may(app, &who, (&call.head, call.entry), need(app, &found.group))?;
+    let wanted = Wanted::parse(call.head.uri.query().unwrap_or_default())?;
     if !wanted.follow {
-        let events = logs.read(&who.scope, &reference, wanted.since, wanted.limit).await?;
+        let events = logs.read(found, wanted.since, wanted.limit).await?;
         return Ok(content(CONTENT_TYPE, lines(&events)));
     }
-    let (events, follower) = logs.follow(&who.scope, &reference, wanted.since, wanted.limit).await?;
+    let (events, follower) = logs.follow(found, wanted.since, wanted.limit).await?;
     let (sender, body) = Channel::new(PIECES_MAX);
     // Ends with the caller, the server or the log, whichever is first.
     tokio::spawn(send(sender, lines(&events), follower, app.stopping.clone()));
     Ok(streamed(CONTENT_TYPE, body))
+}
+
+/// The right to read a group, as CloudWatch Logs asks for it.
+fn need(app: &App, group: &LogGroup) -> Need {
+    let LogGroup { scope, name } = group;
+    let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", scope.region, scope.account);
+    let mut need = Need::of("logs:FilterLogEvents", arn);
+    if let Some(groups) = &app.parts.log_groups {
+        need.facts.set_resource_tags(&groups.known_tags(group));
+    }
+    need
 }
 
 impl Wanted {

@@ -13,9 +13,13 @@ pub use runtimes::{RuntimeAdmin, RuntimeSource};
 use std::sync::Arc;
 
 use http::Method;
+use http::request::Parts;
 use model::error::ServiceError;
+use policy::Need;
 
-use crate::app::{Answered, App, Call};
+use crate::app::{Answered, App, Call, Entry};
+use crate::auth::{self, Authenticated};
+use crate::facts;
 
 const PREFIX: &str = "/_dormouse/";
 
@@ -41,6 +45,17 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
         (&Method::GET, ["events", request]) => ("own:events", events::serve(app, call, request).await),
         _ => ("own:other", Err(nothing(&path).into())),
     }
+}
+
+/// Whether the caller of a page may see what it shows, with what is known of the call.
+fn may(
+    app: &App,
+    who: &Authenticated,
+    (head, entry): (&Parts, Entry),
+    need: Need,
+) -> Result<(), ServiceError> {
+    let known = facts::of_call(app.parts.clock.now(), entry.peer, head, &who.scope.region);
+    auth::may(who, &known, &[need])
 }
 
 fn nothing(path: &str) -> ServiceError {

@@ -9,6 +9,7 @@ use control::iam::sts::AssumeRole;
 use control::identity::{Identity, TemporaryCredentials};
 use model::error::ServiceError;
 use model::port::Pending;
+use policy::Need;
 use wire::query::{Call as _, Output as _, Reply, Service};
 use wire::sts::{self as api, Input, Operation};
 
@@ -35,7 +36,7 @@ impl Sts {
             Input::AssumeRole(input) => self.assume_role(asked, input),
             Input::GetSessionToken(input) => self.session_token(asked, &input),
             Input::GetAccessKeyInfo(input) => {
-                asked.who.caller.authorize("sts:GetAccessKeyInfo", "*")?;
+                asked.may(&[Need::of("sts:GetAccessKeyInfo", "*")])?;
                 let account = self.identity.account_of_key(&input.access_key_id.unwrap_or_default());
                 let account = Some(account.map_err(refused)?.to_string());
                 let response = api::GetAccessKeyInfoResponse { account };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use control::iam::New;
 use control::identity::Access;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use model::iam::User;
 use model::id::AccountId;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use wire::sigv4::{Credentials, Secret};
 
 use crate::cases::{Variables, create_function};
 use crate::client::Client;
-use crate::world::World;
+use crate::outside::OBJECT;
+use crate::world::{World, create_body};
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 const SIGNING: &str = "/2020-04-22/code-signing-configs";
@@ -24,6 +25,8 @@ struct Denying {
     world: World,
     root: Client,
     user: Client,
+    /// The user's.
+    key: String,
 }
 
 impl Denying {
@@ -44,9 +47,9 @@ impl Denying {
         iam.create_user(account, new).await.expect("a user");
         let key = iam.create_access_key(account, "ann").await.expect("a key");
         let secret = Secret::new(key.secret.expose());
-        let credentials = Credentials { access_key_id: key.id, secret, session_token: None };
+        let credentials = Credentials { access_key_id: key.id.clone(), secret, session_token: None };
         let user = Client::new(world.address, Some(credentials));
-        Self { world, root, user }
+        Self { world, root, user, key: key.id }
     }
 
     async fn deny(&self, resource: &str, action: &str, condition: Value) {
@@ -54,7 +57,7 @@ impl Denying {
         if !condition.is_null() {
             denial["Condition"] = condition;
         }
-        let allowed = json!({ "Effect": "Allow", "Action": ["lambda:*", "iam:PassRole"], "Resource": "*" });
+        let allowed = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
         let policy = json!({ "Version": "2012-10-17", "Statement": [allowed, denial] }).to_string();
         let iam = self.world.identity.iam();
         iam.put_inline::<User>(AccountId::DEFAULT, "ann", "own", policy).await.expect("a policy");
@@ -222,6 +225,116 @@ async fn what_is_made_with_tags_has_to_be_allowed_to_be_tagged() {
     let config = json!({ "AllowedPublishers": publishers, "Tags": { "a": "b" } });
     assert_eq!(world.asks("POST", SIGNING, config).await, 403);
     assert_eq!(world.asks("POST", SIGNING, json!({ "AllowedPublishers": publishers })).await, 201);
+}
+
+#[tokio::test]
+async fn a_tag_is_not_hidden_by_another_that_differs_in_capitals() {
+    let world = Denying::new().await;
+    let tags = json!({ "Tags": { "Env": "prod", "env": "dev" } });
+    let tagged = world.root.post(&format!("/2017-03-31/tags/{FUNCTION}"), tags).await;
+    assert_eq!(tagged.status, 204, "{tagged:?}");
+    for value in ["prod", "dev"] {
+        let condition = json!({ "StringEquals": { "aws:ResourceTag/Env": value } });
+        world.deny("*", "lambda:DeleteFunction", condition).await;
+        assert_eq!(world.asks("DELETE", "/2015-03-31/functions/f", Value::Null).await, 403, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn code_is_taken_from_objects_that_the_caller_may_read() {
+    let world = Denying::new().await;
+    let (bucket, key) = OBJECT;
+    let code = |key: &str| json!({ "S3Bucket": bucket, "S3Key": key });
+    world.deny(&format!("arn:aws:s3:::{bucket}/secret/*"), "s3:*", Value::Null).await;
+    let create = json!({
+        "FunctionName": "g", "Runtime": "python3.12", "Handler": "app.handler",
+        "Role": "arn:aws:iam::000000000000:role/r", "Code": code("secret/a.zip"),
+    });
+    let layer = |key: &str| json!({ "Content": code(key) });
+    let update = "/2015-03-31/functions/f/code";
+    let publish = "/2018-10-31/layers/l/versions";
+    assert_eq!(world.asks("PUT", update, code("secret/a.zip")).await, 403);
+    assert_eq!(world.asks("POST", "/2015-03-31/functions", create).await, 403);
+    assert_eq!(world.asks("POST", publish, layer("secret/a.zip")).await, 403);
+    assert_eq!(world.asks("POST", publish, layer(key)).await, 201);
+    world.deny(&format!("arn:aws:s3:::{bucket}/{key}"), "s3:GetObjectVersion", Value::Null).await;
+    let mut version = code(key);
+    version["S3ObjectVersion"] = "1".into();
+    assert_eq!(world.asks("PUT", update, version).await, 403);
+    assert_eq!(world.asks("PUT", update, code(key)).await, 200);
+}
+
+#[tokio::test]
+async fn a_capacity_provider_is_handed_over_by_whoever_may() {
+    let world = Denying::new().await;
+    let provider = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:capacity-provider:{name}");
+    world.deny(&provider("theirs"), "lambda:PassCapacityProvider", Value::Null).await;
+    let on = |name: &str| {
+        let instances = json!({ "CapacityProviderArn": provider(name) });
+        json!({ "CapacityProviderConfig": { "LambdaManagedInstancesCapacityProviderConfig": instances } })
+    };
+    let target = "/2015-03-31/functions/f/configuration";
+    assert_eq!(world.asks("PUT", target, on("theirs")).await, 403);
+    assert_ne!(world.asks("PUT", target, on("missing")).await, 403);
+    let mut create = create_body("g");
+    create["CapacityProviderConfig"] = on("theirs")["CapacityProviderConfig"].clone();
+    assert_eq!(world.asks("POST", "/2015-03-31/functions", create).await, 403);
+}
+
+#[tokio::test]
+async fn logs_are_read_by_whoever_may_read_the_group_that_they_are_in() {
+    let world = Denying::new().await;
+    let group = |name: &str| format!("arn:aws:logs:us-east-1:000000000000:log-group:{name}:*");
+    world.deny(&group("/aws/lambda/secret"), "logs:*", Value::Null).await;
+    let page = "/_dormouse/functions/f/logs";
+    assert_eq!(world.asks("GET", page, Value::Null).await, 200);
+    let moved = json!({ "LoggingConfig": { "LogGroup": "/aws/lambda/secret" } });
+    assert_eq!(world.asks("PUT", "/2015-03-31/functions/f/configuration", moved).await, 200);
+    world.world.settled(&world.root, "f").await;
+    assert_eq!(world.asks("GET", page, Value::Null).await, 403);
+    assert_eq!(world.asks("GET", &format!("{page}?follow=true"), Value::Null).await, 403);
+    world.deny(&group("/aws/lambda/f"), "logs:*", Value::Null).await;
+    assert_eq!(world.asks("GET", page, Value::Null).await, 200, "it does not write there any more");
+    let tags = json!({ "logGroupName": "/aws/lambda/secret", "tags": { "env": "prod" } });
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-target", HeaderValue::from_static("Logs_20140328.CreateLogGroup"));
+    let logs = world.root.clone().with_service("logs");
+    let made = logs.send("POST", "/", headers, tags.to_string().into()).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let tagged = json!({ "StringEquals": { "aws:ResourceTag/env": "prod" } });
+    world.deny("*", "logs:FilterLogEvents", tagged).await;
+    assert_eq!(world.asks("GET", page, Value::Null).await, 403);
+}
+
+#[tokio::test]
+async fn pages_and_keys_are_decided_on_with_what_is_known_of_the_call() {
+    let world = Denying::new().await;
+    let tags = json!({ "Tags": { "env": "prod" } });
+    let tagged = world.root.post(&format!("/2017-03-31/tags/{FUNCTION}"), tags).await;
+    assert_eq!(tagged.status, 204, "{tagged:?}");
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amz-invocation-type", HeaderValue::from_static("Event"));
+    let target = "/2015-03-31/functions/f/invocations";
+    let accepted = world.root.send("POST", target, headers, "{}".into()).await;
+    let event = format!("/_dormouse/events/{}", accepted.header("x-amzn-requestid"));
+    let prod = json!({ "StringEquals": { "aws:ResourceTag/env": "prod" } });
+    let from_here = json!({ "IpAddress": { "aws:SourceIp": "127.0.0.1" } });
+    world.deny("*", "lambda:GetFunction", json!({ "StringEquals": { "aws:ResourceTag/env": "dev" } })).await;
+    assert_eq!(world.asks("GET", &event, Value::Null).await, 200);
+    for condition in [prod, from_here.clone()] {
+        world.deny("*", "lambda:GetFunction", condition.clone()).await;
+        assert_eq!(world.asks("GET", &event, Value::Null).await, 403, "{condition}");
+    }
+    let form = format!("Action=GetAccessKeyLastUsed&Version=2010-05-08&AccessKeyId={}", world.key);
+    let last_used = async || {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let client = world.user.clone().with_service("iam");
+        client.send("POST", "/", headers, form.clone().into()).await.status
+    };
+    assert_eq!(last_used().await, 200);
+    world.deny("*", "iam:GetAccessKeyLastUsed", from_here).await;
+    assert_eq!(last_used().await, 403);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //!
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudWatch Logs".
 
+use std::collections::BTreeMap;
+
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::log::LogGroup;
@@ -23,12 +25,16 @@ impl Logs {
             None => format!("{}:*", name::arn(&group)),
         };
         let mut need = Need { facts: facts(input), ..Need::of(format!("{SERVICE}:{operation}"), arn) };
-        if let Some(known) = self.settings.get(&group.scope, &group.name) {
-            need.facts.set_resource_tags(&known.value.tags);
-        }
+        need.facts.set_resource_tags(&self.known_tags(&group));
         let makes_tags = matches!(input, Input::CreateLogGroup(input) if input.tags.as_ref().is_some_and(|tags| !tags.is_empty()));
         let tag = makes_tags.then(|| Need { action: format!("{SERVICE}:TagResource"), ..need.clone() });
         Ok(std::iter::once(need).chain(tag).collect())
+    }
+
+    /// The tags of a group, of which conditions may speak; none if there is no such group.
+    #[must_use]
+    pub fn known_tags(&self, group: &LogGroup) -> BTreeMap<String, String> {
+        self.settings.get(&group.scope, &group.name).map(|known| known.value.tags.clone()).unwrap_or_default()
     }
 }
 

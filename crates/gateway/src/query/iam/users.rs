@@ -5,10 +5,11 @@
 use control::iam::{IamError, Kept as _, New};
 use model::error::ServiceError;
 use model::iam::User;
+use policy::Need;
 use wire::iam::{self as api, Input};
 use wire::query::Reply;
 
-use super::{Doing, page, refused, shapes, strange, tags, text};
+use super::{Doing, page, refused, shapes, strange, tags, tell_tags, text};
 
 /// Carries out an operation.
 pub(super) async fn answer(doing: &Doing<'_>, input: Input) -> Result<Reply, IamError> {
@@ -125,7 +126,9 @@ pub(super) fn last_used(
             caller.standing().arn
         )));
     };
-    caller.authorize("iam:GetAccessKeyLastUsed", user.arn())?;
+    let mut need = Need::of("iam:GetAccessKeyLastUsed", user.arn());
+    tell_tags(&mut need.facts, &user.entity.tags);
+    doing.asked.may(&[need])?;
     let last = doing.iam.last_use(&key);
     let never = || Some("N/A".to_owned());
     let shown = api::AccessKeyLastUsed {
