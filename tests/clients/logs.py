@@ -246,7 +246,12 @@ def tailed(functions_client, name, group):
 def elsewhere(functions_client, name):
     """A function that logs to a group of another name, as JSON."""
     logging = {"LogGroup": "/shop/functions", "LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
-    functions_client.update_function_configuration(FunctionName=name, LoggingConfig=logging)
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="says", AssumeRolePolicyDocument=json.dumps({"Statement": trust}))["Role"]["Arn"]
+    may = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/shop/functions:*"}
+    iam.put_role_policy(RoleName="says", PolicyName="write", PolicyDocument=json.dumps({"Statement": may}))
+    functions_client.update_function_configuration(FunctionName=name, LoggingConfig=logging, Role=role)
     wait_until(lambda: functions_client.get_function_configuration(FunctionName=name)["LastUpdateStatus"] == "Successful")
     invoke(functions_client, name, {"word": "elsewhere"})
     found = wait_until(lambda: filtered("elsewhere", group="/shop/functions"))
@@ -260,6 +265,8 @@ def elsewhere(functions_client, name):
         functions_client.update_function_configuration(FunctionName=name, LoggingConfig={"LogGroup": f"/aws/lambda/{name}"})
         wait_until(lambda: functions_client.get_function_configuration(FunctionName=name)["LastUpdateStatus"] == "Successful")
     client.delete_log_group(logGroupName="/shop/functions")
+    iam.delete_role_policy(RoleName="says", PolicyName="write")
+    iam.delete_role(RoleName="says")
 
 
 def rules():

@@ -106,6 +106,9 @@ fn launch(
     let function = &pool.function;
     let log_stream = log_stream(function, id, shared.ports.clock.now());
     let credentials = shared.ports.roles.credentials(function);
+    // What is not kept is said all the same, to extensions and in answers that show the last lines.
+    let is_kept = shared.ports.roles.may_log(function, &credentials, &log_stream);
+    let group = || LogGroup { scope: function.id.scope.clone(), name: function.log_group() };
     let env = variables::of(function, credentials, &log_stream, init_type, &contents.plan.environment);
     let mut listeners = cell.take_listeners().into_iter();
     let (Some(runtime_api), Some(platform)) = (listeners.next(), listeners.next()) else {
@@ -124,7 +127,7 @@ fn launch(
         sandbox_time: began.elapsed(),
         turn,
         room,
-        log_group: Arc::new(LogGroup { scope: function.id.scope.clone(), name: function.log_group() }),
+        log_group: is_kept.then(|| Arc::new(group())),
         log_stream: log_stream.into(),
     };
     Environment::launch(Arc::clone(shared), pool, cell.into(), launch);

@@ -281,6 +281,9 @@ impl std::fmt::Debug for RoleCredentials {
 pub trait Roles: Send + Sync {
     /// Credentials for one environment of the function, valid for `limits::ROLE_CREDENTIALS_VALID`.
     fn credentials(&self, function: &Function) -> RoleCredentials;
+
+    /// Whether what an environment with these credentials says may be kept in the stream of the function's log group.
+    fn may_log(&self, function: &Function, credentials: &RoleCredentials, stream: &str) -> bool;
 }
 
 /// A runtime that functions can use on this machine.

@@ -20,7 +20,9 @@ use model::port::{Clock, Entropy, RoleCredentials, Roles};
 use sha2::Sha256;
 use store::secrets::{SecretError, Secrets};
 
+use crate::access::Asking;
 use crate::iam::Iam;
+use crate::policy::Context;
 pub use standing::Standing;
 pub use sts::{Assumed, TemporaryCredentials};
 pub(crate) use token::FunctionBearer;
@@ -265,6 +267,32 @@ impl Roles for Identity {
         self.entropy.fill(&mut random);
         let role_id = self.iam.execution_role_id(&function.settings.role);
         self.key.mint(&Claims::of(function, role_id, self.clock.now()), random)
+    }
+
+    /// A group of the function's own name takes what it says whatever its role may; any other only where the role may
+    /// write, so that nobody writes into a log by way of a function.
+    fn may_log(&self, function: &Function, credentials: &RoleCredentials, stream: &str) -> bool {
+        let (scope, name) = (&function.id.scope, function.log_group());
+        if self.access == Access::Open || name == format!("/aws/lambda/{}", function.id.name) {
+            return true;
+        }
+        let group = format!("arn:aws:logs:{}:{}:log-group:{name}", scope.region, scope.account);
+        let found = self.find(&credentials.access_key_id, Some(&credentials.session_token));
+        let needs = [
+            ("logs:CreateLogStream", format!("{group}:*")),
+            ("logs:PutLogEvents", format!("{group}:log-stream:{stream}")),
+        ];
+        let may = |caller: &Caller, (action, resource): &(&str, String)| {
+            let mut context = Context::new();
+            context.set("aws:RequestedRegion", scope.region.as_str());
+            caller.may(Asking { action, resource, owner: None, policy: None, context }).is_ok()
+        };
+        let may = found.is_ok_and(|(caller, _)| needs.iter().all(|need| may(&caller, need)));
+        if !may {
+            let function = function.id.arn();
+            tracing::warn!(%function, group, "the function's role may not write to its log group: nothing is kept");
+        }
+        may
     }
 }
 

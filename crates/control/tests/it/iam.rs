@@ -14,6 +14,7 @@ use control::identity::{Access, Caller, Identity, KeyError, Principal, RootKey, 
 use control::permission::Permission;
 use model::arn::{FunctionId, Scope};
 use model::delivery::Sender;
+use model::function::Function;
 use model::iam::{AccessKey, Group, Role, User};
 use model::id::{AccountId, Region};
 use model::name::FunctionReference;
@@ -456,6 +457,36 @@ async fn a_function_takes_on_a_role_when_it_is_started_or_never() {
     iam.update_trust(home(), name, nobody).await.expect("does not trust");
     assert!(may(&taken(), "lambda:InvokeFunction"), "a session that has begun goes on");
     assert!(!may(&started()(), "lambda:InvokeFunction"));
+}
+
+#[tokio::test]
+async fn a_function_logs_to_its_own_group_and_elsewhere_where_its_role_may() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let mut function = Function::clone(&*world.create("f").await);
+    let name = function.settings.role.rsplit('/').next().expect("a name").to_owned();
+    let may_log = |function: &Function| {
+        let minted = model::port::Roles::credentials(&identity, function);
+        model::port::Roles::may_log(&identity, function, &minted, "2026/11/29/[$LATEST]0")
+    };
+    assert!(may_log(&function), "its own group needs no role");
+    Arc::make_mut(&mut function.settings).logging.group = Some("/audit/x".to_owned());
+    assert!(!may_log(&function), "without a role");
+    iam.create_role(home(), trusting(&name, r#"{"Service":"lambda.amazonaws.com"}"#)).await.expect("a role");
+    assert!(!may_log(&function), "without a policy");
+    let write = |group: &str| {
+        format!(
+            r#"{{"Statement":{{"Effect":"Allow","Action":"logs:*","Resource":"arn:aws:logs:*:*:log-group:{group}:*"}}}}"#
+        )
+    };
+    iam.put_inline::<Role>(home(), &name, "write", write("/audit/y")).await.expect("put");
+    assert!(!may_log(&function), "elsewhere only");
+    iam.put_inline::<Role>(home(), &name, "write", write("/audit/x")).await.expect("put");
+    assert!(may_log(&function));
+    let stream = write("/audit/x").replace("logs:*", "logs:PutLogEvents");
+    iam.put_inline::<Role>(home(), &name, "write", stream).await.expect("put");
+    assert!(!may_log(&function), "no stream of its own");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl Environment {
             self.telemetry.emit_line(source, record.at.unwrap_or(now), &record.text, format);
         }
         let events = records.into_iter().map(|record| self.event(record.text, record.at.unwrap_or(now)));
-        self.shared.ports.logs.append(&self.log_group, events.collect());
+        self.keep(events.collect());
     }
 
     /// The rest of what a phase has written, unfinished lines included.
@@ -211,7 +211,13 @@ impl Environment {
     fn append(&self, lines: Vec<String>, at: Timestamp) {
         if !lines.is_empty() {
             let events = lines.into_iter().map(|line| self.event(line, at)).collect();
-            self.shared.ports.logs.append(&self.log_group, events);
+            self.keep(events);
+        }
+    }
+
+    fn keep(&self, events: Vec<LogEvent>) {
+        if let Some(group) = &self.log_group {
+            self.shared.ports.logs.append(group, events);
         }
     }
 

@@ -78,7 +78,8 @@ pub(crate) struct Environment {
     /// Declared after the cell, so that it is given back when the sandbox is gone.
     _room: OwnedSemaphorePermit,
     telemetry: Telemetry,
-    log_group: Arc<LogGroup>,
+    /// None where the role may not write to the group.
+    log_group: Option<Arc<LogGroup>>,
     log_stream: Arc<str>,
     runtime_version: Option<RuntimeVersion>,
     /// Names of the external extensions, in the order in which they start.

@@ -58,7 +58,8 @@ pub(crate) struct Launch {
     pub sandbox_time: Duration,
     pub turn: OwnedSemaphorePermit,
     pub room: OwnedSemaphorePermit,
-    pub log_group: Arc<model::log::LogGroup>,
+    /// Where it is kept what the processes write, if anywhere.
+    pub log_group: Option<Arc<model::log::LogGroup>>,
     pub log_stream: Arc<str>,
 }
 
