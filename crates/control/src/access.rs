@@ -133,7 +133,7 @@ mod tests {
     const OTHER: &str = "arn:aws:lambda:us-east-1:210987654321:function:f";
 
     fn root() -> Caller {
-        Caller { account: AccountId::DEFAULT, principal: Principal::Root }
+        Caller::lasting(AccountId::DEFAULT, Principal::Root)
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Under [`Access::Open`] every caller is believed and may do everything.
 
 mod admission;
+mod badge;
 mod standing;
 mod sts;
 mod token;
@@ -94,6 +95,16 @@ pub struct Caller {
     pub account: AccountId,
     /// Who it is.
     pub principal: Principal,
+    /// What its session token says, if it has one.
+    session: Option<Arc<Claims>>,
+}
+
+impl Caller {
+    /// Somebody who has no session token.
+    #[must_use]
+    pub fn lasting(account: AccountId, principal: Principal) -> Self {
+        Self { account, principal, session: None }
+    }
 }
 
 /// Who calls.
@@ -196,13 +207,13 @@ impl Identity {
     ) -> Result<(Caller, SigningSecret), KeyError> {
         match session_token {
             None if access_key_id == self.root.access_key_id => {
-                let caller = Caller { account: self.root.account, principal: Principal::Root };
+                let caller = Caller::lasting(self.root.account, Principal::Root);
                 Ok((caller, self.root.secret_access_key.clone()))
             }
             None => {
                 let found = self.iam.user_standing(access_key_id);
                 let (account, standing, secret) = found.ok_or(KeyError::Invalid)?;
-                Ok((Caller { account, principal: Principal::User(standing) }, SigningSecret(secret)))
+                Ok((Caller::lasting(account, Principal::User(standing)), SigningSecret(secret)))
             }
             Some(token) => {
                 let now = self.clock.now();
@@ -211,27 +222,31 @@ impl Identity {
                         TokenError::Forged => KeyError::Invalid,
                         TokenError::Expired => KeyError::Expired,
                     })?;
-                let account = claims.account;
-                let principal = self.bearer(access_key_id, claims).ok_or(KeyError::Invalid)?;
-                Ok((Caller { account, principal }, SigningSecret(secret)))
+                let caller = self.bearer(access_key_id, claims).ok_or(KeyError::Invalid)?;
+                Ok((caller, SigningSecret(secret)))
             }
         }
     }
 
     /// Who bears a token; nobody if the user or role has gone since.
-    fn bearer(&self, key_id: &str, claims: Claims) -> Option<Principal> {
+    fn bearer(&self, key_id: &str, claims: Claims) -> Option<Caller> {
+        let principal = self.principal(key_id, &claims)?;
+        Some(Caller { account: claims.account, principal, session: Some(Arc::new(claims)) })
+    }
+
+    fn principal(&self, key_id: &str, claims: &Claims) -> Option<Principal> {
         let account = claims.account;
-        match claims.bearer {
+        match &claims.bearer {
             Bearer::Root => Some(Principal::RootSession),
             Bearer::User(id) => {
-                self.iam.user_session(key_id, account, &id, claims.issued).map(Principal::User)
+                self.iam.user_session(key_id, account, id, claims.issued).map(Principal::User)
             }
             Bearer::Role { id, session } => {
-                let there = self.iam.role_session(key_id, account, &id, &session, claims.issued);
+                let there = self.iam.role_session(key_id, account, id, session, claims.issued);
                 there.map(Principal::AssumedRole)
             }
             Bearer::Function(of) => {
-                let there = self.iam.execution_session(key_id, account, &of, claims.issued);
+                let there = self.iam.execution_session(key_id, account, of, claims.issued);
                 let missing = || Principal::Role {
                     arn: standing::session_arn(&of.role_arn, of.name()),
                     function: of.arn.clone(),
@@ -257,7 +272,7 @@ impl Identity {
         let token = access_key_id.zip(session_token);
         let own = || token.and_then(|(id, token)| self.find(id, Some(token)).ok()).map(|(c, _)| c.account);
         let account = named.or_else(own).unwrap_or(self.root.account);
-        Caller { account, principal: Principal::Anyone }
+        Caller::lasting(account, Principal::Anyone)
     }
 }
 

@@ -122,7 +122,7 @@ mod tests {
         let arn = "arn:aws:sts::000000000000:assumed-role/ghost/resize";
         let function = "arn:aws:lambda:us-east-1:000000000000:function:resize".to_owned();
         let principal = Principal::Role { arn: arn.to_owned(), function };
-        let caller = Caller { account: AccountId::DEFAULT, principal };
+        let caller = Caller::lasting(AccountId::DEFAULT, principal);
         let may = |action: &str, resource: &str| caller.authorize(action, resource).is_ok();
         let group = |function: &str| {
             format!("arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/{function}:log-stream:x")

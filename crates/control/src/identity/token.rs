@@ -105,7 +105,7 @@ impl Claims {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let account = self.account.as_str();
         match &self.bearer {
             Bearer::Function(FunctionBearer { arn, role_arn, role_id }) => {
@@ -137,7 +137,7 @@ impl Claims {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[VERSION])?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (issued, mut rest) = rest.split_first_chunk::<8>()?;

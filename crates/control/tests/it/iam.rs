@@ -494,7 +494,7 @@ async fn sessions_do_not_outgrow_what_they_began_as() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;
     let (iam, identity) = (&world.iam, identity(&world));
-    let root = Caller { account: home(), principal: Principal::Root };
+    let root = Caller::lasting(home(), Principal::Root);
     iam.create_role(home(), trusting("open", r#"{"AWS":"000000000000"}"#)).await.expect("a role");
     let refused = identity.assume_role(&root, assume("open")).expect_err("the owner");
     assert_eq!(refused.to_string(), "Roles may not be assumed by root accounts.");

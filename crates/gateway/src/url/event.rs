@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_signer_is_told_and_what_does_not_apply_is_absent() {
-        let caller = Caller { account: AccountId::DEFAULT, principal: Principal::Root };
+        let caller = Caller::lasting(AccountId::DEFAULT, Principal::Root);
         let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
         let signer = Signer { key_id: Some("AKIA".to_owned()), who: Authenticated { caller, scope } };
         let event = event(http::Request::get("/"), b"", Some(&signer));
