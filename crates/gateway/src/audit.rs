@@ -54,7 +54,7 @@ pub(crate) struct Call<'a> {
     /// `lambda`.
     pub service: &'static str,
     /// `CreateFunction`.
-    pub operation: &'static str,
+    pub operation: &'a str,
     /// When.
     pub time: Timestamp,
     /// Its id.
@@ -106,14 +106,22 @@ impl Event {
     }
 
     /// The line, with what became of the call.
-    pub(crate) fn end(mut self, error: Option<&ServiceError>) -> String {
-        if let Some(error) = error {
+    pub(crate) fn end(self, error: Option<&ServiceError>) -> String {
+        let told = error.map(|error| {
             let code = match error {
                 ServiceError::Modeled { code, .. } => code,
                 error => wire::error::answer(error).shape.code,
             };
+            (code, error.to_string())
+        });
+        self.end_as(told.as_ref().map(|(code, message)| (*code, message.as_str())))
+    }
+
+    /// The same by code and message of an error.
+    pub(crate) fn end_as(mut self, error: Option<(&str, &str)>) -> String {
+        if let Some((code, message)) = error {
             self.0.insert("errorCode".to_owned(), json!(code));
-            self.0.insert("errorMessage".to_owned(), json!(cut(&error.to_string())));
+            self.0.insert("errorMessage".to_owned(), json!(cut(message)));
         }
         Value::Object(self.0).to_string()
     }

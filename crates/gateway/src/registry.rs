@@ -2,7 +2,9 @@
 //! `services::registry`'s. Bodies go through unread, since a layer can have gigabytes.
 //!
 //! Container tools know no signatures but a user name and a password: `AWS` with the token of ECR's
-//! `GetAuthorizationToken`, or an access key id with its secret. An open server believes everybody, as everywhere.
+//! `GetAuthorizationToken`, or an access key id with its secret. Neither lets anybody do more than ECR's API would: a token
+//! says who asked for it, and what they may do is looked up at each request. An open server believes everybody, as
+//! everywhere.
 
 use std::sync::Arc;
 
@@ -13,13 +15,17 @@ use http::{Request, Response};
 use http_body_util::Either;
 use model::arn::Scope;
 use model::id::Region;
+use policy::Need;
+use services::ecr::Ecr;
 use services::registry::address::host_scope;
-use services::registry::token::{self, TokenKey};
+use services::registry::catalog::Repository;
+use services::registry::token::{self, TokenError, TokenKey};
 use services::registry::{self, Caller, Code, Refusal, Registry};
 
 use crate::app::{App, Call};
-use crate::body;
+use crate::auth::{Authenticated, may};
 use crate::respond::Body;
+use crate::{audit, body, facts};
 
 /// The registry, and what proves who its callers are.
 pub struct RegistryDoor {
@@ -37,11 +43,8 @@ pub fn is_registry(path: &str) -> bool {
 /// Answers a request to the registry.
 pub async fn answer(app: &Arc<App>, door: &RegistryDoor, call: Call) -> (&'static str, Response<Body>) {
     let operation = operation(&call.head);
-    let response = match scope(app, door, &call.head) {
-        Ok(scope) => {
-            let request = Request::from_parts(call.head, call.body);
-            door.registry.handle(Caller { scope }, request).await
-        }
+    let response = match identify(app, door, &call.head) {
+        Ok(who) => perform(app, door, who, call).await,
         Err(refusal) => {
             body::discard(call.body);
             let mut response = refusal.response();
@@ -56,6 +59,62 @@ pub async fn answer(app: &Arc<App>, door: &RegistryDoor, call: Call) -> (&'stati
     (operation, response.map(|body| Either::Right(Either::Right(body))))
 }
 
+/// Lets the registry answer, if the caller may.
+async fn perform(
+    app: &App,
+    door: &RegistryDoor,
+    who: Authenticated,
+    call: Call,
+) -> Response<registry::body::Body> {
+    let known = facts::of_call(app.parts.clock.now(), call.entry.peer, &call.head, &who.scope.region);
+    let needs = door.registry.needs(&who.scope, &call.head);
+    let event = event(app, &call, &who, &needs);
+    let response = match may(&who, &known, &needs) {
+        Ok(()) => {
+            let (scope, registry) = (who.scope.clone(), Arc::clone(&door.registry));
+            let may_mount =
+                Box::new(move |from: &Repository| may(&who, &known, &[registry.need_to_mount(from)]).is_ok());
+            let request = Request::from_parts(call.head, call.body);
+            door.registry.handle(Caller { scope, may_mount }, request).await
+        }
+        Err(denied) => {
+            body::discard(call.body);
+            Refusal::new(Code::Denied, denied.to_string()).response()
+        }
+    };
+    if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
+        let refusal = response.extensions().get::<Refusal>();
+        sink.keep(event.end_as(refusal.map(|refusal| (refusal.code.word(), refusal.message.as_str()))));
+    }
+    response
+}
+
+/// What the audit log keeps of a request: as ECR's API, nothing of the many that moving layers takes, and nothing of logins,
+/// which tools repeat at will.
+fn event(app: &App, call: &Call, who: &Authenticated, needs: &[Need]) -> Option<audit::Event> {
+    let Call { id, head, entry, .. } = call;
+    let (access, repository) = registry::access(&head.method, head.uri.path());
+    let operation = needs.first()?.action.strip_prefix("ecr:")?;
+    if app.parts.audit.is_none() || access == registry::Access::Login || Ecr::is_work(operation) {
+        return None;
+    }
+    let name = repository.as_ref().map(|name| ("repositoryName", name.as_str()));
+    let image = head.uri.path().rsplit_once("/manifests/").map(|(_, image)| match image.contains(':') {
+        true => ("imageDigest", image),
+        false => ("imageTag", image),
+    });
+    Some(audit::Event::of(audit::Call {
+        service: "ecr",
+        operation,
+        time: app.parts.clock.now(),
+        id: *id,
+        head,
+        peer: entry.peer,
+        who,
+        parameters: audit::parameters(name.into_iter().chain(image), &[]),
+    }))
+}
+
 /// A name for metrics, of a fixed set.
 fn operation(head: &Parts) -> &'static str {
     match registry::access(&head.method, head.uri.path()).0 {
@@ -66,23 +125,25 @@ fn operation(head: &Parts) -> &'static str {
     }
 }
 
-/// The account and region whose repositories the caller means.
-fn scope(app: &App, door: &RegistryDoor, head: &Parts) -> Result<Scope, Refusal> {
+/// Who asks, and for the repositories of which account and region.
+fn identify(app: &App, door: &RegistryDoor, head: &Parts) -> Result<Authenticated, Refusal> {
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let named = host.and_then(host_scope);
     let shown = Shown::of(head);
     if app.parts.identity.access() == Access::Open {
         let claimed = shown.map(|shown| believe(app, door, &shown));
-        return Ok(named.or(claimed).unwrap_or_else(|| default_scope(app)));
+        let scope = named.or(claimed).unwrap_or_else(|| default_scope(app));
+        let caller = app.parts.identity.believe(Some(scope.account.as_str()), None);
+        return Ok(Authenticated { caller, scope });
     }
     let shown = shown.ok_or_else(|| unauthorized("authentication required"))?;
     let proven = prove(app, door, &shown, head, named.as_ref())?;
     match named {
-        Some(named) if named != proven => Err(Refusal::new(
+        Some(named) if named != proven.scope => Err(Refusal::new(
             Code::Denied,
             format!(
                 "These credentials are for the registry of account {} in {}.",
-                proven.account, proven.region
+                proven.scope.account, proven.scope.region
             ),
         )),
         _ => Ok(proven),
@@ -116,7 +177,7 @@ fn prove(
     shown: &Shown,
     head: &Parts,
     named: Option<&Scope>,
-) -> Result<Scope, Refusal> {
+) -> Result<Authenticated, Refusal> {
     match shown {
         Shown::Token(token) => {
             let opened = door.tokens.open(token, app.parts.clock.now());
@@ -124,22 +185,18 @@ fn prove(
             if !claims.fits(&head.method, head.uri.path()) {
                 return Err(unauthorized("This token is for another request."));
             }
-            Ok(claims.scope)
+            let bearer = app.parts.identity.bearer_of(&claims.bearer);
+            // To a bearer that is gone, its token is worth as much as a forged one.
+            let caller = bearer.ok_or_else(|| unauthorized(&TokenError::Forged.to_string()))?;
+            Ok(Authenticated { caller, scope: claims.scope })
         }
         Shown::Key { id, secret } => {
             let proven = app.parts.identity.prove(id, secret);
             let caller = proven.map_err(|_| unauthorized("The access key id or its secret is wrong."))?;
             // A secret says nothing of a region; the host may.
             let region = named.map_or_else(Region::default_region, |scope| scope.region.clone());
-            let action = match registry::access(&head.method, head.uri.path()).0 {
-                registry::Access::Login => "ecr:GetAuthorizationToken",
-                registry::Access::Pull => "ecr:BatchGetImage",
-                registry::Access::Push => "ecr:PutImage",
-                registry::Access::Delete => "ecr:BatchDeleteImage",
-            };
-            let allowed = caller.authorize(action, "*");
-            allowed.map_err(|denied| Refusal::new(Code::Denied, denied.to_string()))?;
-            Ok(Scope { account: caller.account, region })
+            let scope = Scope { account: caller.account, region };
+            Ok(Authenticated { caller, scope })
         }
     }
 }

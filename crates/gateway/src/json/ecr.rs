@@ -1,10 +1,13 @@
 //! Amazon ECR's API, connected to the registry that stands behind `/v2/`.
 //!
-//! What the operations mean, and how their input is read, is `services::ecr`'s.
+//! What the operations mean, how their input is read and what rights they need is `services::ecr`'s. Its tokens carry the
+//! badge of whoever asked, by which the door of the registry finds them again.
 
+use std::sync::Arc;
+
+use control::identity::Identity;
 use model::error::ServiceError;
 use model::port::Pending;
-use policy::Need;
 use services::ecr::EcrCaller;
 use wire::json_rpc::{Reply, Service};
 
@@ -14,22 +17,16 @@ use crate::registry::RegistryDoor;
 /// A layer part of 20 MB in Base64, and what stands around it.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// What moving one image takes many calls of.
-const WORK: [&str; 5] = [
-    "BatchCheckLayerAvailability",
-    "CompleteLayerUpload",
-    "GetDownloadUrlForLayer",
-    "InitiateLayerUpload",
-    "UploadLayerPart",
-];
-
 /// The service.
-pub struct Ecr(services::ecr::Ecr);
+pub struct Ecr {
+    ecr: services::ecr::Ecr,
+    identity: Arc<Identity>,
+}
 
 impl Ecr {
     /// ECR's API for the registry behind this door, with the tokens that the door opens for.
-    pub fn at(door: &RegistryDoor) -> Self {
-        Self(services::ecr::Ecr::new(door.registry.clone(), door.tokens.clone()))
+    pub fn at(door: &RegistryDoor, identity: Arc<Identity>) -> Self {
+        Self { ecr: services::ecr::Ecr::new(door.registry.clone(), door.tokens.clone()), identity }
     }
 }
 
@@ -47,15 +44,16 @@ impl JsonService for Ecr {
     }
 
     fn is_work(&self, operation: &str) -> bool {
-        WORK.contains(&operation)
+        services::ecr::Ecr::is_work(operation)
     }
 
     fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>> {
-        let Asked { who, target, operation, body, .. } = asked;
-        let caller = EcrCaller { scope: who.scope.clone(), principal: who.caller.principal.to_string() };
         Box::pin(async move {
-            asked.may(&[Need::of(format!("ecr:{operation}"), "*")])?;
-            self.0.answer(&caller, target, body).await
+            let (who, identity) = (asked.who, &self.identity);
+            let caller = EcrCaller { scope: who.scope.clone(), bearer: identity.badge(&who.caller) };
+            let input = services::ecr::Ecr::input(asked.target, asked.body)?;
+            asked.may(&self.ecr.needs(&caller, asked.operation, &input)?)?;
+            self.ecr.perform(&caller, input).await
         })
     }
 }

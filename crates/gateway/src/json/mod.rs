@@ -91,7 +91,10 @@ pub struct JsonServices(Vec<Box<dyn JsonService>>);
 impl JsonServices {
     /// Those that the parts allow.
     pub fn of(parts: &app::Parts) -> Self {
-        let ecr = parts.registry.as_ref().map(|door| Box::new(ecr::Ecr::at(door)) as Box<dyn JsonService>);
+        let ecr = parts
+            .registry
+            .as_ref()
+            .map(|door| Box::new(ecr::Ecr::at(door, Arc::clone(&parts.identity))) as Box<dyn JsonService>);
         let bus = parts.bus.clone().map(|bus| Box::new(events::Events(bus)) as Box<dyn JsonService>);
         let logs =
             parts.log_groups.clone().map(|groups| Box::new(logs::Logs(groups)) as Box<dyn JsonService>);

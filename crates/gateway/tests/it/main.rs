@@ -7,6 +7,7 @@ extern crate dormouse_gateway as gateway;
 mod access;
 mod access_events;
 mod access_iam;
+mod access_registry;
 mod audit;
 mod auth;
 mod bus;

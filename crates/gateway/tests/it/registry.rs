@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use control::identity::Access;
+use control::identity::{Access, Caller, Principal};
 use http::HeaderMap;
 use model::arn::Scope;
 use model::id::{AccountId, Region};
@@ -37,16 +37,17 @@ async fn send(
     Client::new(world.address, None).send(method, target, headers, Bytes::new()).await
 }
 
-fn token(region: &str, valid_ms: i64) -> String {
-    mint(region, valid_ms, "")
+fn token(world: &World, region: &str, valid_ms: i64) -> String {
+    mint(world, region, valid_ms, "")
 }
 
-/// A token for everything, or for reading one path.
-fn mint(region: &str, valid_ms: i64, path: &str) -> String {
+/// A token of the owner's, for everything or for reading one path.
+fn mint(world: &World, region: &str, valid_ms: i64, path: &str) -> String {
     let scope = Scope { account: AccountId::DEFAULT, region: Region::parse(region).expect("a region") };
     let expires = model::time::Timestamp::from_millis(now().as_millis() + valid_ms);
-    let (principal, path) = ("somebody".to_owned(), path.to_owned());
-    TokenKey::new(b"tokens for tests").mint(&Claims { scope, principal, path, expires })
+    let owner = Caller::lasting(AccountId::DEFAULT, Principal::Root);
+    let (bearer, path) = (world.identity.badge(&owner), path.to_owned());
+    TokenKey::new(b"tokens for tests").mint(&Claims { scope, bearer, path, expires })
 }
 
 fn code(answer: &Answer) -> String {
@@ -56,7 +57,7 @@ fn code(answer: &Answer) -> String {
 #[tokio::test]
 async fn strangers_are_asked_for_credentials() {
     let world = World::open(Access::Verified).await;
-    let (valid, expired) = (token("us-east-1", 60_000), token("us-east-1", -1));
+    let (valid, expired) = (token(&world, "us-east-1", 60_000), token(&world, "us-east-1", -1));
     for target in ["/v2/", "/v2", "/v2/app/manifests/latest"] {
         for credentials in [
             None,
@@ -93,7 +94,7 @@ async fn the_credentials_or_the_host_say_whose_repositories_are_meant() {
         let world = &world;
         async move { ask(world, "/v2/_catalog", credentials, host).await.json()["repositories"].clone() }
     };
-    let (here, there) = (token("us-east-1", 60_000), token("eu-west-1", 60_000));
+    let (here, there) = (token(&world, "us-east-1", 60_000), token(&world, "eu-west-1", 60_000));
     assert_eq!(listed(root, None).await, serde_json::json!([]));
     assert_eq!(listed(root, Some(HOST_STYLE)).await, serde_json::json!(["app"]));
     assert_eq!(listed(Some(("AWS", &there)), None).await, serde_json::json!(["app"]));
@@ -108,7 +109,7 @@ async fn the_credentials_or_the_host_say_whose_repositories_are_meant() {
 async fn a_token_in_an_address_opens_that_address() {
     let world = World::open(Access::Verified).await;
     let path = format!("/v2/app/blobs/sha256:{}", "0".repeat(64));
-    let bound = mint("us-east-1", 60_000, &path);
+    let bound = mint(&world, "us-east-1", 60_000, &path);
     let with_token = |path: &str| format!("{path}?dormouse-token={bound}");
     // Let in, and then there is no such blob.
     assert_eq!(ask(&world, &with_token(&path), None, None).await.status, 404);

@@ -61,19 +61,30 @@ impl Ecr {
         updated.map(drop).map_err(|error| of_catalog(error, repository.name.as_str(), account.as_str()))
     }
 
-    /// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`.
     fn by_arn(&self, scope: &Scope, arn: Option<&str>) -> Result<Arc<Repository>, ServiceError> {
-        let arn = arn.unwrap_or_default();
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let ["arn", PARTITION, "ecr", region, account, resource] = parts[..] else {
-            return Err(invalid("resourceArn", "Invalid ARN"));
-        };
-        let name =
-            resource.strip_prefix("repository/").ok_or_else(|| invalid("resourceArn", "Invalid ARN"))?;
+        let Named { region, account, name } = Named::parse(arn)?;
         if region != scope.region.as_str() {
             return Err(super::error::no_repository(name, account));
         }
         self.repository(scope, Some(account), Some(name))
+    }
+}
+
+/// What an ARN names: `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`.
+pub(super) struct Named<'a> {
+    region: &'a str,
+    pub account: &'a str,
+    pub name: &'a str,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn parse(arn: Option<&'a str>) -> Result<Self, ServiceError> {
+        let read = || {
+            let parts: Vec<&str> = arn?.splitn(6, ':').collect();
+            let ["arn", PARTITION, "ecr", region, account, resource] = parts[..] else { return None };
+            Some(Self { region, account, name: resource.strip_prefix("repository/")? })
+        };
+        read().ok_or_else(|| invalid("resourceArn", "Invalid ARN"))
     }
 }
 

@@ -160,8 +160,8 @@ impl Ecr {
         };
         repository.blob(digest, now).ok_or_else(missing)?;
         let path = format!("/v2/{}/blobs/{text}", repository.name);
-        let (expires, principal) = (now.after(DOWNLOAD_VALID), caller.principal.clone());
-        let token = self.key.mint(&Claims { scope: scope.clone(), principal, path: path.clone(), expires });
+        let (expires, bearer) = (now.after(DOWNLOAD_VALID), caller.bearer.clone());
+        let token = self.key.mint(&Claims { scope: scope.clone(), bearer, path: path.clone(), expires });
         Ok(api::GetDownloadUrlForLayerResponse {
             download_url: Some(format!("{}{path}?{QUERY}={token}", self.registry.address().endpoint(scope))),
             layer_digest: Some(text.to_owned()),

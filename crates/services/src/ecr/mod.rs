@@ -1,7 +1,7 @@
 //! Amazon ECR's API in front of the registry: the same repositories, images and layers as under `/v2/`.
 //!
-//! [`Ecr::answer`] takes an operation's target and body as they came, from a caller that was authenticated and
-//! authorized (`ecr:OPERATION`), and gives the bytes to answer. Errors have ECR's codes and wording. What ECR can
+//! [`Ecr::input`] reads an operation, [`Ecr::needs`] says what rights it needs, [`Ecr::perform`] carries it out for a
+//! caller who has them. Errors have ECR's codes and wording. What ECR can
 //! do and this cannot (scanning, replication, lifecycle policies) is refused as not served, never ignored;
 //! `scanOnPush` and encryption settings are stored and returned.
 //!
@@ -12,6 +12,7 @@ mod error;
 mod image;
 mod label;
 mod layer;
+mod needs;
 mod page;
 mod policy;
 mod repository;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::arn::Scope;
 use model::error::ServiceError;
-use wire::ecr::{self as api, Input, Operation};
+use wire::ecr::{self as api, Input};
 use wire::json_rpc::{Call, Output, Reply};
 
 use crate::oci::name::RepositoryName;
@@ -34,8 +35,8 @@ use crate::registry::token::{self, Claims, TokenKey};
 pub struct EcrCaller {
     /// The account and region of the signature.
     pub scope: Scope,
-    /// The access key id or ARN, which tokens then carry.
-    pub principal: String,
+    /// Who it is, as the gateway finds them again; tokens carry it.
+    pub bearer: String,
 }
 
 /// The service. Cloning gives another handle.
@@ -52,11 +53,11 @@ impl Ecr {
         Self { registry, key }
     }
 
-    /// Carries out the operation that `target` (the header `X-Amz-Target`) names.
+    /// Reads the input of the operation that `target` (the header `X-Amz-Target`) names.
     ///
     /// # Errors
     /// What `wire::json_rpc::error_reply` writes for `wire::ecr::SERVICE`.
-    pub async fn answer(&self, caller: &EcrCaller, target: &str, body: &[u8]) -> Result<Reply, ServiceError> {
+    pub fn input(target: &str, body: &[u8]) -> Result<Input, ServiceError> {
         let operation = api::route(target).ok_or_else(|| {
             ServiceError::UnknownOperation("The operation is not known to Amazon ECR.".to_owned())
         })?;
@@ -64,17 +65,27 @@ impl Ecr {
             let message = format!("Amazon ECR's operation {} is not served by Dormouse.", operation.name());
             ServiceError::NotServed(message)
         };
-        let input = Input::accept(operation, body).ok_or_else(not_served)?.map_err(api::refused)?;
-        self.perform(caller, input).await
+        Input::accept(operation, body).ok_or_else(not_served)?.map_err(api::refused)
     }
 
-    /// The operation that a target names, such as `CreateRepository`, for deciding about `ecr:CreateRepository`.
+    /// Whether calls of this operation are one of the many that moving one image takes.
     #[must_use]
-    pub fn operation(target: &str) -> Option<&'static str> {
-        api::route(target).map(Operation::name)
+    pub fn is_work(operation: &str) -> bool {
+        const WORK: [&str; 5] = [
+            "BatchCheckLayerAvailability",
+            "CompleteLayerUpload",
+            "GetDownloadUrlForLayer",
+            "InitiateLayerUpload",
+            "UploadLayerPart",
+        ];
+        WORK.contains(&operation)
     }
 
-    async fn perform(&self, caller: &EcrCaller, input: Input) -> Result<Reply, ServiceError> {
+    /// Carries an operation out.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub async fn perform(&self, caller: &EcrCaller, input: Input) -> Result<Reply, ServiceError> {
         let scope = &caller.scope;
         match input {
             Input::BatchCheckLayerAvailability(input) => written(&input, &self.check_layers(scope, &input)?),
@@ -111,8 +122,8 @@ impl Ecr {
     /// One token, whatever `registryIds` (deprecated) names: the address is the same for all.
     fn authorization_token(&self, caller: &EcrCaller) -> api::GetAuthorizationTokenResponse {
         let expires = self.registry.catalog().now().after(token::VALID);
-        let (scope, principal) = (caller.scope.clone(), caller.principal.clone());
-        let claims = Claims { scope, principal, path: String::new(), expires };
+        let (scope, bearer) = (caller.scope.clone(), caller.bearer.clone());
+        let claims = Claims { scope, bearer, path: String::new(), expires };
         let data = api::AuthorizationData {
             authorization_token: Some(self.key.authorization(&claims)),
             expires_at: Some(expires),

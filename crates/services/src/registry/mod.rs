@@ -12,6 +12,7 @@ pub mod catalog;
 mod collect;
 mod listing;
 mod manifest;
+mod needs;
 mod refusal;
 mod route;
 pub mod token;
@@ -38,6 +39,7 @@ use route::Place;
 
 pub use collect::{CollectError, Collected};
 pub use manifest::{Push, PushError, PushedManifest};
+pub(crate) use needs::EVERY;
 pub use refusal::{Code, Refusal};
 pub use route::{Access, access};
 
@@ -70,10 +72,11 @@ pub struct Options {
 }
 
 /// Who asks, as the gateway has found out.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account and region whose repositories are meant.
     pub scope: Scope,
+    /// Whether layers of a repository may be taken over from it: which one is asked for, the registry finds.
+    pub may_mount: Box<dyn Fn(&Repository) -> bool + Send + Sync>,
 }
 
 /// The registry. One for all accounts.
@@ -133,16 +136,17 @@ impl Registry {
         B: http_body::Body<Data: Send, Error: std::fmt::Display + Send> + Send + Unpin,
     {
         let (parts, mut body) = request.into_parts();
-        let answered = self.answer(&caller.scope, &parts, &mut body).await;
+        let answered = self.answer(&caller, &parts, &mut body).await;
         let mut response = answered.unwrap_or_else(|refusal| refusal.response());
         response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
         response
     }
 
-    async fn answer<B>(&self, scope: &Scope, parts: &Parts, body: &mut B) -> Result<Response<Body>, Refusal>
+    async fn answer<B>(&self, caller: &Caller, parts: &Parts, body: &mut B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data: Send, Error: std::fmt::Display + Send> + Send + Unpin,
     {
+        let scope = &caller.scope;
         let place = Place::parse(parts.uri.path())?;
         match (place, &parts.method) {
             (Place::Base, &Method::GET | &Method::HEAD) => Ok(json(StatusCode::OK, &serde_json::json!({}))),
@@ -169,7 +173,7 @@ impl Registry {
             }
             (Place::Uploads(name), &Method::POST) => {
                 let repository = self.for_push(scope, &name).await?;
-                self.begin_upload(&repository, parts, body).await
+                self.begin_upload(caller, &repository, parts, body).await
             }
             (Place::Upload(name, id), method) => {
                 let repository = self.existing(scope, &name)?;

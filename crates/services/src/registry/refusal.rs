@@ -49,6 +49,12 @@ pub enum Code {
 }
 
 impl Code {
+    /// As it stands in answers: `NAME_UNKNOWN`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        self.word_and_status().0
+    }
+
     const fn word_and_status(self) -> (&'static str, u16) {
         match self {
             Self::BlobUnknown => ("BLOB_UNKNOWN", 404),
@@ -107,9 +113,11 @@ impl Refusal {
     /// The answer.
     #[must_use]
     pub fn response(&self) -> Response<Body> {
-        let error = serde_json::json!({ "code": self.code.word_and_status().0, "message": self.message });
+        let error = serde_json::json!({ "code": self.code.word(), "message": self.message });
         let body = serde_json::json!({ "errors": [error] }).to_string();
         let mut response = Response::new(whole(body.into()));
+        // For whoever keeps a record of what became of the request.
+        response.extensions_mut().insert(self.clone());
         *response.status_mut() = self.status;
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(http::header::CONTENT_TYPE, json);

@@ -2,7 +2,7 @@
 //! name `AWS`, valid for 12 hours. Nothing is stored; a key of the server's seals what the token says.
 //!
 //! A token is URL-safe Base64 of: version (1 byte), expiry (8 bytes, big-endian milliseconds since the epoch),
-//! account, region, principal and path (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over all of it.
+//! account, region, bearer and path (each a 2-byte length and UTF-8), HMAC-SHA-256 (32 bytes) over all of it.
 //! One with a path is for reading that path alone: `GetDownloadUrlForLayer` puts it into the address.
 
 use std::time::Duration;
@@ -23,9 +23,11 @@ pub const VALID: Duration = Duration::from_secs(12 * 3600);
 /// The user name that goes with a token.
 pub const USER: &str = "AWS";
 
-const VERSION: u8 = 1;
+/// Tokens of version 1 did not say whose they are.
+const VERSION: u8 = 2;
 const SEAL_BYTES: usize = 32;
-const TOKEN_CHARS_MAX: usize = 4_096;
+/// A bearer's session may have policies and tags; see `EcrCaller`.
+const TOKEN_CHARS_MAX: usize = 16_384;
 /// Keeps this use of the server's key apart from others.
 const LABEL: &[u8] = b"dormouse registry token\0";
 
@@ -34,16 +36,16 @@ const LABEL: &[u8] = b"dormouse registry token\0";
 pub struct Claims {
     /// The account and region in which it was asked for.
     pub scope: Scope,
-    /// Who asked: an access key id or ARN, for the gateway's decisions and logs.
-    pub principal: String,
-    /// The only path that it opens, for reading; empty for all that the principal may do.
+    /// Who asked, as the gateway finds them again.
+    pub bearer: String,
+    /// The only path that it opens, for reading; empty for all that the bearer may do.
     pub path: String,
     /// When it stops working.
     pub expires: Timestamp,
 }
 
 impl Claims {
-    /// Whether the token is for such a request at all; what its principal may do is decided elsewhere.
+    /// Whether the token is for such a request at all; what its bearer may do is decided elsewhere.
     #[must_use]
     pub fn fits(&self, method: &Method, path: &str) -> bool {
         self.path.is_empty() || (self.path == path && matches!(*method, Method::GET | Method::HEAD))
@@ -78,8 +80,8 @@ impl TokenKey {
     pub fn mint(&self, claims: &Claims) -> String {
         let mut token = vec![VERSION];
         token.extend(claims.expires.as_millis().to_be_bytes());
-        let Claims { scope, principal, path, .. } = claims;
-        for text in [scope.account.as_str(), scope.region.as_str(), principal, path] {
+        let Claims { scope, bearer, path, .. } = claims;
+        for text in [scope.account.as_str(), scope.region.as_str(), bearer, path] {
             // Lengths are far below 64 KB; a longer text would only fail to verify.
             token.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
             token.extend(text.as_bytes());
@@ -128,11 +130,11 @@ fn decode(bytes: &[u8]) -> Option<Claims> {
         rest = after;
         String::from_utf8(text.to_vec()).ok()
     };
-    let (account, region, principal, path) = (text()?, text()?, text()?, text()?);
+    let (account, region, bearer, path) = (text()?, text()?, text()?, text()?);
     (version == VERSION).then_some(())?;
     Some(Claims {
         scope: Scope { account: AccountId::parse(&account).ok()?, region: Region::parse(&region).ok()? },
-        principal,
+        bearer,
         path,
         expires: Timestamp::from_millis(i64::from_be_bytes(*expires)),
     })
@@ -174,8 +176,8 @@ mod tests {
 
     fn claims() -> Claims {
         let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
-        let (principal, path) = ("AKIA".to_owned(), String::new());
-        Claims { scope, principal, path, expires: Timestamp::from_millis(1_000) }
+        let (bearer, path) = ("somebody".to_owned(), String::new());
+        Claims { scope, bearer, path, expires: Timestamp::from_millis(1_000) }
     }
 
     #[test]
@@ -186,9 +188,21 @@ mod tests {
         assert_eq!(key.open(&token, now), Ok(claims()));
         assert_eq!(key.open(&token, Timestamp::from_millis(1_000)), Err(TokenError::Expired));
         assert_eq!(TokenKey::new(b"other").open(&token, now), Err(TokenError::Forged));
-        for broken in ["", "AAAA", &token[1..], &format!("{token}AAAA"), &"A".repeat(5_000)] {
+        for broken in ["", "AAAA", &token[1..], &format!("{token}AAAA"), &"A".repeat(20_000)] {
             assert_eq!(key.open(broken, now), Err(TokenError::Forged), "{broken}");
         }
+    }
+
+    #[test]
+    fn what_says_not_whose_it_is_is_refused() {
+        let key = TokenKey::new(b"k");
+        let mut token = URL_SAFE_NO_PAD.decode(key.mint(&claims())).unwrap();
+        token.truncate(token.len() - SEAL_BYTES);
+        token[0] = 1;
+        let seal = key.seal(&token).finalize().into_bytes();
+        token.extend(seal);
+        let token = URL_SAFE_NO_PAD.encode(token);
+        assert_eq!(key.open(&token, Timestamp::from_millis(0)), Err(TokenError::Forged));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::body::{Body, batch};
 use super::catalog::Repository;
 use super::refusal::{Code, Refusal};
 use super::route::parameter;
-use super::{CONTENT_DIGEST, Registry, UPLOAD_UUID, empty, header, set};
+use super::{CONTENT_DIGEST, Caller, Registry, UPLOAD_UUID, empty, header, set};
 use crate::layout::{Owner, Upload, Writer};
 use crate::oci::name::RepositoryName;
 use crate::oci::{digest_text, parse_digest};
@@ -22,6 +22,7 @@ impl Registry {
     /// `POST …/blobs/uploads/`: mounts, takes a whole blob, or begins an upload.
     pub(super) async fn begin_upload<B>(
         &self,
+        caller: &Caller,
         repository: &Arc<Repository>,
         parts: &Parts,
         body: &mut B,
@@ -32,7 +33,7 @@ impl Registry {
         let query = parts.uri.query();
         if let Some(digest) = parameter(query, "mount") {
             let digest = parse_digest(&digest)?;
-            if self.mount(repository, digest, parameter(query, "from").as_deref()).await? {
+            if self.mount(caller, repository, digest, parameter(query, "from").as_deref()).await? {
                 return Ok(created(repository, digest));
             }
         }
@@ -126,23 +127,26 @@ impl Registry {
     }
 
     /// Lets the repository use a blob of another one of the same account and region. Without a name, whichever
-    /// has it ("automatic content discovery").
+    /// has it ("automatic content discovery"). What the caller may not read counts as not there.
     async fn mount(
         &self,
+        caller: &Caller,
         into: &Arc<Repository>,
         digest: Digest,
         from: Option<&str>,
     ) -> Result<bool, Refusal> {
         let now = self.catalog.now();
+        let held = |source: &Repository| {
+            let size = source.blob(digest, now)?;
+            (caller.may_mount)(source).then_some(size)
+        };
         let size = match from.map(RepositoryName::parse) {
-            Some(Ok(name)) => {
-                self.catalog.find(&into.scope, &name).and_then(|source| source.blob(digest, now))
-            }
+            Some(Ok(name)) => self.catalog.find(&into.scope, &name).and_then(|source| held(&source)),
             Some(Err(_)) => None,
             None => {
                 let all = self.catalog.all();
                 let mut own = all.iter().filter(|repository| repository.scope == into.scope);
-                own.find_map(|source| source.blob(digest, now))
+                own.find_map(|source| held(source))
             }
         };
         // Where it cannot be mounted, an upload begins instead: the specification's fallback.

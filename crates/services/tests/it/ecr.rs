@@ -31,8 +31,9 @@ async fn service() -> Service {
 impl Service {
     async fn ask(&self, operation: &str, input: Value) -> Result<Value, ServiceError> {
         let target = format!("AmazonEC2ContainerRegistry_V20150921.{operation}");
-        let caller = EcrCaller { scope: scope(), principal: "AKIA".to_owned() };
-        let reply = self.ecr.answer(&caller, &target, input.to_string().as_bytes()).await?;
+        let caller = EcrCaller { scope: scope(), bearer: "AKIA".to_owned() };
+        let input = Ecr::input(&target, input.to_string().as_bytes())?;
+        let reply = self.ecr.perform(&caller, input).await?;
         Ok(serde_json::from_slice(&reply.body).unwrap())
     }
 
@@ -301,7 +302,7 @@ async fn labels_policies_and_login() {
     let password = String::from_utf8(decoded).unwrap();
     let token = password.strip_prefix("AWS:").unwrap();
     let claims = TokenKey::new(b"key").open(token, s.world.registry.catalog().now()).unwrap();
-    assert_eq!((claims.scope, claims.principal.as_str()), (scope(), "AKIA"));
+    assert_eq!((claims.scope, claims.bearer.as_str()), (scope(), "AKIA"));
     assert_eq!(data["proxyEndpoint"], format!("http://{}", s.world.authority));
 }
 

@@ -81,8 +81,8 @@ async fn skopeo_logs_in() {
     let stranger = run("skopeo", &copy, dir).await;
     assert!(!stranger.status.success());
     let expires = world.registry.catalog().now().after(token::VALID);
-    let (scope, principal) = (crate::world::scope(), "AKIA".to_owned());
-    let password = token_key().mint(&Claims { scope, principal, path: String::new(), expires });
+    let (scope, bearer) = (crate::world::scope(), "AKIA".to_owned());
+    let password = token_key().mint(&Claims { scope, bearer, path: String::new(), expires });
     let login = |password| {
         let credentials = ["-u", token::USER, "-p", password, &world.authority];
         [&["login", "--tls-verify=false"][..], &auth, &credentials].concat()
