@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{App, Call};
+use crate::audit;
+use crate::auth::Authenticated;
 use crate::respond::{Body, Failure, content};
 
 /// A body says where one runtime is.
@@ -74,24 +76,50 @@ pub fn get(app: &App, name: &str) -> Result<Response<Body>, Failure> {
 
 /// Adds or removes a runtime, if it is the owner who asks.
 pub async fn change(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Body>, Failure> {
-    let held = app.read(&call.head, call.body, call.entry, BODY_BYTES_MAX, "ChangeRuntimes").await?;
-    let who = app.authenticator.authenticate(&call.head, &held.bytes, "lambda")?;
+    let Call { id, head, body, entry } = call;
+    let held = app.read(&head, body, entry, BODY_BYTES_MAX, "ChangeRuntimes").await?;
+    let who = app.authenticator.authenticate(&head, &held.bytes, "lambda")?;
+    let event = app.parts.audit.is_some().then(|| {
+        audit::Event::of(audit::Call {
+            service: "dormouse",
+            operation: if head.method == Method::DELETE { "RemoveRuntime" } else { "AddRuntime" },
+            time: app.parts.clock.now(),
+            id,
+            head: &head,
+            peer: entry.peer,
+            who: &who,
+            parameters: audit::parameters([("runtimeName", name)], &held.bytes),
+        })
+    });
+    let changed = perform(app, &who, &head.method, name, &held.bytes).await;
+    if let (Some(event), Some(sink)) = (event, &app.parts.audit) {
+        sink.keep(event.end(changed.as_ref().err()));
+    }
+    Ok(changed?)
+}
+
+async fn perform(
+    app: &App,
+    who: &Authenticated,
+    method: &Method,
+    name: &str,
+    body: &[u8],
+) -> Result<Response<Body>, ServiceError> {
     if !who.caller.owns(who.scope.account) {
         let message = format!(
             "User: {} is not authorized to change the runtimes of this server.",
             who.caller.standing().arn
         );
-        return Err(ServiceError::AccessDenied(message).into());
+        return Err(ServiceError::AccessDenied(message));
     }
     let name = parse(name)?;
-    if call.head.method == Method::DELETE {
+    if method == Method::DELETE {
         app.parts.runtime_admin.remove(name).await?;
         let mut response = content("application/json", "");
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);
     }
-    let effect = app.parts.runtime_admin.add(name.clone(), source(&held.bytes)?).await?;
-    let effect = match effect {
+    let effect = match app.parts.runtime_admin.add(name.clone(), source(body)?).await? {
         Effect::Now => "now",
         Effect::NextStart => "next-start",
     };

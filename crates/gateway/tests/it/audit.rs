@@ -90,6 +90,26 @@ async fn what_is_done_to_topics_is_kept_and_messages_and_passwords_are_not() {
 }
 
 #[tokio::test]
+async fn changes_of_runtimes_are_kept() {
+    let world = World::open(Access::Verified).await;
+    let client = world.client();
+    let added = client.post("/_dormouse/runtimes/ruby3.3", json!({ "path": "/opt/ruby" })).await;
+    assert_eq!(added.status, 200, "{added:?}");
+    for status in [204, 404] {
+        assert_eq!(client.delete("/_dormouse/runtimes/ruby3.3").await.status, status);
+    }
+    let seen = |event: &Value| (event["eventName"].clone(), event["errorCode"].clone());
+    let expected = [
+        (json!("AddRuntime"), Value::Null),
+        (json!("RemoveRuntime"), Value::Null),
+        (json!("RemoveRuntime"), json!("ResourceNotFoundException")),
+    ];
+    let events = events(&world);
+    assert_eq!(events.iter().map(seen).collect::<Vec<_>>(), expected);
+    assert_eq!(events[0]["requestParameters"], json!({ "runtimeName": "ruby3.3", "path": "/opt/ruby" }));
+}
+
+#[tokio::test]
 async fn strangers_leave_nothing() {
     let world = World::open(Access::Verified).await;
     let stranger = crate::client::Client::new(world.address, None);
