@@ -4,8 +4,6 @@
 //! whoever takes it. The owner of an account may do everything in it at no cost; in other accounts, only what their
 //! policies let it.
 
-use std::fmt::Display;
-
 use model::error::ServiceError;
 use model::id::AccountId;
 
@@ -38,7 +36,12 @@ impl Caller {
     ///
     /// # Errors
     /// As [`Caller::may`].
-    pub fn authorize(&self, action: &str, resource: impl Display) -> Result<(), ServiceError> {
+    #[cfg(test)]
+    pub(crate) fn authorize(
+        &self,
+        action: &str,
+        resource: impl std::fmt::Display,
+    ) -> Result<(), ServiceError> {
         let resource = resource.to_string();
         self.may(Asking { action, resource: &resource, owner: None, policy: None, context: Context::new() })
     }

@@ -363,7 +363,11 @@ impl Composed {
         // What pollers have received goes back to its queue before the store closes.
         let ended = async {
             self.engine.shutdown(limit).await;
-            let _ = tokio::time::timeout(SETTLE_MAX, self.pollers.settled()).await;
+            if tokio::time::timeout(SETTLE_MAX, self.pollers.settled()).await.is_err() {
+                tracing::warn!(
+                    "not all messages of queues could be settled; they come back when their hold is over"
+                );
+            }
         };
         let (cut, ()) = tokio::join!(self.gateway.stop(limit), ended);
         if cut > 0 {

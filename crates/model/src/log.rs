@@ -17,6 +17,15 @@ pub struct LogGroup {
     pub name: String,
 }
 
+impl LogGroup {
+    /// `arn:aws:logs:REGION:ACCOUNT:log-group:NAME`.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        let Self { scope: Scope { account, region }, name } = self;
+        format!("arn:aws:logs:{region}:{account}:log-group:{name}")
+    }
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEvent {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use hmac::{Hmac, Mac};
 use model::function::Function;
 use model::id::AccountId;
+use model::log::LogGroup;
 use model::port::{Clock, Entropy, RoleCredentials, Roles};
 use sha2::Sha256;
 use store::secrets::{SecretError, Secrets};
@@ -291,7 +292,7 @@ impl Roles for Identity {
         if self.access == Access::Open || name == format!("/aws/lambda/{}", function.id.name) {
             return true;
         }
-        let group = format!("arn:aws:logs:{}:{}:log-group:{name}", scope.region, scope.account);
+        let group = LogGroup { scope: scope.clone(), name }.arn();
         let found = self.find(&credentials.access_key_id, Some(&credentials.session_token));
         let needs = [
             ("logs:CreateLogStream", format!("{group}:*")),

@@ -65,9 +65,7 @@ pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Bo
 
 /// The right to read a group, as CloudWatch Logs asks for it.
 fn need(app: &App, group: &LogGroup) -> Need {
-    let LogGroup { scope, name } = group;
-    let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", scope.region, scope.account);
-    let mut need = Need::of("logs:FilterLogEvents", arn);
+    let mut need = Need::of("logs:FilterLogEvents", format!("{}:*", group.arn()));
     if let Some(groups) = &app.parts.log_groups {
         need.facts.set_resource_tags(&groups.known_tags(group));
     }

@@ -62,15 +62,19 @@ impl Kept {
         while !new.is_empty() {
             let writes =
                 new.iter().flat_map(|(serial, prefix, event)| writes(serial, prefix, event)).collect();
-            match self.records.commit(writes).await {
-                Err(RecordError::Conflict { key, .. }) => {
-                    new.retain(|(serial, prefix, _)| *serial != key.scope || !key.name.starts_with(prefix));
-                }
-                kept => {
-                    kept.map_err(of_records)?;
-                    new.drain(..).for_each(|(serial, _, event)| self.count(&serial, 1, event.text.len()));
-                }
+            let kept = self.records.commit(writes).await;
+            let known = match &kept {
+                Err(RecordError::Conflict { key, .. }) => new
+                    .iter()
+                    .position(|(serial, prefix, _)| *serial == key.scope && key.name.starts_with(prefix)),
+                _ => None,
+            };
+            if let Some(known) = known {
+                new.remove(known);
+                continue;
             }
+            kept.map_err(of_records)?;
+            new.drain(..).for_each(|(serial, _, event)| self.count(&serial, 1, event.text.len()));
         }
         Ok(())
     }

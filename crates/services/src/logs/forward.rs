@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::filter::Filter;
-use super::{Logs, SERVICE, name, read};
+use super::{Logs, SERVICE, read};
 
 /// What is read at once.
 const ROUND_BYTES: u64 = 1024 * 1024;
@@ -261,7 +261,7 @@ fn delivery(subscription: &Subscription, content: &Value) -> Delivery {
         to: Address::Resource(subscription.destination.clone()),
         from: Sender {
             service: format!("{SERVICE}.amazonaws.com"),
-            source: format!("{}:*", name::arn(group)),
+            source: format!("{}:*", group.arn()),
             scope: group.scope.clone(),
             role: None,
         },

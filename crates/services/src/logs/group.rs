@@ -240,7 +240,7 @@ fn unset(scope: &Scope, size: GroupSize) -> LogSettings {
 }
 
 fn shown(settings: &LogSettings, bytes: u64) -> api::LogGroup {
-    let arn = name::arn(&settings.group);
+    let arn = settings.group.arn();
     api::LogGroup {
         log_group_name: Some(settings.group.name.clone()),
         creation_time: Some(settings.created.as_millis()),

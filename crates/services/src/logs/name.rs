@@ -50,13 +50,7 @@ pub(super) fn parsed(arn: &str) -> Option<LogGroup> {
     is_name.then(|| LogGroup { scope: arn.scope().clone(), name: name.to_owned() })
 }
 
-/// A group's ARN, without `:*`.
-pub(super) fn arn(group: &LogGroup) -> String {
-    let LogGroup { scope, name } = group;
-    format!("arn:aws:logs:{}:{}:log-group:{name}", scope.region, scope.account)
-}
-
 /// A stream's ARN.
 pub(super) fn stream_arn(group: &LogGroup, stream: &str) -> String {
-    format!("{}:log-stream:{stream}", arn(group))
+    format!("{}:log-stream:{stream}", group.arn())
 }

@@ -22,7 +22,7 @@ impl Logs {
         let (group, stream) = asked_of(scope, input)?;
         let arn = match stream {
             Some(stream) => name::stream_arn(&group, stream),
-            None => format!("{}:*", name::arn(&group)),
+            None => format!("{}:*", group.arn()),
         };
         let mut need = Need { facts: facts(input), ..Need::of(format!("{SERVICE}:{operation}"), arn) };
         need.facts.set_resource_tags(&self.known_tags(&group));

@@ -52,9 +52,7 @@ impl Registry {
         let found = RepositoryName::parse(name).ok().and_then(|name| self.catalog.find(scope, &name));
         let tags = found.map(|repository| repository.settings().tags).unwrap_or_default();
         need.facts.set_resource_tags(&tags);
-        for (key, value) in &tags {
-            need.facts.set(format!("ecr:ResourceTag/{key}"), value.as_str());
-        }
+        need.facts.add_tags("ecr:ResourceTag", &tags);
         need
     }
 }

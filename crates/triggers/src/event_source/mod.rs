@@ -57,6 +57,11 @@ impl Inner {
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
+
+    async fn stopped(&self) {
+        // An error would mean that the sender is gone, which is ours.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
 }
 
 /// A poller at work.
@@ -107,14 +112,13 @@ impl EventSources {
 
     /// Performs all mappings as they are, and as they become, until it is stopped.
     pub async fn run(self) {
-        let mut stopping = self.0.stopping.subscribe();
         let mut pollers = Pollers::default();
         loop {
             let (enabled, seen) = self.0.parts.mappings.enabled();
             self.follow(&mut pollers, enabled);
             tokio::select! {
                 () = self.0.parts.mappings.changed(seen) => {}
-                _ = stopping.wait_for(|stopping| *stopping) => break,
+                () = self.0.stopped() => break,
             }
         }
         pollers.running.into_values().for_each(|poller| _ = poller.ends.send_replace(true));

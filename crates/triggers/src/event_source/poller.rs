@@ -247,7 +247,7 @@ impl Poller {
         let (mut held_back, mut chunks) = (false, chunks(wanted).into_iter());
         for chunk in chunks.by_ref() {
             let ran = self.run_chunk(&round, &chunk, &mut settled).await;
-            held_back |= matches!(ran, Ran::HeldBack | Ran::Stopped);
+            held_back |= ran == Ran::HeldBack;
             // What must keep its order does not run before what is to be tried again.
             if ran == Ran::Stopped || source.is_fifo && ran != Ran::Done {
                 break;
@@ -277,7 +277,7 @@ impl Poller {
             }
             Ok(Some(_)) => (Failures::Some(Default::default()), Ran::Failed),
             Ok(None) => (Failures::All, Ran::Failed),
-            Err(ServiceError::Unavailable(_)) => (Failures::All, Ran::Stopped),
+            Err(_) if self.owner.is_stopping() => (Failures::All, Ran::Stopped),
             Err(error) => {
                 tracing::debug!(mapping = %self.mapping.id, %error, "a batch could not run");
                 (Failures::All, Ran::HeldBack)
@@ -306,7 +306,7 @@ impl Poller {
     /// The function's answer, or nothing if it failed; tried again while there is no concurrency and there is time.
     ///
     /// # Errors
-    /// `Unavailable` if the server stops; what the engine said last.
+    /// What the engine said last; anything if the server stops.
     async fn invoke(
         &self,
         round: &Round,
@@ -342,12 +342,14 @@ impl Poller {
                 },
                 Err(error) => error,
             };
-            let is_stopping = matches!(error, ServiceError::Unavailable(_));
             // After another attempt there must be time to run.
-            if is_stopping || round.begun.elapsed() + pause + timeout >= *hold {
+            if self.owner.is_stopping() || round.begun.elapsed() + pause + timeout >= *hold {
                 return Err(error);
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.owner.stopped() => {}
+            }
             pause = (pause * 2).min(THROTTLE_PAUSE_MAX);
         }
     }

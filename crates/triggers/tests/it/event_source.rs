@@ -398,6 +398,20 @@ async fn what_was_received_when_the_server_stops_goes_back_as_if_it_had_not_been
 }
 
 #[tokio::test]
+async fn a_machine_that_is_full_is_asked_again_while_the_messages_are_held() {
+    let world = World::open(Duration::from_secs(30));
+    world.send(&["1"]).await;
+    world.map(vec![mapping("away", MappingSettings::default())]);
+    let refused = |world: &World| world.functions.refused.load(Ordering::SeqCst);
+    let begun = Instant::now();
+    world.until("it is tried", async |world| refused(world) >= 4).await;
+    // Pauses of 200, 400 and 800 ms: what is put back comes again at once.
+    assert!(begun.elapsed() >= Duration::from_millis(1_300), "{:?}", begun.elapsed());
+    let counts = world.store.queue().counts(&jobs()).await.unwrap();
+    assert_eq!((counts.waiting, counts.out), (0, 1));
+}
+
+#[tokio::test]
 async fn messages_are_held_as_the_queue_says_when_they_come() {
     let world = World::open(Duration::from_millis(50));
     world.map(vec![mapping("fails-9", MappingSettings::default())]);

@@ -88,6 +88,7 @@ impl StandIn {
             return Err(ServiceError::TooManyRequests { reason, message: "Rate Exceeded.".to_owned() });
         }
         if what == "away" {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(ServiceError::Unavailable("The server is stopping.".to_owned()));
         }
         let has_stumbled = what != "stumbles" || !self.ran_of(&name).is_empty();

@@ -84,23 +84,8 @@ impl Tables<'_> {
 
     /// Returns to its queue what nobody took, as if it had not been handed out.
     pub(in crate::queue) fn untake(&self, queue: &QueueName, receipts: &[Receipt]) -> rusqlite::Result<()> {
-        self.stir(queue);
-        let Some(queue) = self.queue(queue)? else { return Ok(()) };
-        for receipt in receipts {
-            let group: Option<Option<String>> = self
-                .transaction
-                .prepare_cached(
-                    "UPDATE message SET due = ?1, receives = receives - 1
-                     WHERE seq = ?2 AND queue = ?3 AND receives = ?4 AND due > ?1 RETURNING grp",
-                )?
-                .query_row(
-                    params![self.now_ms(), receipt.sequence.cast_signed(), queue, receipt.receives],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            self.refresh(queue, group.flatten().as_deref())?;
-        }
-        Ok(())
+        let untaken: Vec<_> = receipts.iter().map(|receipt| (*receipt, Settle::Untake)).collect();
+        self.settle(queue, &untaken).map(drop)
     }
 
     fn give_back(&self, seq: i64, due: i64, note: Option<&[u8]>) -> rusqlite::Result<()> {
