@@ -181,7 +181,8 @@ impl From<QueueError> for Undelivered {
 
 /// Takes deliveries and sees to it that they are tried. Implemented by `triggers`.
 pub trait Deliveries: Send + Sync {
-    /// Takes deliveries, answered when all of them are on the disk.
+    /// Takes deliveries, answered when all of them are on the disk. One that is larger than anything that can be delivered
+    /// is given up, which the log says, and holds up no other.
     ///
     /// # Errors
     /// [`QueueError`]; then some of them may have been taken, and whoever tries again delivers those twice.

@@ -10,6 +10,7 @@ pub mod bus;
 pub mod capacity;
 pub mod code_signing;
 pub mod concurrency;
+pub mod dead_letter;
 pub mod delivery;
 pub mod error;
 pub mod event;

@@ -160,10 +160,10 @@ pub fn trace(app: &App, headers: &HeaderMap) -> String {
     if let Some(sent) = sent.filter(|sent| !sent.is_empty() && sent.len() <= TRACE_BYTES_MAX) {
         return sent.to_owned();
     }
-    let mut random = [0; 32];
+    let mut random = [0; 20];
     app.parts.entropy.fill(&mut random);
-    let [root, parent] = [0, 16].map(|at| u128::from_be_bytes(std::array::from_fn(|byte| random[at + byte])));
-    let (root, parent) = (root >> 32, parent >> 64);
+    let number = |from: &[u8]| from.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    let (root, parent) = (number(&random[..12]), number(&random[12..]));
     let seconds = app.parts.clock.now().as_millis() / 1_000;
     format!("Root=1-{seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0")
 }

@@ -2,6 +2,7 @@
 //!
 //! Deliveries are remembered by a stand-in, so what targets get is compared here, not whether they get it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,6 +89,31 @@ async fn what_a_rule_picks_is_handed_over_to_its_targets() {
     assert_eq!(body(same), json!([1]));
 }
 
+/// A rule that blows an event up takes nothing from the other targets, and nothing from who put it.
+#[tokio::test]
+async fn of_an_input_that_no_target_can_take_the_event_itself_is_a_dead_letter() {
+    let world = World::open(Access::Verified).await;
+    let transformer = json!({"InputPathsMap": {"d": "$.detail"}, "InputTemplate": "{\"a\":<d>,\"b\":<d>}"});
+    let targets = json!([
+        {"Id": "large", "Arn": QUEUE, "InputTransformer": transformer,
+         "DeadLetterConfig": {"Arn": format!("{QUEUE}-lost")}},
+        {"Id": "lost", "Arn": QUEUE, "InputTransformer": transformer},
+        {"Id": "plain", "Arn": QUEUE},
+    ]);
+    rule(&world, json!({"source": ["shop"]}), targets).await;
+    let id = put(&world, json!({"large": "x".repeat(600_000)})).await;
+    let taken = delivered(&world);
+    let [letter, plain] = taken.as_slice() else { panic!("{taken:?}") };
+    assert_eq!((&body(letter)["id"], &body(plain)["id"]), (&id, &id));
+    assert_eq!((letter.to.to_string(), plain.to.to_string()), (format!("{QUEUE}-lost"), QUEUE.to_owned()));
+    let why: Vec<_> = letter.extras.attributes.iter().map(|it| (it.name.as_str(), &it.value[..])).collect();
+    assert!(why.contains(&("TARGET_ARN", QUEUE.as_bytes())), "{why:?}");
+    assert!(why.contains(&("ERROR_CODE", b"INVALID_PARAMETER")), "{why:?}");
+    let short = put(&world, json!({"small": true})).await;
+    let taken = delivered(&world);
+    assert!(taken.len() == 3 && body(&taken[0])["b"]["small"] == true && body(&taken[2])["id"] == short);
+}
+
 #[tokio::test]
 async fn a_rule_that_rests_or_has_changed_is_followed_at_once() {
     let world = World::open(Access::Verified).await;
@@ -125,6 +151,8 @@ async fn archived_events_are_replayed() {
         "ReplayName": "again", "EventSourceArn": archive, "EventStartTime": 0, "EventEndTime": 4_000_000_000_u64,
         "Destination": {"Arn": BUS},
     });
+    // What breaks a replay off only holds it up.
+    world.delivered.refuses_once.store(true, Ordering::Release);
     done(&world, "StartReplay", replay).await;
     let replay = loop {
         let replay = done(&world, "DescribeReplay", json!({"ReplayName": "again"})).await;

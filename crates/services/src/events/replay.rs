@@ -20,6 +20,8 @@ use super::{Events, name};
 
 /// Replays that are under way at once (EventBridge User Guide, "Quotas").
 const RUNNING_MAX: usize = 10;
+/// How long a replay that was held up waits.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Replays that are remembered of one account in one region.
 const REPLAYS_MAX: usize = 1_000;
 /// For how long (EventBridge User Guide, "Archiving and replaying events").
@@ -186,16 +188,16 @@ impl Events {
         Ok(())
     }
 
+    /// Until a replay is over or gone. What breaks it off, as a disk that is full, holds it up; the end of the server too.
     fn run_beside(&self, replay: &Replay) {
         let (events, scope, name) = (self.clone(), replay.scope.clone(), replay.name.clone());
         tokio::spawn(async move {
-            if let Err(error) = events.run(&scope, &name).await {
-                tracing::warn!(%error, replay = name, "a replay broke off");
-                let ended = events.note(&scope, &name, |replay| {
-                    replay.state = ReplayState::Failed;
-                    replay.reason = Some("The events could not be read or sent.".to_owned());
-                });
-                let _ = ended.await;
+            while let Err(error) = events.run(&scope, &name).await {
+                if events.replays.get(&scope, &name).is_none() {
+                    return;
+                }
+                tracing::warn!(%error, replay = name, "a replay is held up");
+                tokio::time::sleep(AFTER_FAILURE).await;
             }
         });
     }

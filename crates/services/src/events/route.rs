@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use model::arn::ResourceArn;
 use model::bus::{Archive, BusId, Rule, RuleTarget};
-use model::delivery::{Address, Delivery, Extras, Retry, Sender};
+use model::dead_letter::letter;
+use model::delivery::{Address, Delivery, Extras, Retry, Sender, Undelivered};
 use model::error::ServiceError;
 use pattern::{Dialect, Pattern};
 use policy::{Document, Kind};
@@ -17,6 +18,9 @@ use policy::{Document, Kind};
 use super::event::{Event, Origin};
 use super::input::{self, Source};
 use super::{Events, SERVICE};
+
+/// The largest input that a target can be given: as much as a queue takes.
+const INPUT_BYTES_MAX: usize = model::sqs::MESSAGE_BYTES_MAX as usize;
 
 /// Routes of buses.
 #[derive(Default)]
@@ -132,7 +136,7 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
         retries_max: target.retries_max.unwrap_or(Retry::BUS.retries_max),
         age_max: target.age_max_s.map_or(Retry::BUS.age_max, |age| Duration::from_secs(age.into())),
     };
-    Some(Delivery {
+    let delivery = Delivery {
         to: Address::Resource(to),
         from: Sender {
             service: format!("{SERVICE}.amazonaws.com"),
@@ -145,5 +149,22 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
         retry,
         dead_letter: target.dead_letter.as_deref().and_then(|arn| ResourceArn::parse(arn).ok()),
         line: format!("rule/{}/{}/{}", rule.bus.name, rule.name, target.id),
-    })
+    };
+    match delivery.body.len() {
+        ..=INPUT_BYTES_MAX => Some(delivery),
+        size => undeliverable(delivery, event, size),
+    }
+}
+
+/// What the dead-letter queue of a target gets of an event of which the rule has made more than the target can take: the
+/// event as it came.
+fn undeliverable(delivery: Delivery, event: &Event, size: usize) -> Option<Delivery> {
+    let message = format!("The input of {size} bytes is larger than {INPUT_BYTES_MAX}.");
+    let refused = Undelivered::Never { code: "INVALID_PARAMETER", message };
+    let untransformed = Delivery { body: event.text.clone().into(), ..delivery };
+    let letter = letter(&untransformed, &refused, 0, None);
+    if letter.is_none() {
+        tracing::warn!(delivery = ?untransformed, error = %refused, "given up; it has no dead-letter queue");
+    }
+    letter
 }

@@ -19,7 +19,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::delivery::{Address, Delivery, Extras, Retry, Sender};
 use model::log::{LogGroup, Mark, Subscription};
-use model::queue::QueueError;
 use model::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -149,15 +148,9 @@ impl Logs {
             onward.events.into_iter().filter(|found| filter.matches(&found.event.message)).collect();
         let anything = !wanted.is_empty();
         for delivery in deliveries(subscription, &wanted) {
-            match self.deliveries.hand_over(vec![delivery]).await {
-                Ok(()) => {}
-                Err(error @ QueueError::TooLarge(_)) => {
-                    tracing::warn!(group, name, %error, "an event of a subscription cannot be handed on");
-                }
-                Err(error) => {
-                    tracing::warn!(group, name, %error, "events of a subscription were not handed on; trying again");
-                    return None;
-                }
+            if let Err(error) = self.deliveries.hand_over(vec![delivery]).await {
+                tracing::warn!(group, name, %error, "events of a subscription were not handed on; trying again");
+                return None;
             }
         }
         reading.mark = onward.mark;

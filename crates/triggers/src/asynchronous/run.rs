@@ -12,7 +12,7 @@ use model::fault::Fault;
 use model::function::Function;
 use model::lineage;
 use model::port::{FunctionFailure, Invocation, Outcome, Pending, Response};
-use model::queue::{QueueError, QueueName, Received, Settle};
+use model::queue::{QueueName, Received, Settle};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -161,16 +161,8 @@ impl Runner {
         if !deliveries.is_empty()
             && let Err(error) = self.owner.0.parts.deliveries.hand_over(deliveries).await
         {
-            match error {
-                // It would be so at every further attempt.
-                QueueError::TooLarge(why) => {
-                    tracing::warn!(request = %event.request, why, "a destination cannot be told");
-                }
-                error => {
-                    tracing::warn!(request = %event.request, %error, "a destination cannot be told; trying again");
-                    return Settle::Return { after: AFTER_FAILURE, note: None };
-                }
-            }
+            tracing::warn!(request = %event.request, %error, "a destination cannot be told; trying again");
+            return Settle::Return { after: AFTER_FAILURE, note: None };
         }
         let (function, failed) = (event.function.arn().to_string(), attempts.failed);
         let end = End { function, condition: condition.as_str().to_owned(), failed };

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::dead_letter::{Exhausted, letter};
 use model::delivery::{Delivery, Undelivered};
 use model::port::Pending;
 use model::queue::{QueueName, Received, Settle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Delivering;
-use super::dead_letter::{Exhausted, letter};
 use super::stored::{decode, decode_retries, encode_retries};
 use crate::lines::Line;
 

@@ -4,7 +4,6 @@
 //! Invariants: what was handed over is on the disk; a delivery leaves its line only when its target or its dead-letter
 //! queue has it, or when neither ever will, which is said in the log.
 
-mod dead_letter;
 mod line;
 mod stored;
 
@@ -15,7 +14,7 @@ use std::time::Duration;
 use model::delivery::{Address, Deliveries, Delivery, ENDPOINTS, Target, Undelivered};
 use model::id::MessageId;
 use model::port::{Entropy, Pending};
-use model::queue::{NewMessage, Queue, QueueError, QueueName};
+use model::queue::{CONTENT_BYTES_MAX, NewMessage, Queue, QueueError, QueueName};
 
 use self::line::DeliveryLine;
 use self::stored::encode;
@@ -71,7 +70,13 @@ impl Delivering {
     async fn keep(&self, deliveries: Vec<Delivery>) -> Result<(), QueueError> {
         let mut lines: HashMap<QueueName, Vec<NewMessage>> = HashMap::new();
         for delivery in &deliveries {
-            lines.entry(queue_of(delivery)?).or_default().push(self.message(delivery));
+            let message = self.message(delivery);
+            if message.content.len() > CONTENT_BYTES_MAX {
+                // No target and no dead-letter queue takes as much; what goes to others is none the worse.
+                tracing::warn!(?delivery, "larger than anything that can be delivered; it is given up");
+                continue;
+            }
+            lines.entry(queue_of(delivery)?).or_default().push(message);
         }
         let mut kept = tokio::task::JoinSet::new();
         for (name, messages) in lines {

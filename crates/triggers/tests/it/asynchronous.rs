@@ -296,6 +296,20 @@ async fn a_dead_letter_says_why_as_far_as_there_is_room_beside_the_event() {
     }
 }
 
+/// The record holds the event and the answer; the dead-letter queue gets the event, which fits.
+#[tokio::test]
+async fn a_record_that_is_too_large_takes_no_dead_letter_with_it() {
+    let queue = |name: &str| Some(format!("arn:aws:sqs:us-east-1:000000000000:{name}"));
+    let told = EventSettings { dead_letter: queue("lost"), on_failure: queue("told"), ..settings() };
+    let world = World::new(told).await;
+    let large = format!("\"{}\"", "x".repeat(1_000_000));
+    assert_eq!(world.ended(world.send_payload("shouts", &large).await).await, ("RetriesExhausted", 3));
+    let letter = world.queues.wait_for(1, PATIENCE).await.remove(0);
+    assert_eq!((Some(letter.to.to_string()), letter.body.len()), (queue("lost"), large.len()));
+    world.send_payload("shouts", "1").await;
+    assert_eq!(world.queues.wait_for(3, PATIENCE).await.len(), 3, "a small one is told to both");
+}
+
 #[tokio::test]
 async fn a_circle_is_broken_after_sixteen_hops_unless_it_is_allowed() {
     let arn = |name| Some(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"));

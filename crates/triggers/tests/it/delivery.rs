@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::arn::{ResourceArn, Scope};
 use model::delivery::{Address, Deliveries as _, Delivery, Extras, Retry, Sender};
 use model::id::{AccountId, Region};
-use model::queue::Queue as _;
+use model::queue::{CONTENT_BYTES_MAX, Queue as _};
 use store::Store;
 use tempfile::TempDir;
 use triggers::Delivering;
@@ -110,6 +110,17 @@ async fn deliveries_of_a_group_keep_their_order_while_their_target_is_away() {
     world.delivering.hand_over(vec![in_order("1"), in_order("2")]).await.unwrap();
     world.delivering.hand_over(vec![in_order("3")]).await.unwrap();
     assert_eq!(bodies(&world.queues.wait_for(3, PATIENCE).await), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_anything_that_can_be_delivered_holds_up_nothing_else() {
+    let world = World::new().await;
+    let large = to("a", &"x".repeat(CONTENT_BYTES_MAX));
+    world.delivering.hand_over(vec![to("a", "1"), large.clone(), to("a", "2"), to("b", "3")]).await.unwrap();
+    let mut taken = bodies(&world.queues.wait_for(3, PATIENCE).await);
+    taken.sort();
+    assert_eq!(taken, ["1", "2", "3"]);
+    world.delivering.hand_over(vec![large]).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! What a function does is part of its name: `fails-2` fails its first two attempts of each event, `busy-3` finds no
 //! concurrency three times, `stopped-1` has its environment stopped once, `stumbles` fails the first of all its events,
-//! `away` finds that the server stops, `narrow-2` runs two at once and finds none beyond, `slow` takes a second, `gone` does not exist; all others answer `{}`.
+//! `away` finds that the server stops, `narrow-2` runs two at once and finds none beyond, `slow` takes a second, `shouts`
+//! fails with a very long error, `gone` does not exist; all others answer `{}`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,6 +96,7 @@ impl StandIn {
         let trace = invocation.trace.unwrap_or_default();
         self.ran.lock().unwrap().push((name.clone(), invocation.request, invocation.payload.clone(), trace));
         let result = match what == "fails" && tried <= times || !has_stumbled {
+            _ if what == "shouts" => Err(FunctionFailure::Reported { payload: shout() }),
             true => {
                 Err(FunctionFailure::Reported { payload: Bytes::from_static(b"{\"errorMessage\":\"no\"}") })
             }
@@ -103,6 +105,11 @@ impl StandIn {
         };
         Ok(Outcome { result, tail: None, reason: StartReason::Warm, phases: Phases::default() })
     }
+}
+
+/// An error with a quarter of a million characters.
+fn shout() -> Bytes {
+    Bytes::from(serde_json::json!({"errorMessage": "no".repeat(120_000)}).to_string())
 }
 
 /// `partial` says that messages with the body `bad` have failed.

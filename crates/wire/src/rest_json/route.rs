@@ -71,23 +71,27 @@ pub fn match_templates<'p>(
 ) -> Option<(usize, Labels<'p>)> {
     let path = path.strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
-    let parts = path.split('/').count();
+    let parts: Vec<&str> = path.split('/').collect();
     let matches =
-        |http: &Http| http.method == method && http.uri.fits(path, parts) && http.uri.query_matches(query);
+        |http: &Http| http.uri.fits(&parts) && http.method == method && http.uri.query_matches(query);
     let found = table.iter().enumerate().filter(|(_, http)| matches(http));
     let (place, http) = found.min_by_key(|(_, http)| Reverse(http.uri.query.len()))?;
     Some((place, http.uri.labels(path)))
 }
 
 impl Template {
-    /// Whether a path of so many parts has this form.
-    fn fits(&self, path: &str, parts: usize) -> bool {
-        let is_greedy = matches!(self.segments.last(), Some(Segment::Greedy(_)));
-        let is_as_long = parts == self.segments.len() || is_greedy && parts > self.segments.len();
+    /// Whether a path that is cut at its slashes has this form.
+    fn fits(&self, parts: &[&str]) -> bool {
+        let is_longer = parts.len() > self.segments.len();
+        let is_as_long = match self.segments.last() {
+            Some(Segment::Greedy(_)) => parts.len() >= self.segments.len(),
+            _ => parts.len() == self.segments.len(),
+        };
         is_as_long
-            && self.cut(path).all(|(segment, part)| match segment {
-                Segment::Literal(text) => *text == part,
-                Segment::Label(_) | Segment::Greedy(_) => !part.is_empty(),
+            && self.segments.iter().zip(parts).all(|(segment, part)| match segment {
+                Segment::Literal(text) => text == part,
+                Segment::Label(_) => !part.is_empty(),
+                Segment::Greedy(_) => is_longer || !part.is_empty(),
             })
     }
 

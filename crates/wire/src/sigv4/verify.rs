@@ -98,18 +98,19 @@ impl Authorization {
                 self.scope.date, self.time_text
             )));
         }
-        let (life, unit) = match self.form {
-            Form::Header => (CLOCK_SKEW_MAX, format!("{} min.", CLOCK_SKEW_MAX.as_secs() / 60)),
-            Form::Presigned { expires_s } => {
-                (Duration::from_secs(expires_s.into()), format!("{expires_s} sec."))
-            }
+        let life = match self.form {
+            Form::Header => CLOCK_SKEW_MAX,
+            Form::Presigned { expires_s } => Duration::from_secs(expires_s.into()),
         };
         if self.time.after(life) < now {
-            let earliest = before(now, life);
+            let span = match self.form {
+                Form::Header => format!("{} min.", life.as_secs() / 60),
+                Form::Presigned { expires_s } => format!("{expires_s} sec."),
+            };
             return Err(invalid(format!(
-                "Signature expired: {} is now earlier than {} ({} - {unit})",
+                "Signature expired: {} is now earlier than {} ({} - {span})",
                 self.time_text,
-                basic(earliest),
+                basic(before(now, life)),
                 basic(now)
             )));
         }

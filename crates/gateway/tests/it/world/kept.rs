@@ -31,12 +31,17 @@ pub struct Delivered {
     pub taken: Mutex<Vec<Delivery>>,
     /// Whether whoever hands over waits for ever.
     pub is_held: AtomicBool,
+    /// Whether the next that is handed over is refused, as when the server stops.
+    pub refuses_once: AtomicBool,
 }
 
 impl Deliveries for Delivered {
     fn hand_over(&self, deliveries: Vec<Delivery>) -> Pending<'_, Result<(), QueueError>> {
         if self.is_held.load(Ordering::Acquire) {
             return Box::pin(std::future::pending());
+        }
+        if self.refuses_once.swap(false, Ordering::AcqRel) {
+            return Box::pin(std::future::ready(Err(QueueError::Closed)));
         }
         self.taken.lock().expect("nobody panicked").extend(deliveries);
         Box::pin(std::future::ready(Ok(())))

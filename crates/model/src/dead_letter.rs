@@ -4,8 +4,9 @@
 //! Guide, "Configuring a dead-letter queue".
 
 use bytes::Bytes;
-use model::delivery::{Address, Attribute, Delivery, Undelivered};
-use model::sqs::fitting;
+
+use crate::delivery::{Address, Attribute, Delivery, Undelivered};
+use crate::sqs::fitting;
 
 /// Attributes that one message may have, its own included (SQS).
 const ATTRIBUTES_MAX: usize = 10;
@@ -14,7 +15,7 @@ const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// What has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exhausted {
+pub enum Exhausted {
     /// Attempts.
     Retries,
     /// Time.
@@ -22,7 +23,8 @@ pub(super) enum Exhausted {
 }
 
 /// The letter; nothing if the delivery has no dead-letter queue.
-pub(super) fn letter(
+#[must_use]
+pub fn letter(
     delivery: &Delivery,
     refused: &Undelivered,
     retries: u32,
@@ -72,10 +74,37 @@ fn source_name(service: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use model::sqs::MESSAGE_BYTES_MAX;
+    use std::time::Duration;
 
     use super::*;
-    use crate::delivery::stored::tests::delivery;
+    use crate::arn::{ResourceArn, Scope};
+    use crate::delivery::{Extras, Retry, Sender};
+    use crate::id::{AccountId, Region};
+    use crate::sqs::MESSAGE_BYTES_MAX;
+
+    fn delivery() -> Delivery {
+        let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+        let arn = |service: &str, resource: &str| ResourceArn::of(service, &scope, resource).expect("an ARN");
+        let attribute = Attribute {
+            name: "n".to_owned(),
+            kind: "Binary".to_owned(),
+            value: Bytes::from_static(&[0, 255]),
+        };
+        Delivery {
+            to: Address::Resource(arn("lambda", "function:resize")),
+            from: Sender {
+                service: "events.amazonaws.com".to_owned(),
+                source: arn("events", "rule/hourly").to_string(),
+                scope: scope.clone(),
+                role: None,
+            },
+            body: Bytes::from_static(b"{}"),
+            extras: Extras { attributes: vec![attribute], ..Extras::default() },
+            retry: Retry { retries_max: 3, age_max: Duration::from_secs(60) },
+            dead_letter: Some(arn("sqs", "lost")),
+            line: "rule/default/hourly/1".to_owned(),
+        }
+    }
 
     #[test]
     fn a_letter_says_why_and_holds_no_more_than_a_queue_takes() {
