@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::arn::{ResourceArn, Scope};
+use crate::arn::{FunctionId, ResourceArn, Scope};
 use crate::port::Pending;
 use crate::queue::QueueError;
 
@@ -50,6 +50,19 @@ pub struct Sender {
     pub scope: Scope,
     /// The role that it acts with, instead of being let in by the target's policy.
     pub role: Option<String>,
+}
+
+impl Sender {
+    /// Lambda, on behalf of a function: with the function's role, or as the service itself.
+    #[must_use]
+    pub fn lambda(function: &FunctionId, role: Option<String>) -> Self {
+        Self {
+            service: "lambda.amazonaws.com".to_owned(),
+            source: function.arn().to_string(),
+            scope: function.scope.clone(),
+            role,
+        }
+    }
 }
 
 /// What goes beside the body, for targets that know of it. Others ignore it.

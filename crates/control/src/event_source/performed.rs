@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use model::delivery::Sender;
 use model::error::ServiceError;
 use model::event::Directory;
 use model::event_source::{EventSourceMapping, Mappings};
 use model::function::Function;
 use model::port::Pending;
 
-use super::queue::reader;
 use crate::function::Functions;
 use crate::policy::{Admission, Need};
 
@@ -43,7 +43,7 @@ impl Mappings for PerformedMappings {
     fn resolve(&self, mapping: &EventSourceMapping, action: &str) -> Result<Arc<Function>, ServiceError> {
         let function = Directory::resolve(&self.functions, &mapping.function, mapping.qualifier.as_ref())?;
         let role = &function.settings.role;
-        let sender = reader(&mapping.function, role);
+        let sender = Sender::lambda(&mapping.function, Some(role.clone()));
         if self.admission.admits(&sender, &Need::of(action, mapping.source.arn.as_str())) {
             return Ok(function);
         }

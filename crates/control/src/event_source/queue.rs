@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::arn::{FunctionId, ResourceArn};
+use model::arn::ResourceArn;
 use model::delivery::Sender;
 use model::error::ServiceError;
 use model::event_source::EventSource;
@@ -44,7 +44,7 @@ impl Queues {
             ));
         };
         let role = &function.settings.role;
-        let sender = reader(&function.id, role);
+        let sender = Sender::lambda(&function.id, Some(role.clone()));
         let may = |action: &str| self.admission.admits(&sender, &Need::of(action, source.arn.as_str()));
         let denied = ACTIONS.iter().find(|(action, _)| !may(action));
         if let Some((action, operation)) = denied {
@@ -61,15 +61,5 @@ impl Queues {
             ));
         }
         Ok(())
-    }
-}
-
-/// Lambda, when it reads a function's source.
-pub(super) fn reader(function: &FunctionId, role: &str) -> Sender {
-    Sender {
-        service: "lambda.amazonaws.com".to_owned(),
-        source: function.arn().to_string(),
-        scope: function.scope.clone(),
-        role: Some(role.to_owned()),
     }
 }

@@ -261,7 +261,7 @@ impl Functions {
             Source::Image(_) => PackageKind::Image,
         };
         let settings = request.settings.into_settings(kind, &self.surroundings(&id.scope))?;
-        parts.iam.check_execution_role(&settings.role)?;
+        parts.iam.check_execution_role(&id, &settings.role)?;
         check_tags(&request.tags)?;
         check_key(request.origin.kms_key.as_deref())?;
         self.check_runtime(&settings.start, settings.architecture)?;

@@ -141,7 +141,7 @@ impl Functions {
             self.check_with_layers(&current.code, &layers).await?;
         }
         if let Some(role) = &request.settings.role {
-            self.0.parts.iam.check_execution_role(role)?;
+            self.0.parts.iam.check_execution_role(&id, role)?;
         }
         let edit = |function: &mut Function| {
             let surroundings = self.surroundings(&function.id.scope);

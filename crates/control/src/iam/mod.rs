@@ -17,6 +17,7 @@ mod meant;
 mod page;
 mod policy;
 mod role;
+pub(crate) mod service;
 mod simulate;
 pub(crate) mod standing;
 pub mod sts;

@@ -1,19 +1,16 @@
-//! Roles: who may take them on, and what Lambda may do with them.
+//! Roles: made and changed, with who may take them on.
 //!
-//! A role's trust policy was read before it is kept. Sessions are `sts`'s.
+//! A role's trust policy was read before it is kept. Sessions are `sts`'s, and those of services `service`'s.
 
 use std::sync::Arc;
 
-use model::error::ServiceError;
 use model::iam::{Grants, Role};
 use model::id::AccountId;
 
 use super::grants::{check_bare, size_of};
 use super::meant::Nobody;
-use super::standing::SessionOf;
 use super::{Iam, IamError, Inner, Kept, New};
-use crate::identity::Standing;
-use crate::policy::{Actor, Context, Document, Kind, Request, Verdict};
+use crate::policy::{Document, Kind};
 
 /// AWS's own quota for trust policies.
 const TRUST_CHARS_MAX: usize = 2_048;
@@ -117,57 +114,6 @@ impl Iam {
         let role = self.get::<Role>(account, resource.rsplit('/').next()?).ok()?;
         (role.arn() == arn).then_some(role)
     }
-
-    /// Refuses a function's role that is there and does not let Lambda take it on, and one of another partition, which
-    /// never is. A role that is not there gives the function nothing but its own logs.
-    ///
-    /// # Errors
-    /// `InvalidParameterValue`.
-    pub fn check_execution_role(&self, arn: &str) -> Result<(), ServiceError> {
-        if arn.starts_with("arn:aws:") && self.role_of_arn(arn).is_none_or(|role| trusts_lambda(&role)) {
-            return Ok(());
-        }
-        let message = "The role defined for the function cannot be assumed by Lambda.";
-        Err(ServiceError::InvalidParameterValue(message.to_owned()))
-    }
-
-    /// The unique id of the role that a function takes on; none if there is no such role, or it does not let Lambda take
-    /// it on any more.
-    pub(crate) fn execution_role_id(&self, arn: &str) -> Option<String> {
-        let role = self.role_of_arn(arn)?;
-        if !trusts_lambda(&role) {
-            tracing::warn!(role = arn, "Lambda was unable to assume the role; its function has no rights");
-            return None;
-        }
-        Some(role.entity.id.clone())
-    }
-
-    /// Who a service is that takes on a role of `account`; nobody if there is no such role, or it does not let the
-    /// service take it on.
-    pub(crate) fn service_session(
-        &self,
-        role_arn: &str,
-        account: AccountId,
-        service: &str,
-        context: &Context,
-    ) -> Option<Standing> {
-        let role = self.role_of_arn(role_arn).filter(|role| role.entity.account == account)?;
-        let name = service.split('.').next().unwrap_or_default().to_owned();
-        let session = SessionOf { name, ..SessionOf::default() };
-        trusts(&role, service, context).then(|| self.0.session(&role, &session))
-    }
-}
-
-fn trusts_lambda(role: &Role) -> bool {
-    trusts(role, "lambda.amazonaws.com", &Context::new())
-}
-
-/// Whether a role lets a service take it on.
-fn trusts(role: &Role, service: &str, context: &Context) -> bool {
-    let (action, resource) = ("sts:AssumeRole", &role.arn());
-    let request = Request { action, resource, actor: Some(Actor::Service(&[service])), context };
-    let trust = Document::parse(&role.trust, Kind::Trust).map(|trust| trust.says(&request));
-    matches!(trust, Ok(Verdict::Allowed(_)))
 }
 
 fn checked_span(seconds: u32) -> Result<u32, IamError> {

@@ -8,6 +8,7 @@ use model::delivery::Sender;
 use model::id::AccountId;
 
 use super::{Access, Identity};
+use crate::iam::service::{facts_of, tell_service};
 use crate::policy::{Actor, Admission, Context, Decision, Need, Request, Source, Verdict, decide};
 
 impl Admission for Identity {
@@ -34,21 +35,13 @@ impl Identity {
             return Decision::Allowed;
         }
         let (action, resource) = (need.action.as_str(), need.resource.as_str());
-        let mut context = need.facts.clone();
-        context.set("aws:SourceArn", source(sender));
-        context.set("aws:SourceAccount", sender.scope.account.as_str());
-        context.set("aws:RequestedRegion", sender.scope.region.as_str());
         let owner = resource.split(':').nth(4).and_then(|account| AccountId::parse(account).ok());
-        if let Some(owner) = owner {
-            context.set("aws:ResourceAccount", owner.as_str());
-        }
+        let mut context = need.facts.clone();
+        context.extend(&facts_of(sender, owner));
         if let Some(role) = &sender.role {
             return self.of_role(sender, role, need, owner, context);
         }
-        let names = names(sender);
-        context.set("aws:PrincipalIsAWSService", "true");
-        context.set("aws:PrincipalServiceName", sender.service.as_str());
-        context.set_all("aws:PrincipalServiceNamesList", names.clone());
+        let names = tell_service(sender, &mut context);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let request = Request { action, resource, actor: Some(Actor::Service(&names)), context: &context };
         match need.policy.as_ref().map(|policy| policy.says(&request)) {
@@ -67,7 +60,7 @@ impl Identity {
         mut context: Context,
     ) -> Decision {
         let account = sender.scope.account;
-        let Some(standing) = self.iam().service_session(role, account, &sender.service, &context) else {
+        let Some(standing) = self.iam().service_session(role, sender) else {
             return Decision::ImplicitDeny(Source::Identity);
         };
         context.extend(&standing.facts);
@@ -84,24 +77,4 @@ impl Identity {
         let request = Request { action, resource, actor, context: &context };
         decide(&request, &standing.held, need.policy.as_deref(), owner == Some(account))
     }
-}
-
-/// The ARN that policies know the sender by. Schedules go by that of their group.
-///
-/// Source: EventBridge Scheduler User Guide, "Cross-service confused deputy prevention".
-fn source(sender: &Sender) -> String {
-    let arn = sender.source.as_str();
-    let schedule =
-        (sender.service == "scheduler.amazonaws.com").then(|| arn.split_once(":schedule/")).flatten();
-    let group = schedule.and_then(|(scope, rest)| Some((scope, rest.split_once('/')?.0)));
-    group.map_or_else(|| arn.to_owned(), |(scope, group)| format!("{scope}:schedule-group/{group}"))
-}
-
-/// All names of a service as policies may call it. CloudWatch Logs has one for each region besides.
-fn names(sender: &Sender) -> Vec<String> {
-    let mut names = vec![sender.service.clone()];
-    if sender.service == "logs.amazonaws.com" {
-        names.push(format!("logs.{}.amazonaws.com", sender.scope.region));
-    }
-    names
 }

@@ -281,7 +281,7 @@ impl Roles for Identity {
     fn credentials(&self, function: &Function) -> RoleCredentials {
         let mut random = [0; token::KEY_ID_RANDOM_BYTES];
         self.entropy.fill(&mut random);
-        let role_id = self.iam.execution_role_id(&function.settings.role);
+        let role_id = self.iam.execution_role_id(function);
         self.key.mint(&Claims::of(function, role_id, self.clock.now()), random)
     }
 

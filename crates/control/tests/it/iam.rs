@@ -256,6 +256,51 @@ async fn a_function_has_its_roles_policies_and_only_a_role_that_trusts_lambda() 
 }
 
 #[tokio::test]
+async fn a_trust_policy_says_for_what_a_service_takes_a_role_on() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let (iam, identity) = (&world.iam, identity(&world));
+    let role = crate::world::create("f").settings.role.expect("a role");
+    let name = role.rsplit('/').next().expect("a name");
+    let services = r#"{"Service":["lambda.amazonaws.com","events.amazonaws.com"]}"#;
+    let tags = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+    let new = NewRole { new: New { tags, ..named(name) }, ..trusting(name, services) };
+    let plain = new.trust.clone();
+    iam.create_role(home(), new).await.expect("a role");
+    let all = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#.to_owned();
+    iam.put_inline::<Role>(home(), name, "all", all).await.expect("put");
+    let function = world.create("f").await;
+    let source = |arn: &str| format!(r#"{{"ArnLike":{{"aws:SourceArn":"arn:aws:{arn}"}}}}"#);
+    let is = |key: &str, value: &str| format!(r#"{{"StringEquals":{{"{key}":"{value}"}}}}"#);
+    for (condition, lambda, events) in [
+        (source("lambda:us-east-1:000000000000:function:f"), true, false),
+        (source("lambda:us-east-1:000000000000:function:g"), false, false),
+        (source("events:us-east-1:000000000000:rule/hourly"), false, true),
+        (source("*:*:000000000000:*"), true, true),
+        (is("aws:SourceAccount", "000000000000"), true, true),
+        (is("aws:SourceAccount", "210987654321"), false, false),
+        (is("aws:RequestedRegion", "us-east-1"), true, true),
+        (is("aws:RequestedRegion", "eu-west-1"), false, false),
+        (is("aws:ResourceAccount", "000000000000"), true, true),
+        (is("aws:PrincipalServiceName", "lambda.amazonaws.com"), true, false),
+        (is("aws:ResourceTag/team", "blue"), true, true),
+        (r#"{"Bool":{"aws:PrincipalIsAWSService":"true"}}"#.to_owned(), true, true),
+        (r#"{"Bool":{"aws:ViaAWSService":"true"}}"#.to_owned(), false, false),
+        (r#"{"DateLessThan":{"aws:CurrentTime":"2000-01-01T00:00:00Z"}}"#.to_owned(), true, true),
+        (r#"{"DateGreaterThan":{"aws:CurrentTime":"2000-01-01T00:00:00Z"}}"#.to_owned(), false, false),
+    ] {
+        let trust = plain.replace(r#""Action""#, &format!(r#""Condition":{condition},"Action""#));
+        iam.update_trust(home(), name, trust).await.expect("trusts");
+        let checked = iam.check_execution_role(&function.id, &role).is_ok();
+        let minted = model::port::Roles::credentials(&identity, &function);
+        let found = identity.find(&minted.access_key_id, Some(&minted.session_token)).expect("a session");
+        assert_eq!((checked, may(&found.0, "lambda:InvokeFunction")), (lambda, lambda), "{condition}");
+        let need = Need::of("sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:jobs");
+        assert_eq!(identity.admits(&sender(Some(name)), &need), events, "{condition}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_whose_policy_is_gone_may_nothing() {
     let data = tempfile::tempdir().expect("a directory");
     let world = World::open(data.path()).await;

@@ -97,12 +97,7 @@ impl Ending<'_> {
         };
         Some(Delivery {
             to: Address::Resource(arn),
-            from: Sender {
-                service: "lambda.amazonaws.com".to_owned(),
-                source: function.arn().to_string(),
-                scope: function.scope.clone(),
-                role: self.settings.role.clone(),
-            },
+            from: Sender::lambda(function, self.settings.role.clone()),
             body,
             extras,
             retry: Retry::BUS,
