@@ -79,6 +79,14 @@ impl Context {
         written.map(|(_, values)| values.as_slice())
     }
 
+    /// How much is known: the bytes of all keys and values.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let size =
+            |(key, values): &(String, Vec<String>)| key.len() + values.iter().map(String::len).sum::<usize>();
+        self.0.iter().map(size).sum()
+    }
+
     /// Whether anything is known of a key.
     #[must_use]
     pub fn knows(&self, key: &str) -> bool {

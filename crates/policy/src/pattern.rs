@@ -31,7 +31,7 @@ pub(crate) struct Reading {
 
 /// A text of a policy, ready to be compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Pattern(Vec<Piece>);
+pub(crate) struct Pattern(Box<[Piece]>);
 
 impl Pattern {
     pub(crate) fn parse(text: &str, reading: Reading) -> Self {
@@ -59,7 +59,7 @@ impl Pattern {
             pieces.push(Piece::Text(plain));
         }
         pieces.dedup_by(|one, other| *one == Piece::Any && *other == Piece::Any);
-        Self(pieces)
+        Self(pieces.into_boxed_slice())
     }
 
     /// The keys of its variables.

@@ -1,8 +1,9 @@
 //! What users and sessions may do, ready to decide by: documents that were read once and are shared until anything
 //! changes.
 //!
-//! Kept by access key id, with the secret. Any change of any identity forgets all of it: changes are rare, and calls
-//! are not. A policy that is not there or cannot be read might have been a denial or a limit, so its holder is denied
+//! Standings are kept by access key id, and documents by their text for all who hold them: a session more costs no more
+//! than what is its own. Any change of any identity forgets all of it: changes are rare, and calls are not. So does more
+//! than there is room for. A policy that is not there or cannot be read might have been a denial or a limit, so its holder is denied
 //! everything: to have no policies would let it in where a resource's policy does.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic", "AWS global condition context keys", "Session policies".
@@ -11,8 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::iam::{Grants, Role, User};
-use model::id::AccountId;
+use model::id::{AccountId, Digest};
 use model::time::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::{Iam, Inner, Kept};
 use crate::identity::{FunctionBearer, Standing};
@@ -20,6 +22,8 @@ use crate::policy::{Context, Document, Held, Kind};
 
 /// Key ids that are kept; when there are more, all are read anew.
 const KEPT_MAX: usize = 4_096;
+/// Bytes of text of all that is kept, each document once. Read, it takes several times as much.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A session of a role, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +49,24 @@ struct Known {
     /// How often everything was forgotten.
     age: u64,
     by_key: HashMap<String, Arc<Standing>>,
+    by_text: HashMap<Digest, Arc<Document>>,
+    size_bytes: usize,
+}
+
+impl Known {
+    /// Makes room for something of this size.
+    fn make_room(&mut self, size_bytes: usize) {
+        if self.by_key.len() >= KEPT_MAX || self.size_bytes + size_bytes > KEPT_BYTES_MAX {
+            self.clear();
+        }
+        self.size_bytes += size_bytes;
+    }
+
+    fn clear(&mut self) {
+        self.by_key.clear();
+        self.by_text.clear();
+        self.size_bytes = 0;
+    }
 }
 
 impl Standings {
@@ -52,7 +74,7 @@ impl Standings {
     pub(super) fn forget(&self) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.age += 1;
-        known.by_key.clear();
+        known.clear();
     }
 
     fn get_or_make(&self, key_id: &str, make: impl FnOnce() -> Option<Standing>) -> Option<Arc<Standing>> {
@@ -67,12 +89,34 @@ impl Standings {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // What was made from before a change is good for this call and for no later one.
         if known.age == age {
-            if known.by_key.len() >= KEPT_MAX {
-                known.by_key.clear();
-            }
+            known.make_room(key_id.len() + standing.arn.len() + standing.facts.size_bytes());
             known.by_key.insert(key_id.to_owned(), Arc::clone(&standing));
         }
         Some(standing)
+    }
+
+    /// Reads a policy that was read before it was stored, unless somebody else holds the same.
+    fn read(&self, text: &str) -> Option<Arc<Document>> {
+        let digest = Digest::from_bytes(Sha256::digest(text.as_bytes()).into());
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = known.by_text.get(&digest) {
+            return Some(Arc::clone(document));
+        }
+        drop(known);
+        let document = match Document::parse(text, Kind::Identity) {
+            Ok(document) => Arc::new(document),
+            Err(error) => {
+                tracing::error!(%error, "a stored policy cannot be read; its holder may do nothing");
+                return None;
+            }
+        };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // What a text says never changes, so that it may be kept whatever has been forgotten meanwhile.
+        if !known.by_text.contains_key(&digest) {
+            known.make_room(text.len());
+            known.by_text.insert(digest, Arc::clone(&document));
+        }
+        Some(document)
     }
 }
 
@@ -196,7 +240,7 @@ impl Inner {
             let mut identity = Vec::new();
             for grants in grants {
                 for text in grants.inline.values() {
-                    identity.push(read(text)?);
+                    identity.push(self.standings.read(text)?);
                 }
                 for arn in &grants.attached {
                     identity.push(self.managed(account, arn)?);
@@ -209,7 +253,7 @@ impl Inner {
             let session = match session {
                 None => None,
                 Some(session) => {
-                    let own = session.policy.iter().map(|text| read(text));
+                    let own = session.policy.iter().map(|text| self.standings.read(text));
                     let managed = session.policy_arns.iter().map(|arn| self.managed(account, arn));
                     Some(own.chain(managed).collect::<Option<Vec<_>>>()?)
                 }
@@ -227,17 +271,8 @@ impl Inner {
                 "a managed policy of an identity or a session is not there; its holder may do nothing"
             );
         }
-        read(policy?.document())
+        self.standings.read(policy?.document())
     }
-}
-
-/// Reads a policy that was read before it was stored.
-fn read(text: &str) -> Option<Arc<Document>> {
-    let document = Document::parse(text, Kind::Identity);
-    if let Err(error) = &document {
-        tracing::error!(%error, "a stored policy cannot be read; its holder may do nothing");
-    }
-    document.ok().map(Arc::new)
 }
 
 /// Lets policies end the sessions that began before a time.
@@ -248,5 +283,48 @@ fn tell_issued(standing: &mut Standing, issued: Timestamp) {
 fn tell_tags(facts: &mut Context, tags: &BTreeMap<String, String>) {
     for (key, value) in tags {
         facts.set(format!("aws:PrincipalTag/{key}"), value.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(number: usize, bytes: usize) -> String {
+        let function = format!("arn:aws:lambda:us-east-1:000000000000:function:f{number:0>bytes$}");
+        format!(r#"{{"Statement":{{"Effect":"Allow","Action":"lambda:*","Resource":"{function}"}}}}"#)
+    }
+
+    fn keep(standings: &Standings, key_id: &str, text: &str) -> Arc<Standing> {
+        let identity = vec![standings.read(text).expect("a policy")];
+        let held = Held { identity, boundary: None, session: None };
+        let standing = Standing { held, ..Standing::default() };
+        standings.get_or_make(key_id, || Some(standing)).expect("a standing")
+    }
+
+    #[test]
+    fn whoever_holds_the_same_policy_shares_it() {
+        let standings = Standings::default();
+        let shared = policy(1, 1_000);
+        let (one, two) = (keep(&standings, "one", &shared), keep(&standings, "two", &shared));
+        assert!(Arc::ptr_eq(&one.held.identity[0], &two.held.identity[0]));
+        standings.forget();
+        let known = standings.0.read().expect("the lock");
+        assert_eq!((known.by_key.len(), known.by_text.len(), known.size_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_its_bytes() {
+        let standings = Standings::default();
+        for number in 0..KEPT_MAX / 2 {
+            keep(&standings, &number.to_string(), &policy(number, 5_000));
+            let known = standings.0.read().expect("the lock");
+            let bytes = known.by_text.len() * 5_000;
+            assert!(bytes <= known.size_bytes && known.size_bytes <= KEPT_BYTES_MAX, "{bytes}");
+        }
+        let mut tagged = Standing::default();
+        tagged.facts.set("aws:PrincipalTag/a", "a".repeat(KEPT_BYTES_MAX));
+        standings.get_or_make("tagged", || Some(tagged));
+        assert_eq!(standings.0.read().expect("the lock").by_text.len(), 0);
     }
 }
