@@ -38,6 +38,8 @@ pub enum Kind {
     Resource,
     /// With a role: who may take it on. Names principals and no resource.
     Trust,
+    /// With a repository of container images: names principals and no resource.
+    Repository,
 }
 
 /// Why a text is no policy, in IAM's words (`MalformedPolicyDocument`).

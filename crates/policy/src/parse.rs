@@ -80,10 +80,12 @@ fn statement(json: &Json, kind: Kind, variables: bool) -> Result<Statement, Malf
         (Kind::Identity, Some(_), _) => {
             return Err(Malformed::because("Policy document should not specify a principal."));
         }
-        (Kind::Resource | Kind::Trust, None, _) => {
+        (Kind::Resource | Kind::Trust | Kind::Repository, None, _) => {
             return Err(Malformed::because("Missing required field Principal"));
         }
-        (Kind::Trust, _, Some(_)) => return Err(Malformed::because("Has prohibited field Resource")),
+        (Kind::Trust | Kind::Repository, _, Some(_)) => {
+            return Err(Malformed::because("Has prohibited field Resource"));
+        }
         (Kind::Trust, _, None) if !all_of_sts(json) => {
             return Err(Malformed::because("AssumeRole policy may only specify STS AssumeRole actions."));
         }

@@ -20,7 +20,7 @@ pub struct Statement {
     pub(crate) effect: Effect,
     pub(crate) principals: Option<Listed<Principals>>,
     pub(crate) actions: Listed<Vec<Pattern>>,
-    /// None in trust policies.
+    /// None in policies that speak of nothing but what they stand with.
     pub(crate) resources: Option<Listed<Vec<ArnPattern>>>,
     pub(crate) conditions: Vec<Condition>,
 }

@@ -94,11 +94,11 @@ fn what_names_the_wrong_principals() {
         let text = format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"*","Resource":"*"}}"#);
         check(Kind::Resource, &text, "Invalid principal in policy: ");
     }
-    check(
-        Kind::Trust,
-        r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}"#,
-        "Has prohibited field Resource",
-    );
+    check(Kind::Repository, r#"{"Effect":"Allow","Action":"ecr:*"}"#, missing);
+    for kind in [Kind::Trust, Kind::Repository] {
+        let text = r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Resource":"*"}"#;
+        check(kind, text, "Has prohibited field Resource");
+    }
     for action in [r#""*""#, r#""lambda:InvokeFunction""#, r#"["sts:AssumeRole","s3:GetObject"]"#] {
         let text = format!(r#"{{"Effect":"Allow","Principal":"*","Action":{action}}}"#);
         check(Kind::Trust, &text, "AssumeRole policy may only specify STS AssumeRole actions.");
@@ -377,7 +377,7 @@ proptest! {
     /// No text breaks the parser.
     #[test]
     fn every_text_is_answered(text in "[\\[\\]{}\":,*a-zA-Z$ ]{0,80}", inner in ".{0,40}") {
-        for kind in [Kind::Identity, Kind::Resource, Kind::Trust] {
+        for kind in [Kind::Identity, Kind::Resource, Kind::Trust, Kind::Repository] {
             let _ = Document::parse(&text, kind);
             let quoted = json::Json::text(inner.clone());
             let _ = Document::parse(&format!(

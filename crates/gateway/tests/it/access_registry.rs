@@ -1,5 +1,6 @@
 //! What a registry's token is worth: what its bearer may do, at the time of each request, to the repository that is named;
-//! and ECR's API, decided by the same ARN and tags. What is pushed and deleted is in the audit log.
+//! and ECR's API, decided by the same ARN and tags. An image is run by whom its repository lets in. What is pushed and deleted
+//! is in the audit log.
 
 use std::collections::BTreeMap;
 
@@ -88,6 +89,24 @@ impl Guarded {
         let denied = answer.json()["__type"] == "AccessDeniedException";
         assert_eq!(denied, answer.status >= 400, "{operation}: {answer:?}");
         if denied { 403 } else { answer.status }
+    }
+
+    /// The status of making a function of an image, which is 400 where that may be: there is no image.
+    async fn runs(&self, client: &Client, function: &str, image: &str) -> u16 {
+        let body = json!({
+            "FunctionName": function, "PackageType": "Image", "Role": "arn:aws:iam::000000000000:role/r",
+            "Code": { "ImageUri": image },
+        });
+        let client = client.clone().with_service("lambda");
+        let answer =
+            client.send("POST", "/2015-03-31/functions", HeaderMap::new(), body.to_string().into()).await;
+        let (status, _, message) = answer.error();
+        let begin = match status {
+            403 => "Lambda does not have permission to access the ECR image. Check the ECR permissions.",
+            _ => "Source image",
+        };
+        assert!(message.starts_with(begin), "{answer:?}");
+        status
     }
 
     /// Somebody who shows a login.
@@ -361,4 +380,55 @@ async fn pushes_and_deletions_are_kept_with_who_did_them() {
     ];
     let expected = expected.map(|(name, image, code)| (name.to_owned(), image.to_owned(), code.to_owned()));
     assert_eq!(events.iter().map(seen).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn an_image_is_run_by_whom_its_repository_lets_in() {
+    let guarded = Guarded::new().await;
+    let (user, image) = (&guarded.user, "localhost:4566/team/app:v1");
+    let base = [allow(json!(["lambda:*", "iam:PassRole"]), "*")];
+    let with = |more: &[Value]| [&base, more].concat();
+    let host = "000000000000.dkr.ecr.us-east-1.localhost:4566";
+    let pinned = format!("127.0.0.1:4566/team/app@{}", digest(CONFIG));
+    let addresses = [image, &pinned, &format!("{host}/team/app"), "localhost:4566/none"];
+    for statements in [with(&[]), with(&[deny("ecr:*", "*")]), with(&[allow("ecr:GetRepositoryPolicy", APP)])]
+    {
+        guarded.may(&statements).await;
+        for address in addresses {
+            assert_eq!(guarded.runs(user, "f", address).await, 403, "{address}");
+        }
+        let elsewhere = user.clone().with_region("eu-west-1");
+        assert_eq!(guarded.runs(&elsewhere, "f", image).await, 403, "where it would be looked for");
+    }
+    assert_eq!(guarded.runs(&guarded.root, "f", image).await, 400);
+    let both = json!(["ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy"]);
+    guarded.may(&with(&[allow(both, APP)])).await;
+    assert_eq!(guarded.runs(user, "f", image).await, 400);
+    assert_eq!(guarded.runs(&user.clone().with_region("eu-west-1"), "f", image).await, 400);
+    assert_eq!(guarded.runs(user, "f", "localhost:4566/secret").await, 403);
+    guarded.may(&with(&[deny("ecr:*", "*")])).await;
+    assert_eq!(guarded.runs(user, "f", "docker.io/team/app:v1").await, 400, "another registry's");
+
+    let functions = "arn:aws:lambda:us-east-1:000000000000:function:f*";
+    let lambda = |actions: &[&str]| {
+        let statement = json!({
+            "Sid": "LambdaECRImageRetrievalPolicy", "Effect": "Allow", "Action": actions,
+            "Principal": { "Service": "lambda.amazonaws.com" },
+            "Condition": { "StringLike": { "aws:sourceArn": functions } },
+        });
+        json!({ "repositoryName": "team/app", "policyText": policy(&[statement]) })
+    };
+    let pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    for (actions, name, status) in [(&pull[..1], "f", 403), (&pull, "f", 400), (&pull, "g", 403)] {
+        let set = ask(&guarded.root, "SetRepositoryPolicy", lambda(actions)).await;
+        assert_eq!(set.status, 200, "{set:?}");
+        assert_eq!(guarded.runs(user, name, image).await, status, "{actions:?} for {name}");
+    }
+    let update = |name: &str| format!("/2015-03-31/functions/{name}/code");
+    for (name, status) in [("f", 404), ("g", 403)] {
+        let client = user.clone().with_service("lambda");
+        let body = Bytes::from(json!({ "ImageUri": image }).to_string());
+        let answer = client.send("PUT", &update(name), HeaderMap::new(), body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
 }

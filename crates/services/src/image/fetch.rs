@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, TryStreamExt};
 use model::arn::Scope;
 use model::function::{Architecture, Image};
-use model::id::{AccountId, Digest, Region};
+use model::id::{AccountId, Digest};
 use model::port::ImageRoot;
 
 use super::disk::DiskImage;
@@ -19,7 +19,7 @@ use super::error::ImageError;
 use super::kept::{Kept, KeptImage};
 use super::layers::Proof;
 use super::pull::Remote;
-use super::reference::{Place, Reference, Version};
+use super::reference::{Place, Reference, Version, own_scopes};
 use super::unpack::Bounds;
 use super::{DOWNLOADS_MAX, Inner, LAYERS_MAX};
 use crate::layout::UploadId;
@@ -107,13 +107,8 @@ impl Inner {
     async fn source(&self, scope: &Scope, reference: &Reference) -> Result<Source<'_>, ImageError> {
         match &reference.place {
             Place::Own { scope: named, repository } => {
-                // An address without region means the function's own, then the default one, where tools push to
-                // that were logged in without a region.
-                let fallback = Scope { account: scope.account, region: Region::default_region() };
-                let scopes = named.as_ref().map_or_else(|| vec![scope, &fallback], |named| vec![named]);
-                // Another account's images would need its repository policy's consent.
-                let own = scopes.into_iter().filter(|at| at.account == scope.account);
-                let found = own.filter_map(|at| self.registry.catalog().find(at, repository)).next();
+                let scopes = own_scopes(named.as_ref(), scope);
+                let found = scopes.iter().find_map(|at| self.registry.catalog().find(at, repository));
                 found.map(Source::Own).ok_or(ImageError::Missing)
             }
             Place::Remote { host, repository } => {

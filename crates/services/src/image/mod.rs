@@ -18,6 +18,7 @@ mod fetch;
 mod flights;
 mod kept;
 mod layers;
+pub mod needs;
 mod pull;
 pub mod reference;
 mod sweep;

@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 
 use model::arn::Scope;
-use model::id::Digest;
+use model::id::{Digest, Region};
 
 use crate::oci::name::{RepositoryName, Tag};
 use crate::oci::parse_digest;
@@ -135,6 +135,17 @@ impl Reference {
         };
         format!("{name}@sha256:{digest}")
     }
+}
+
+/// Where an image of the built-in registry may be for a function of `scope`, in the order in which it is looked for. An
+/// address without region means the function's own, then the default one, where tools push to that were logged in without
+/// a region. Another account's images are none: they would need its consent.
+pub(super) fn own_scopes(named: Option<&Scope>, scope: &Scope) -> Vec<Scope> {
+    let fallback = Scope { account: scope.account, region: Region::default_region() };
+    let mut scopes = named.map_or_else(|| vec![scope.clone(), fallback], |named| vec![named.clone()]);
+    scopes.dedup();
+    scopes.retain(|at| at.account == scope.account);
+    scopes
 }
 
 /// Splits digest and tag from the end of a name.

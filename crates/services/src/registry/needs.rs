@@ -3,10 +3,12 @@
 //! Says it, and decides nothing. Source: Service Authorization Reference, "Actions, resources, and condition keys for
 //! Amazon Elastic Container Registry"; ECR User Guide, "IAM permissions for pushing an image", "Blob mounting".
 
+use std::sync::Arc;
+
 use http::Method;
 use http::request::Parts;
 use model::arn::Scope;
-use policy::Need;
+use policy::{Document, Kind, Need};
 
 use super::Registry;
 use super::catalog::Repository;
@@ -42,6 +44,17 @@ impl Registry {
     #[must_use]
     pub fn need_to_mount(&self, from: &Repository) -> Need {
         self.need(&from.scope, "ecr:GetDownloadUrlForLayer", from.name.as_str())
+    }
+
+    /// The rights that pulling an image needs, with the policy of the repository, by which it lets services in.
+    #[must_use]
+    pub fn needs_to_pull(&self, scope: &Scope, name: &str) -> [Need; 2] {
+        let found = RepositoryName::parse(name).ok().and_then(|name| self.catalog.find(scope, &name));
+        let text = found.and_then(|repository| repository.settings().policy);
+        // What is no policy lets nobody in.
+        let document = text.and_then(|text| Document::parse(&text, Kind::Repository).ok()).map(Arc::new);
+        ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            .map(|action| Need { policy: document.clone(), ..self.need(scope, action, name) })
     }
 
     /// A right that is needed of a repository, or of every one (`*`).

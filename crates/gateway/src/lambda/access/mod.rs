@@ -4,6 +4,7 @@
 //! owner of an account who asks for what is its own costs one comparison.
 
 mod facts;
+mod image;
 mod needs;
 
 use std::sync::Arc;
@@ -75,7 +76,7 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
     for (action, target) in needs::further(input) {
         ask(asked, action, Resource::find(asked, target)?, context.clone())?;
     }
-    Ok(())
+    image::check(asked, input, &context)
 }
 
 fn ask(
