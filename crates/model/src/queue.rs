@@ -108,12 +108,29 @@ pub enum Hold {
 }
 
 /// What is wanted of a queue.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Receive {
     /// How many messages at most.
     pub count_max: usize,
+    /// Whether no more than one of each group is wanted, by somebody who would not keep the order of several.
+    pub one_of_a_group: bool,
     /// How long to wait for a first one.
     pub wait_max: Duration,
+    /// By what they are handed out.
+    pub how: Arc<dyn HandingOut>,
+}
+
+/// Says by what messages of a queue are handed out. It is asked at the moment when they are, by the thread that does so: who
+/// waits for long gets them by what holds then.
+pub trait HandingOut: Send + Sync {
+    /// What holds now; nothing if nothing is to be handed out any more, as when the queue is gone: then who waits is told
+    /// at once that there is nothing.
+    fn now(&self) -> Option<HandOut>;
+}
+
+/// By what messages are handed out.
+#[derive(Debug, Clone)]
+pub struct HandOut {
     /// How long those received stay unseen.
     pub hold: Hold,
     /// Where those go that were received too often.
@@ -122,6 +139,21 @@ pub struct Receive {
     pub age_max: Option<Duration>,
     /// Nothing is handed out beyond this many that are out already.
     pub out_max: Option<u64>,
+}
+
+impl HandOut {
+    /// With nothing but a hold.
+    #[must_use]
+    pub fn held(hold: Hold) -> Self {
+        Self { hold, dead_letter: None, age_max: None, out_max: None }
+    }
+}
+
+/// The same at any time.
+impl HandingOut for HandOut {
+    fn now(&self) -> Option<HandOut> {
+        Some(self.clone())
+    }
 }
 
 /// Where messages go that were received too often.

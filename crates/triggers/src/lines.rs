@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::port::Pending;
-use model::queue::{Counts, Hold, Queue, QueueError, QueueName, Receive, Received, Settle};
+use model::queue::{Counts, HandOut, Hold, Queue, QueueError, QueueName, Receive, Received, Settle};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// How long a line's task waits for messages before it looks whether there are any.
@@ -91,11 +91,10 @@ impl Lines {
         let mut places = line.places().await;
         let wanted = Receive {
             count_max: places.num_permits().min(BATCH_MAX),
+            // They run side by side.
+            one_of_a_group: true,
             wait_max: PATIENCE,
-            hold: Hold::WhileServing,
-            dead_letter: None,
-            age_max: None,
-            out_max: None,
+            how: Arc::new(HandOut::held(Hold::WhileServing)),
         };
         let received = self.0.queue.receive(name, wanted).await?;
         let count = received.len();

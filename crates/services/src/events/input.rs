@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::path;
 
+/// The largest input that a target can be given: as much as a queue takes.
+pub(super) const BYTES_MAX: usize = model::sqs::MESSAGE_BYTES_MAX as usize;
 /// Parts that one template may name (EventBridge API Reference, `InputPathsMap`).
 const PATHS_MAX: usize = 100;
 /// What names of parts may not begin with.
@@ -36,14 +38,19 @@ pub(super) struct Source<'e> {
     pub(super) rule: &'e str,
 }
 
-/// What a target gets.
+/// What a target gets. A template that grows beyond [`BYTES_MAX`] is filled no further.
 pub(super) fn of(input: &TargetInput, source: &Source<'_>) -> String {
     match input {
         TargetInput::Whole => source.text.to_owned(),
         TargetInput::Constant(json) => json.clone(),
         TargetInput::Path(path) if path == "$" => source.text.to_owned(),
         TargetInput::Path(path) => path::at(source.text, path).unwrap_or_else(|| "null".to_owned()),
-        TargetInput::Template { paths, template } => filled(template, |name| part(name, paths, source)),
+        TargetInput::Template { paths, template } => {
+            let mut known = BTreeMap::new();
+            filled(template, |name| {
+                known.entry(name.to_owned()).or_insert_with(|| part(name, paths, source)).clone()
+            })
+        }
     }
 }
 
@@ -125,11 +132,11 @@ fn names(template: &str) -> impl Iterator<Item = &str> {
     template.match_indices('<').filter_map(|(at, _)| placeholder(&template[at..]).map(|(name, _)| name))
 }
 
-/// The template with every name that has a part replaced by it.
-fn filled(template: &str, part: impl Fn(&str) -> Option<String>) -> String {
+/// The template with every name that has a part replaced by it, until it is too large.
+fn filled(template: &str, mut part: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(template.len());
     let (mut left, mut quoted, mut escaped) = (template, false, false);
-    while let Some(char) = left.chars().next() {
+    while let Some(char) = left.chars().next().filter(|_| out.len() <= BYTES_MAX) {
         if let Some((name, rest)) = placeholder(left)
             && let Some(json) = part(name)
         {
@@ -227,6 +234,17 @@ mod tests {
             assert_eq!(get(&input), expected, "{text}");
         }
         assert!(get(&template("{\"e\":<aws.events.event.json>}")).contains("\"detail\":{"));
+    }
+
+    /// A template of 8 KB could make gigabytes of an event.
+    #[test]
+    fn what_is_too_large_is_not_filled_to_its_end() {
+        let text = format!("{{\"detail\":{{\"d\":\"{}\"}}}}", "x".repeat(100_000));
+        let source = Source { text: &text, ingested: "", rule_arn: "", rule: "" };
+        let paths = BTreeMap::from([("d".to_owned(), "$.detail".to_owned())]);
+        let template = format!("[{}1]", "<d>,".repeat(1_900));
+        let size = of(&TargetInput::Template { paths, template }, &source).len();
+        assert!((BYTES_MAX + 1..BYTES_MAX + 100_100).contains(&size), "{size}");
     }
 
     #[test]

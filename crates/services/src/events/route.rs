@@ -19,8 +19,10 @@ use super::event::{Event, Origin};
 use super::input::{self, Source};
 use super::{Events, SERVICE};
 
-/// The largest input that a target can be given: as much as a queue takes.
-const INPUT_BYTES_MAX: usize = model::sqs::MESSAGE_BYTES_MAX as usize;
+/// Bodies that are handed over at a time, so that a bus with many rules takes no more memory than one with few.
+const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
+/// An event of this size takes so long to be put into its targets' form that others are let in between two rules.
+const HEAVY_BYTES_MIN: usize = 64 * 1024;
 
 /// Routes of buses.
 #[derive(Default)]
@@ -85,24 +87,34 @@ impl Events {
         events: &[Event],
         only: Option<&[String]>,
     ) -> Result<(), ServiceError> {
-        let (mut kept, mut deliveries) = (Vec::new(), Vec::new());
-        for event in events {
-            let Some(route) = self.route(&event.bus) else { continue };
+        let routes: Vec<_> =
+            events.iter().filter_map(|event| Some((event, self.route(&event.bus)?))).collect();
+        let mut kept = Vec::new();
+        for (event, route) in &routes {
             // As the managed rules of archives say, also of what another bus replays.
             if event.value.get("replay-name").is_none() {
                 let wanted = route.archives.iter().filter(|(_, pattern)| {
                     pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value))
                 });
-                wanted.for_each(|(archive, _)| kept.push((Arc::clone(archive), event)));
+                wanted.for_each(|(archive, _)| kept.push((Arc::clone(archive), *event)));
             }
+        }
+        self.kept.add(&kept).await?;
+        let mut deliveries = Vec::new();
+        for (event, route) in &routes {
             for (rule, pattern) in &route.rules {
                 let meant = only.is_none_or(|only| only.contains(&rule.arn()));
                 if meant && pattern.matches(&event.value) {
                     deliveries.extend(to_targets(rule, event));
+                    if event.text.len() >= HEAVY_BYTES_MIN {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                if deliveries.iter().map(|it: &Delivery| it.body.len()).sum::<usize>() >= HANDED_OVER_BYTES {
+                    self.hand_over(std::mem::take(&mut deliveries)).await?;
                 }
             }
         }
-        self.kept.add(&kept).await?;
         self.hand_over(deliveries).await
     }
 
@@ -151,7 +163,7 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
         line: format!("rule/{}/{}/{}", rule.bus.name, rule.name, target.id),
     };
     match delivery.body.len() {
-        ..=INPUT_BYTES_MAX => Some(delivery),
+        ..=input::BYTES_MAX => Some(delivery),
         size => undeliverable(delivery, event, size),
     }
 }
@@ -159,7 +171,7 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
 /// What the dead-letter queue of a target gets of an event of which the rule has made more than the target can take: the
 /// event as it came.
 fn undeliverable(delivery: Delivery, event: &Event, size: usize) -> Option<Delivery> {
-    let message = format!("The input of {size} bytes is larger than {INPUT_BYTES_MAX}.");
+    let message = format!("The input of {size} bytes is larger than {}.", input::BYTES_MAX);
     let refused = Undelivered::Never { code: "INVALID_PARAMETER", message };
     let untransformed = Delivery { body: event.text.clone().into(), ..delivery };
     let letter = letter(&untransformed, &refused, 0, None);

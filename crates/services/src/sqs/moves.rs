@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::arn::ResourceArn;
 use model::error::ServiceError;
-use model::queue::{Hold, QueueError, QueueName, Receipt, Receive, Received, Settle, Settled};
+use model::queue::{HandOut, Hold, QueueError, QueueName, Receipt, Receive, Received, Settle, Settled};
 use model::sqs::{MoveState, MoveTask, QueueId, UserQueue};
 use model::time::Timestamp;
 use serde_json::{Value, json};
@@ -264,11 +264,12 @@ impl Run {
             let name = queue.messages().map_err(|_| NO_QUEUE)?;
             let wanted = Receive {
                 count_max: step,
+                one_of_a_group: false,
                 wait_max: Duration::ZERO,
-                hold: Hold::WhileServing,
-                dead_letter: None,
-                age_max: Some(queue.retention()),
-                out_max: None,
+                how: Arc::new(HandOut {
+                    age_max: Some(queue.retention()),
+                    ..HandOut::held(Hold::WhileServing)
+                }),
             };
             let received = self.sqs.messages.receive(&name, wanted).await?;
             let Ok(count) = u32::try_from(received.len()) else { break };

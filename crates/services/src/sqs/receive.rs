@@ -3,12 +3,14 @@
 //! Source: SQS API Reference, `ReceiveMessage`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::delivery::Attribute;
 use model::error::ServiceError;
-use model::queue::{DEDUPLICATION_SPAN, Hold, QueueName, Receipt, Receive, Received, Settle, Settled};
+use model::queue::{
+    DEDUPLICATION_SPAN, HandOut, HandingOut, Hold, QueueName, Receipt, Receive, Received, Settle, Settled,
+};
 use model::sqs::{Content, QueueId, UserQueue};
 use model::time::Timestamp;
 use wire::json::OpenEnum;
@@ -36,6 +38,29 @@ struct Asked<'i> {
     own: &'i [String],
 }
 
+/// Hands out by what the settings of a queue are, for as long as it is there.
+struct ByItsSettings {
+    sqs: Sqs,
+    queue: QueueId,
+    name: QueueName,
+    /// If the caller has said for how long.
+    visibility: Option<Duration>,
+}
+
+impl HandingOut for ByItsSettings {
+    fn now(&self) -> Option<HandOut> {
+        let queue =
+            self.sqs.there(&self.queue).ok().filter(|queue| queue.messages().as_ref() == Ok(&self.name))?;
+        let visibility = Duration::from_secs(queue.settings.visibility_s.into());
+        Some(HandOut {
+            hold: Hold::For(self.visibility.unwrap_or(visibility)),
+            dead_letter: self.sqs.dead_letter(&queue),
+            age_max: Some(queue.retention()),
+            out_max: Some(self.sqs.out_max(&queue)),
+        })
+    }
+}
+
 impl Sqs {
     pub(super) async fn receive(
         &self,
@@ -45,10 +70,10 @@ impl Sqs {
         let queue = self.at(caller, input.queue_url.as_deref())?;
         let name = queue.messages().map_err(of_name)?;
         let asked = Asked::of(input)?;
-        let wanted = self.wanted(&queue, input)?;
+        let (wanted, visibility) = self.wanted(&queue, &name, input)?;
         let attempt = attempt(&queue, input)?;
         if let Some(attempt) = &attempt
-            && let Some(messages) = self.repeated(&name, attempt, &wanted).await?
+            && let Some(messages) = self.repeated(&name, attempt, visibility).await?
         {
             return Ok(api::ReceiveMessageResult { messages: Some(messages) });
         }
@@ -65,7 +90,13 @@ impl Sqs {
         Ok(api::ReceiveMessageResult { messages: (!messages.is_empty()).then_some(messages) })
     }
 
-    fn wanted(&self, queue: &UserQueue, input: &api::ReceiveMessageRequest) -> Result<Receive, ServiceError> {
+    /// What is wanted, and for how long it is to stay unseen.
+    fn wanted(
+        &self,
+        queue: &UserQueue,
+        name: &QueueName,
+        input: &api::ReceiveMessageRequest,
+    ) -> Result<(Receive, Duration), ServiceError> {
         let count = input.max_number_of_messages.unwrap_or(1);
         if !(1..=MESSAGES_MAX).contains(&count) {
             return Err(value("MaxNumberOfMessages", count, "Must be between 1 and 10, if provided."));
@@ -77,19 +108,17 @@ impl Sqs {
             legal.map(|s| Duration::from_secs(s.into())).ok_or_else(|| value(name, given, &reason))
         };
         let settings = &queue.settings;
-        Ok(Receive {
-            count_max: usize::try_from(count).unwrap_or(1),
-            wait_max: seconds("WaitTimeSeconds", input.wait_time_seconds, WAIT_S, settings.wait_s)?,
-            hold: Hold::For(seconds(
-                "VisibilityTimeout",
-                input.visibility_timeout,
-                VISIBILITY_S,
-                settings.visibility_s,
-            )?),
-            dead_letter: self.dead_letter(queue),
-            age_max: Some(queue.retention()),
-            out_max: Some(self.out_max(queue)),
-        })
+        let wait_max = seconds("WaitTimeSeconds", input.wait_time_seconds, WAIT_S, settings.wait_s)?;
+        let given = input.visibility_timeout;
+        let visibility = seconds("VisibilityTimeout", given, VISIBILITY_S, settings.visibility_s)?;
+        let how = ByItsSettings {
+            sqs: self.clone(),
+            queue: queue.id.clone(),
+            name: name.clone(),
+            visibility: given.map(|_| visibility),
+        };
+        let count_max = usize::try_from(count).unwrap_or(1);
+        Ok((Receive { count_max, one_of_a_group: false, wait_max, how: Arc::new(how) }, visibility))
     }
 
     async fn refuse_beyond_limit(&self, queue: &UserQueue, name: &QueueName) -> Result<(), ServiceError> {
@@ -108,12 +137,11 @@ impl Sqs {
         &self,
         name: &QueueName,
         attempt: &str,
-        wanted: &Receive,
+        after: Duration,
     ) -> Result<Option<Vec<api::Message>>, ServiceError> {
         let place = (name.clone(), attempt.to_owned());
         let known = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         let Some((at, receipts, messages)) = known else { return Ok(None) };
-        let Hold::For(after) = wanted.hold else { return Ok(None) };
         if self.clock.now().since(at) < DEDUPLICATION_SPAN {
             let again = |receipt| (receipt, Settle::Return { after, note: None });
             let settled = self.messages.settle(name, receipts.into_iter().map(again).collect()).await;

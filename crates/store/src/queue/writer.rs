@@ -114,7 +114,9 @@ impl Writer {
         }
         for (queue, Waiter { answer, .. }, messages) in served {
             let result = failed.clone().map_or(Ok(messages), Err);
-            if let Err(Ok(messages)) = answer.send(result) {
+            if let Err(Ok(messages)) = answer.send(result)
+                && !messages.is_empty()
+            {
                 let receipts = messages.iter().map(|message| message.receipt).collect();
                 self.untaken.lock().unwrap_or_else(PoisonError::into_inner).push((queue, receipts));
             }
@@ -177,13 +179,17 @@ fn serve(
     served: &mut Served,
 ) -> rusqlite::Result<()> {
     while let Some(waiter) = lines.next(queue) {
-        let HandedOut { messages, is_cut } = match tables.receive(queue, &waiter.pick) {
+        let HandedOut { messages, is_cut, is_over } = match tables.receive(queue, &waiter.pick) {
             Ok(handed_out) => handed_out,
             Err(error) => {
                 served.push((queue.clone(), waiter, Vec::new()));
                 return Err(error);
             }
         };
+        if is_over {
+            served.push((queue.clone(), waiter, messages));
+            continue;
+        }
         let is_empty = messages.is_empty();
         match is_empty {
             true => lines.put_back(queue, waiter),

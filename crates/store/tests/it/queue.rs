@@ -2,7 +2,7 @@
 //!
 //! Crashes and full disks are in modules of their own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use dormouse_store::Store;
 use dormouse_store::queue::QueueFile;
 use model::id::MessageId;
 use model::queue::{
-    Counts, DeadLetter, Hold, NewMessage, Queue, QueueError, QueueName, Receipt, Receive, Received, Settle,
-    Settled, Trace,
+    Counts, DeadLetter, HandOut, HandingOut, Hold, NewMessage, Queue, QueueError, QueueName, Receipt,
+    Receive, Received, Settle, Settled, Trace,
 };
 use tempfile::TempDir;
 
@@ -65,14 +65,15 @@ fn of_group(group: &str, number: u64) -> NewMessage {
 }
 
 fn wanted(count_max: usize) -> Receive {
-    Receive {
-        count_max,
-        wait_max: Duration::ZERO,
-        hold: Hold::For(MINUTE),
-        dead_letter: None,
-        age_max: None,
-        out_max: None,
-    }
+    by(count_max, a_minute())
+}
+
+fn a_minute() -> HandOut {
+    HandOut::held(Hold::For(MINUTE))
+}
+
+fn by(count_max: usize, how: impl HandingOut + 'static) -> Receive {
+    Receive { count_max, one_of_a_group: false, wait_max: Duration::ZERO, how: Arc::new(how) }
 }
 
 fn numbers(messages: &[Received]) -> Vec<u64> {
@@ -122,7 +123,7 @@ async fn a_hold_ends_and_can_be_prolonged() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q");
     put(&queue, &q, [message(0), message(1)]).await;
-    let short = Receive { hold: Hold::For(Duration::from_millis(80)), ..wanted(2) };
+    let short = by(2, HandOut::held(Hold::For(Duration::from_millis(80))));
     let held = queue.receive(&q, short).await.unwrap();
     assert_eq!(settle(&queue, &q, held[1].receipt, again(MINUTE)).await, Settled::Done);
     let too_long = again(Duration::from_secs(12 * 3600 + 60));
@@ -177,7 +178,7 @@ async fn what_a_caller_who_left_was_handed_comes_back() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q");
     for number in 0..200 {
-        let patient = Receive { wait_max: MINUTE, hold: Hold::WhileServing, ..wanted(1) };
+        let patient = Receive { wait_max: MINUTE, ..by(1, HandOut::held(Hold::WhileServing)) };
         let waiting = queue.receive(&q, patient);
         let put = put(&queue, &q, [message(number)]);
         // Both are polled, then the one that waits is dropped at whatever point it has reached.
@@ -236,7 +237,7 @@ async fn a_group_whose_hold_ended_wakes_who_waits() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q.fifo");
     put(&queue, &q, (1..=3).map(|number| of_group("a", number))).await;
-    let short = Receive { hold: Hold::For(Duration::from_millis(60)), ..wanted(2) };
+    let short = by(2, HandOut::held(Hold::For(Duration::from_millis(60))));
     assert_eq!(numbers(&queue.receive(&q, short).await.unwrap()), [1, 2]);
     let got = queue.receive(&q, Receive { wait_max: MINUTE, ..wanted(10) }).await.unwrap();
     assert_eq!(numbers(&got), [1, 2, 3]);
@@ -265,12 +266,9 @@ async fn what_is_received_too_often_goes_to_the_dead_letters() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let (q, dead) = (name("q"), name("dead"));
     put(&queue, &q, [message(1), message(2)]).await;
-    let pick = || Receive {
-        dead_letter: Some(DeadLetter { queue: dead.clone(), receives_max: 2 }),
-        hold: Hold::For(Duration::ZERO),
-        wait_max: Duration::from_millis(20),
-        ..wanted(1)
-    };
+    let dead_letter = Some(DeadLetter { queue: dead.clone(), receives_max: 2 });
+    let how = HandOut { dead_letter, ..HandOut::held(Hold::For(Duration::ZERO)) };
+    let pick = || Receive { wait_max: Duration::from_millis(20), ..by(1, how.clone()) };
     let mut seen = Vec::new();
     loop {
         let got = queue.receive(&q, pick()).await.unwrap();
@@ -287,6 +285,65 @@ async fn what_is_received_too_often_goes_to_the_dead_letters() {
     let counts = |message: &Received| (message.receipt.receives, message.received);
     assert!(dead.iter().all(|message| counts(message) == (1, 3)), "counted on, across queues");
     assert_eq!(queue.counts(&q).await.unwrap(), Counts::default());
+}
+
+/// Says what it is told at the moment.
+#[derive(Clone, Default)]
+struct AsTold(Arc<Mutex<Option<HandOut>>>);
+
+impl HandingOut for AsTold {
+    fn now(&self) -> Option<HandOut> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_is_served_by_what_holds_when_something_comes() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let (q, old, new) = (name("q"), name("old"), name("new"));
+    let to = |queue: &QueueName| {
+        let dead_letter = Some(DeadLetter { queue: queue.clone(), receives_max: 1 });
+        Some(HandOut { dead_letter, ..HandOut::held(Hold::For(Duration::from_millis(100))) })
+    };
+    let told = AsTold(Arc::new(Mutex::new(to(&old))));
+    put(&queue, &q, [message(1)]).await;
+    assert_eq!(queue.receive(&q, by(1, told.clone())).await.unwrap().len(), 1);
+    // It waits from before the change until after the message is due again.
+    let patient = Receive { wait_max: Duration::from_millis(600), ..by(1, told.clone()) };
+    let waiting = tokio::spawn({
+        let (queue, q) = (Arc::clone(&queue), q.clone());
+        async move { queue.receive(&q, patient).await }
+    });
+    *told.0.lock().unwrap() = to(&new);
+    assert_eq!(waiting.await.unwrap().unwrap().len(), 0);
+    assert_eq!((take(&queue, &old, 1).await.len(), numbers(&take(&queue, &new, 1).await)), (0, vec![1]));
+    // Where nothing is to be handed out any more, who waits is told at once.
+    *told.0.lock().unwrap() = to(&new);
+    let patient = Receive { wait_max: MINUTE, ..by(1, told.clone()) };
+    let waiting = tokio::spawn({
+        let (queue, q) = (Arc::clone(&queue), q.clone());
+        async move { queue.receive(&q, patient).await }
+    });
+    *told.0.lock().unwrap() = None;
+    put(&queue, &q, [message(2)]).await;
+    let begun = Instant::now();
+    assert_eq!(waiting.await.unwrap().unwrap().len(), 0);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(numbers(&take(&queue, &q, 1).await), [2]);
+}
+
+#[tokio::test]
+async fn one_of_a_group_means_one_until_it_is_settled() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let q = name("q");
+    put(&queue, &q, [of_group("a", 1), of_group("a", 2), of_group("b", 3), message(4), message(5)]).await;
+    let singly = || Receive { one_of_a_group: true, ..wanted(10) };
+    let mut got = queue.receive(&q, singly()).await.unwrap();
+    got.sort_by_key(|message| message.receipt.sequence);
+    assert_eq!(numbers(&got), [1, 3, 4, 5]);
+    assert_eq!(queue.receive(&q, singly()).await.unwrap().len(), 0);
+    assert_eq!(settle(&queue, &q, got[0].receipt, DONE).await, Settled::Done);
+    assert_eq!(numbers(&queue.receive(&q, singly()).await.unwrap()), [2]);
 }
 
 #[tokio::test]
@@ -321,7 +378,7 @@ async fn a_dead_letter_of_a_group_is_as_young_as_its_being_one() {
     assert_eq!(settle(&queue, &q, first[0].receipt, back).await, Settled::Done);
     tokio::time::sleep(Duration::from_millis(2)).await;
     let dead_letter = Some(DeadLetter { queue: dead.clone(), receives_max: 1 });
-    let none = queue.receive(&q, Receive { dead_letter, ..wanted(1) }).await.unwrap();
+    let none = queue.receive(&q, by(1, HandOut { dead_letter, ..a_minute() })).await.unwrap();
     assert_eq!(none.len(), 0);
     let letter = take(&queue, &dead, 1).await;
     assert_eq!(letter[0].id, first[0].id);
@@ -339,7 +396,7 @@ async fn many_dead_letters_delay_nobody_and_hide_nothing() {
     put(&queue, &q, [message(5_000)]).await;
     put(&queue, &other, [message(1)]).await;
     let dead_letter = Some(DeadLetter { queue: dead.clone(), receives_max: 1 });
-    let moving = queue.receive(&q, Receive { dead_letter, ..wanted(1) });
+    let moving = queue.receive(&q, by(1, HandOut { dead_letter, ..a_minute() }));
     let beside = async {
         let beside = take(&queue, &other, 1).await;
         (beside, queue.counts(&dead).await.unwrap().waiting)
@@ -361,10 +418,10 @@ async fn what_is_too_old_or_beyond_what_may_be_out_is_not_handed_out() {
     let Opened { queue, dir: _dir, store: _store } = opened();
     let q = name("q");
     put(&queue, &q, (0..4).map(message)).await;
-    let few = Receive { out_max: Some(3), ..wanted(10) };
+    let few = by(10, HandOut { out_max: Some(3), ..a_minute() });
     assert_eq!(queue.receive(&q, few.clone()).await.unwrap().len(), 3);
     assert_eq!(queue.receive(&q, few).await.unwrap().len(), 0);
-    let young = Receive { age_max: Some(Duration::ZERO), ..wanted(10) };
+    let young = by(10, HandOut { age_max: Some(Duration::ZERO), ..a_minute() });
     assert_eq!(queue.receive(&q, young).await.unwrap().len(), 0);
     assert_eq!(queue.counts(&q).await.unwrap().waiting, 0, "the old one is gone");
     put(&queue, &q, (10..5_000).map(message)).await;
@@ -384,7 +441,7 @@ async fn a_traceable_message_can_be_looked_up_until_after_its_end() {
     };
     assert_eq!(held(opened.queue.trace(traced.id).await.unwrap()), (q.clone(), 0, false, None));
     assert_eq!(opened.queue.trace(message(2).id).await, Ok(None));
-    let pick = Receive { hold: Hold::WhileServing, ..wanted(1) };
+    let pick = by(1, HandOut::held(Hold::WhileServing));
     let got = opened.queue.receive(&q, pick).await.unwrap();
     assert_eq!(held(opened.queue.trace(traced.id).await.unwrap()), (q.clone(), 1, true, None));
     let note = Some(Bytes::from_static(b"failed once"));
@@ -410,7 +467,7 @@ async fn a_restart_ends_what_was_held_while_serving_and_nothing_else() {
     let (q, fifo) = (name("q"), name("q.fifo"));
     put(&opened.queue, &q, (0..3).map(message)).await;
     put(&opened.queue, &fifo, (10..12).map(|number| of_group("a", number))).await;
-    let while_serving = || Receive { hold: Hold::WhileServing, ..wanted(1) };
+    let while_serving = || by(1, HandOut::held(Hold::WhileServing));
     let held = take(&opened.queue, &q, 1).await;
     opened.queue.receive(&q, while_serving()).await.unwrap();
     opened.queue.receive(&fifo, while_serving()).await.unwrap();

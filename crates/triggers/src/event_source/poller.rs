@@ -16,7 +16,7 @@ use model::function::Function;
 use model::id::RequestId;
 use model::lineage;
 use model::port::{FunctionFailure, Invocation, Response};
-use model::queue::{Hold, QueueName, Receipt, Receive, Received, Settle};
+use model::queue::{HandOut, HandingOut, Hold, QueueName, Receipt, Receive, Received, Settle};
 use model::sqs::{Content, Source};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -56,6 +56,21 @@ struct Terms {
     function: Arc<Function>,
     /// How long the messages are held.
     hold: Duration,
+}
+
+/// Hands out by them, for as long as the queue is there and the function may have its messages.
+struct ByItsTerms {
+    poller: Arc<Poller>,
+    queue: QueueName,
+}
+
+impl HandingOut for ByItsTerms {
+    fn now(&self) -> Option<HandOut> {
+        let terms = self.poller.terms().ok().filter(|terms| terms.source.name == self.queue)?;
+        let Terms { source: Source { dead_letter, retention, out_max, .. }, hold, .. } = terms;
+        let hold = Hold::For(hold);
+        Some(HandOut { hold, dead_letter, age_max: Some(retention), out_max: Some(out_max) })
+    }
 }
 
 /// What a round goes by.
@@ -142,7 +157,10 @@ impl Poller {
     }
 
     /// Receives one batch. What was received when the poller is told to end is a batch too.
-    async fn gather(&self, ends: &mut watch::Receiver<bool>) -> Result<(Round, Vec<Received>), String> {
+    async fn gather(
+        self: &Arc<Self>,
+        ends: &mut watch::Receiver<bool>,
+    ) -> Result<(Round, Vec<Received>), String> {
         let (terms, window) = (self.terms()?, self.window());
         let Terms { source, hold, .. } = &terms;
         let batch_max = match window.is_zero() {
@@ -159,11 +177,9 @@ impl Poller {
             };
             let wanted = Receive {
                 count_max: batch_max - messages.len(),
+                one_of_a_group: false,
                 wait_max,
-                hold: Hold::For(*hold),
-                dead_letter: source.dead_letter.clone(),
-                age_max: Some(source.retention),
-                out_max: Some(source.out_max),
+                how: Arc::new(ByItsTerms { poller: Arc::clone(self), queue: source.name.clone() }),
             };
             let received = tokio::select! {
                 received = self.owner.parts.queue.receive(&source.name, wanted) => received,

@@ -113,6 +113,18 @@ async fn deliveries_of_a_group_keep_their_order_while_their_target_is_away() {
 }
 
 #[tokio::test]
+async fn what_is_tried_again_is_not_passed_by_those_behind_it_in_its_group() {
+    let world = World::new().await;
+    let in_order = |body: &str| {
+        let mut delivery = to("late-1", body);
+        delivery.extras.group = Some("g".to_owned());
+        delivery
+    };
+    world.delivering.hand_over(["1", "2", "3"].map(in_order).to_vec()).await.unwrap();
+    assert_eq!(bodies(&world.queues.wait_for(3, PATIENCE).await), ["1", "2", "3"]);
+}
+
+#[tokio::test]
 async fn what_is_larger_than_anything_that_can_be_delivered_holds_up_nothing_else() {
     let world = World::new().await;
     let large = to("a", &"x".repeat(CONTENT_BYTES_MAX));

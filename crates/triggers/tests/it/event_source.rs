@@ -16,7 +16,9 @@ use model::event_source::{
 use model::function::Function;
 use model::id::{MappingUuid, MessageId};
 use model::port::{Entropy as _, Pending};
-use model::queue::{DeadLetter, Hold, NewMessage, Queue as _, QueueName, Receipt, Receive};
+use model::queue::{
+    DeadLetter, HandOut, Hold, NewMessage, Queue as _, QueueName, Receipt, Receive, Received,
+};
 use model::sqs::{Content, Source, Sources};
 use serde_json::Value;
 use store::Store;
@@ -36,6 +38,8 @@ struct Set {
     changes: watch::Sender<u64>,
     visibility: Mutex<Duration>,
     is_fifo: AtomicBool,
+    /// Where dead letters go.
+    dead_letter: Mutex<Option<DeadLetter>>,
     /// Whether the functions are gone.
     gone: AtomicBool,
 }
@@ -64,7 +68,7 @@ impl Sources for Set {
         (arn.as_str() == ARN).then(|| Source {
             name: jobs(),
             visibility: *self.visibility.lock().unwrap(),
-            dead_letter: Some(DeadLetter { queue: lost(), receives_max: 3 }),
+            dead_letter: self.dead_letter.lock().unwrap().clone(),
             retention: Duration::from_secs(3_600),
             out_max: 1_000,
             is_fifo: self.is_fifo.load(Ordering::SeqCst),
@@ -134,6 +138,7 @@ impl World {
             changes: watch::Sender::new(0),
             visibility: Mutex::new(visibility),
             is_fifo: AtomicBool::new(false),
+            dead_letter: Mutex::new(Some(DeadLetter { queue: lost(), receives_max: 3 })),
             gone: AtomicBool::new(false),
         });
         let ids = Arc::<Counting>::default();
@@ -192,6 +197,12 @@ impl World {
         }
     }
 
+    async fn receive(&self, queue: &QueueName, how: HandOut) -> Vec<Received> {
+        let wanted =
+            Receive { count_max: 10, one_of_a_group: false, wait_max: Duration::ZERO, how: Arc::new(how) };
+        self.store.queue().receive(queue, wanted).await.unwrap()
+    }
+
     async fn is_empty(&self) -> bool {
         let counts = self.store.queue().counts(&jobs()).await.unwrap();
         counts.waiting + counts.out + counts.delayed == 0
@@ -238,17 +249,24 @@ async fn only_what_failed_comes_back_and_ends_among_the_dead_letters() {
     let events = world.events_of("partial");
     assert_eq!(events.concat().iter().filter(|body| *body == "bad").count(), 3, "{events:?}");
     assert_eq!(events.concat().len(), 5, "the others ran once: {events:?}");
-    let wanted = Receive {
-        count_max: 10,
-        wait_max: Duration::ZERO,
-        hold: Hold::WhileServing,
-        dead_letter: None,
-        age_max: None,
-        out_max: None,
-    };
-    let letters = world.store.queue().receive(&lost(), wanted).await.unwrap();
+    let letters = world.receive(&lost(), HandOut::held(Hold::WhileServing)).await;
     let bodies: Vec<_> = letters.iter().map(|it| Content::decode(&it.content).unwrap().body).collect();
     assert_eq!((bodies, letters[0].source.clone()), (vec!["bad".to_owned()], Some(jobs())));
+}
+
+/// A mapping has always a poll open, which is older than what happens to the queues.
+#[tokio::test]
+async fn a_message_goes_to_the_dead_letters_that_there_are_when_it_is_due() {
+    let world = World::open(Duration::from_millis(300));
+    world.map(vec![mapping("fails-9", MappingSettings::default())]);
+    world.send(&["bad"]).await;
+    world.until("it failed", async |world| !world.events_of("fails-9").is_empty()).await;
+    let anew = QueueName::parse("sqs/000000000000/us-east-1/lost/2").unwrap();
+    *world.set.dead_letter.lock().unwrap() = Some(DeadLetter { queue: anew.clone(), receives_max: 1 });
+    world.until("the queue is empty", World::is_empty).await;
+    let how = || HandOut::held(Hold::WhileServing);
+    assert_eq!(world.receive(&lost(), how()).await.len(), 0);
+    assert_eq!(world.receive(&anew, how()).await.len(), 1);
 }
 
 #[tokio::test]
@@ -385,15 +403,8 @@ async fn what_was_received_when_the_server_stops_goes_back_as_if_it_had_not_been
     world.pollers.stop();
     world.pollers.settled().await;
     assert_eq!((counts(&world).await.waiting, counts(&world).await.out), (3, 0));
-    let wanted = Receive {
-        count_max: 10,
-        wait_max: Duration::ZERO,
-        hold: Hold::WhileServing,
-        dead_letter: Some(DeadLetter { queue: lost(), receives_max: 1 }),
-        age_max: None,
-        out_max: None,
-    };
-    let back = world.store.queue().receive(&jobs(), wanted).await.unwrap();
+    let dead_letter = Some(DeadLetter { queue: lost(), receives_max: 1 });
+    let back = world.receive(&jobs(), HandOut { dead_letter, ..HandOut::held(Hold::WhileServing) }).await;
     assert_eq!(back.iter().map(|message| message.receipt.receives).collect::<Vec<_>>(), [1; 3]);
 }
 

@@ -41,7 +41,8 @@ impl Target for Forwarding {
     }
 }
 
-/// Queues. What is sent to `away-N` is refused N times first, to `gone` always; `slow` takes a second.
+/// Queues. What is sent to `away-N` is refused N times first, to `late-N` only what is `1`, to `gone` always; `slow` takes
+/// a second.
 #[derive(Default)]
 pub struct Taking {
     pub taken: Mutex<Vec<Delivery>>,
@@ -76,6 +77,9 @@ impl Taking {
         match what {
             "gone" => return Err(Undelivered::not_found(&delivery.to)),
             "away" if tried <= times => return Err(Undelivered::NotNow { message: "away".to_owned() }),
+            "late" if tried <= times && &delivery.body[..] == b"1" => {
+                return Err(Undelivered::NotNow { message: "away".to_owned() });
+            }
             "slow" => tokio::time::sleep(Duration::from_secs(1)).await,
             _ => {}
         }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use model::id::MessageId;
-use model::queue::{DeadLetter, HOLD_MAX, Hold, QueueName, Receipt, Receive, Received};
+use model::queue::{DeadLetter, HOLD_MAX, HandOut, Hold, QueueName, Receipt, Receive, Received};
 use model::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -51,16 +51,22 @@ pub(in crate::queue) struct HandedOut {
     pub(in crate::queue) messages: Vec<Received>,
     /// Whether there is more to look at than one transaction should.
     pub(in crate::queue) is_cut: bool,
+    /// Whether who asked is to have nothing any more.
+    pub(in crate::queue) is_over: bool,
 }
 
 impl Tables<'_> {
     /// Hands out what can be received.
     pub(in crate::queue) fn receive(&self, queue: &QueueName, pick: &Receive) -> rusqlite::Result<HandedOut> {
         let mut handed_out = HandedOut::default();
+        let Some(how) = pick.how.now() else {
+            handed_out.is_over = true;
+            return Ok(handed_out);
+        };
         let Some(queue) = self.queue(queue)? else { return Ok(handed_out) };
         let mut room = pick.count_max;
         // A queue that holds no more than may be out needs no counting.
-        if let Some(out_max) = pick.out_max
+        if let Some(out_max) = how.out_max
             && self.total(queue)? > out_max
         {
             let out = self.out(queue)?;
@@ -73,13 +79,15 @@ impl Tables<'_> {
                 break;
             }
             let group = self.ready_group(queue)?;
-            let candidates = self.candidates(queue, group.as_deref(), room - messages.len())?;
+            let group_max = if pick.one_of_a_group { 1 } else { GROUP_OUT_MAX };
+            let count_max = (room - messages.len()).min(if group.is_some() { group_max } else { usize::MAX });
+            let candidates = self.candidates(queue, group.as_deref(), count_max)?;
             if candidates.is_empty() && group.is_none() {
                 break;
             }
             // Each is handed out or removed, and what is over makes room for the next: so this ends.
             for candidate in candidates {
-                match self.hand_out(queue, candidate, pick)? {
+                match self.hand_out(queue, candidate, &how)? {
                     Some(message) => messages.push(message),
                     None => passed_over += 1,
                 }
@@ -122,7 +130,7 @@ impl Tables<'_> {
             .prepare_cached(&format!(
                 "SELECT {CANDIDATE}, due FROM message WHERE queue = ? AND grp = ? ORDER BY seq LIMIT ?"
             ))?
-            .query_map(params![queue, group, count_max.min(GROUP_OUT_MAX)], |row| {
+            .query_map(params![queue, group, count_max], |row| {
                 Ok((Candidate::read(row)?, row.get::<_, i64>("due")?))
             })?
             .take_while(|row| row.as_ref().map_or(true, |(_, due)| *due <= now))
@@ -135,22 +143,22 @@ impl Tables<'_> {
         &self,
         queue: QueueId,
         candidate: Candidate,
-        pick: &Receive,
+        how: &HandOut,
     ) -> rusqlite::Result<Option<Received>> {
         let Candidate { seq, receives, id, sent, first_received, group, source, note, received_before } =
             candidate;
-        if pick.age_max.is_some_and(|age_max| sent.after(age_max) <= self.now) {
+        if how.age_max.is_some_and(|age_max| sent.after(age_max) <= self.now) {
             self.remove(queue, seq)?;
             return Ok(None);
         }
-        if let Some(DeadLetter { queue: to, receives_max }) = &pick.dead_letter
+        if let Some(DeadLetter { queue: to, receives_max }) = &how.dead_letter
             && receives >= *receives_max
         {
             let received = received_before.saturating_add(receives);
             self.move_to(queue, seq, to, Moved { renewed: None, received })?;
             return Ok(None);
         }
-        let (receives, due) = (receives.saturating_add(1), self.hold_end(pick.hold));
+        let (receives, due) = (receives.saturating_add(1), self.hold_end(how.hold));
         let first_received = first_received.unwrap_or(self.now);
         self.transaction
             .prepare_cached(
