@@ -23,6 +23,7 @@ use model::queue::{
 };
 use model::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::call::{Command, call};
@@ -67,6 +68,7 @@ impl QueueFile {
             clock,
             lines: Lines::default(),
             untaken: Arc::clone(&untaken),
+            callers: Handle::try_current().ok(),
             is_untidy: true,
             has_failed: false,
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 use model::queue::{QueueError, QueueName, Receipt, Received};
 use model::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 
 use super::call::{Call, Command};
@@ -42,6 +42,8 @@ pub(super) struct Writer {
     pub(super) clock: SteadyClock,
     pub(super) lines: Lines,
     pub(super) untaken: Untaken,
+    /// Where most callers wait, if that is known.
+    pub(super) callers: Option<Handle>,
     /// Whether something was removed since the file was last tidied.
     pub(super) is_untidy: bool,
     /// Whether the disk refused the last turn.
@@ -109,9 +111,7 @@ impl Writer {
             QueueError::Disk(error.to_string())
         });
         self.has_failed = failed.is_some();
-        for call in calls {
-            call.answer(failed.as_ref());
-        }
+        self.answer(calls, failed.clone());
         for (queue, Waiter { answer, .. }, messages) in served {
             let result = failed.clone().map_or(Ok(messages), Err);
             if let Err(Ok(messages)) = answer.send(result)
@@ -122,6 +122,16 @@ impl Writer {
             }
         }
         self.lines.dismiss_impatient();
+    }
+
+    /// Tells callers what came of their calls. Whoever is woken from another thread costs a system call; so the thread that
+    /// most of them wait on is woken once and tells all.
+    fn answer(&self, calls: Vec<Box<dyn Call>>, failed: Option<QueueError>) {
+        let tell = move || calls.into_iter().for_each(|call| call.answer(failed.as_ref()));
+        match &self.callers {
+            Some(callers) => drop(callers.spawn(async move { tell() })),
+            None => tell(),
+        }
     }
 
     fn transact(
@@ -225,6 +235,7 @@ mod tests {
             clock: SteadyClock::start(),
             lines: Lines::default(),
             untaken: Arc::new(Mutex::new(vec![left.clone()])),
+            callers: None,
             is_untidy: false,
             has_failed: false,
         };
