@@ -96,6 +96,11 @@ impl DiskImage {
         Ok(image)
     }
 
+    /// Where it is, as the file system calls it.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The manifest, or the index that the version stands for, and its media type.
     pub(super) fn manifest(&self) -> (Vec<u8>, String) {
         self.manifest.clone()

@@ -39,6 +39,22 @@ enum Source<'i> {
     Disk(Arc<DiskImage>),
 }
 
+impl Source<'_> {
+    /// A name for a blob that an account has from here: one account's half of a blob is not another's to finish, nor is
+    /// what one source gave to be taken for what another would give.
+    fn name_of(&self, account: AccountId, digest: Digest) -> Digest {
+        let source = match self {
+            Self::Own(repository) => {
+                let Scope { account, region } = &repository.scope;
+                format!("own {account} {region} {}", repository.name)
+            }
+            Self::Remote(remote) => remote.name(),
+            Self::Disk(image) => format!("disk {}", image.path().display()),
+        };
+        digest_of(format!("{account} {source} {digest}").as_bytes())
+    }
+}
+
 impl Inner {
     /// See `model::port::Images::fetch`.
     pub(super) async fn fetch(
@@ -56,6 +72,7 @@ impl Inner {
             Content::Image { config, layers } => (config.clone(), layers.clone()),
             Content::Index { .. } => return Err(ImageError::Unsupported("the index has no end".to_owned())),
         };
+        self.check_own(&source, std::iter::once(&config_descriptor).chain(&layers))?;
         let config_bytes = self.config(&source, &config_descriptor).await?;
         let config = ImageConfig::parse(&config_bytes)?;
         check(&config, &layers, architecture)?;
@@ -139,7 +156,11 @@ impl Inner {
         for _ in 0..NESTING_MAX {
             let Content::Index { manifests } = &manifest.content else { break };
             let chosen = choose(manifests, architecture)?.clone();
-            bytes = self.blob_or_manifest(source, chosen.digest()?, MANIFEST_BYTES_MAX, true).await?;
+            let digest = chosen.digest()?;
+            if matches!(source, Source::Own(repository) if repository.image(digest).is_none()) {
+                return Err(ImageError::Missing);
+            }
+            bytes = self.blob_or_manifest(source, digest, MANIFEST_BYTES_MAX, true).await?;
             manifest = Manifest::parse(&bytes, Some(&chosen.media_type))?;
         }
         Ok((bytes, manifest))
@@ -170,6 +191,21 @@ impl Inner {
                 Ok((bytes.into(), media_type))
             }
         }
+    }
+
+    /// Whether a repository of the built-in registry may use the blobs that its manifest names: those of all repositories
+    /// lie together, and what a manifest says to be had elsewhere was not looked for when it was pushed.
+    fn check_own<'d>(
+        &self,
+        source: &Source<'_>,
+        blobs: impl Iterator<Item = &'d Descriptor>,
+    ) -> Result<(), ImageError> {
+        let Source::Own(repository) = source else { return Ok(()) };
+        let now = self.clock.now();
+        for blob in blobs {
+            repository.blob(blob.digest()?, now).ok_or(ImageError::Missing)?;
+        }
+        Ok(())
     }
 
     async fn config(&self, source: &Source<'_>, descriptor: &Descriptor) -> Result<Bytes, ImageError> {
@@ -230,7 +266,9 @@ impl Inner {
         diff_id: Digest,
     ) -> Result<u64, ImageError> {
         let _one = self.layers.flights.alone(diff_id).await;
-        let proof = Proof { account, digest: layer.digest()? };
+        let digest = layer.digest()?;
+        let name = source.name_of(account, digest);
+        let proof = Proof(name);
         let here = self.layers.size(diff_id).await;
         if let Some(size) = here
             && self.layers.is_proven(diff_id, &proof).await
@@ -246,16 +284,13 @@ impl Inner {
         }
         let bounds = Bounds { bytes_max: limit_bytes, ..Bounds::default() };
         // Held until the file is not needed any more.
-        let download = match source {
-            Source::Remote(remote) => Some(remote.download_name(account, proof.digest)),
-            Source::Own(_) | Source::Disk(_) => None,
-        };
+        let download = matches!(source, Source::Remote(_)).then_some(name);
         let _only = match download {
             Some(name) => Some(self.downloads_flights.alone(name).await),
             None => None,
         };
         let path = download.map(|name| self.downloads.join(name.to_string()));
-        let file = self.blob_file(source, proof.digest, layer.size_bytes, path.as_deref()).await?;
+        let file = self.blob_file(source, digest, layer.size_bytes, path.as_deref()).await?;
         let size = match here {
             Some(size) => {
                 self.layers.prove(file, compression, diff_id, bounds, proof).await?;

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::id::{AccountId, Digest};
+use model::id::Digest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -97,17 +97,13 @@ struct StoredLayer {
     ownership_kept: bool,
 }
 
-/// That an account has shown a layer in one packing.
+/// That an account has shown a layer in one packing and from one source, by the name that this has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Proof {
-    pub(super) account: AccountId,
-    /// Of the packed layer.
-    pub(super) digest: Digest,
-}
+pub(super) struct Proof(pub(super) Digest);
 
 impl Proof {
     fn path(&self, folder: &Path) -> PathBuf {
-        folder.join("proofs").join(format!("{}-{}", self.account, self.digest))
+        folder.join("proofs").join(self.0.to_string())
     }
 
     /// Not synced: a proof that a power failure has forgotten is given again.
@@ -160,8 +156,8 @@ impl Layers {
         read.await.ok().flatten()
     }
 
-    /// Whether this owner has shown the layer in this packing before. A digest is no proof: whoever learnt one could
-    /// read a stranger's layer by naming it.
+    /// Whether this owner has shown the layer in this packing and from this source before. A digest is no proof: whoever
+    /// learnt one could read a stranger's layer by naming it, in a registry that does not even have it.
     pub(super) async fn is_proven(&self, diff_id: Digest, proof: &Proof) -> bool {
         let path = proof.path(&self.folder(diff_id));
         tokio::task::spawn_blocking(move || path.exists()).await.unwrap_or(false)

@@ -4,7 +4,7 @@
 //! DIR/manifests/DIGEST.json      an image that was fetched: where from, manifest, configuration
 //! DIR/layers/DIFFID/fs           an unpacked layer, shared by all images that have it
 //! DIR/layers/DIFFID/layer.json   its size
-//! DIR/layers/DIFFID/proofs/      which accounts have shown it, in which packing
+//! DIR/layers/DIFFID/proofs/      which accounts have shown it, in which packing and from where
 //! DIR/downloads/NAME             a compressed layer on its way; resumed, and removed once unpacked
 //! DIR/tmp                        whatever is being made; emptied at start
 //! ```

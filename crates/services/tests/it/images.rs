@@ -19,7 +19,7 @@ use services::oci::{digest_of, parse_digest};
 
 use crate::image_files::{Tar, TestImage, image, write_layout};
 use crate::other_registry::{OtherRegistry, Wants};
-use crate::registry::put_image;
+use crate::registry::{put_blob, put_image};
 use crate::world::{World, entropy, scope};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -280,6 +280,34 @@ async fn a_digest_alone_gives_no_layer() {
     let second = fetch(&images, &format!("{}/b:v1", world.authority)).await.unwrap();
     assert_ne!(first.digest, second.digest);
     assert_eq!(images.root(&first).await.unwrap().layers, images.root(&second).await.unwrap().layers);
+}
+
+/// Nor does a manifest that says its layer is to be had elsewhere, which no registry looks for when it is pushed; nor one
+/// in a registry that does not have the layer, whoever of the account has shown it from where it is.
+#[tokio::test]
+async fn a_layer_is_had_from_where_it_is_named() {
+    let world = World::new().await;
+    let mut made = image(&[Tar::default().file("secret", b"s").end()]);
+    put_image(&world, "secret", "v1", &made).await;
+    let layer = made.blobs.pop().unwrap();
+    let kind = r#""mediaType":"application/vnd.oci.image.layer."#;
+    let manifest = String::from_utf8(made.manifest_bytes.clone()).unwrap();
+    assert!(manifest.contains(kind));
+    let foreign =
+        manifest.replace(kind, &format!(r#""urls":["http://localhost/x"],{kind}nondistributable."#));
+    let images = store(&world, |_| {}).await;
+    let claim = TestImage { manifest_bytes: foreign.into_bytes(), blobs: made.blobs.clone(), ..image(&[]) };
+    put_image(&world, "mine", "v1", &claim).await;
+    let other = OtherRegistry::start(made, Wants::Nothing, None).await;
+    let own = |name: &str| format!("{}/{name}:v1", world.authority);
+    for shown in [false, true] {
+        let error = fetch(&images, &own("mine")).await.unwrap_err().to_string();
+        assert!(error.contains("does not exist"), "{error}");
+        assert!(fetch(&images, &format!("{}/a:v1", other.authority)).await.is_err(), "{shown}");
+        fetch(&images, &own("secret")).await.unwrap();
+    }
+    put_blob(&world, "mine", &layer).await;
+    fetch(&images, &own("mine")).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ mod transport;
 
 use bytes::Bytes;
 use http::{StatusCode, header as h};
-use model::id::{AccountId, Digest};
+use model::id::Digest;
 
 use super::error::ImageError;
 use crate::oci::manifest::MANIFEST_BYTES_MAX;
@@ -66,11 +66,9 @@ impl<'t> Remote<'t> {
         if digest_of(&bytes) == digest { Ok(bytes) } else { Err(ImageError::WrongDigest(digest)) }
     }
 
-    /// Under what name a blob is downloaded: one account's half of a blob is not another's to finish, nor is what
-    /// one registry sent to be taken for what another would send.
-    pub(super) fn download_name(&self, account: AccountId, digest: Digest) -> Digest {
-        let source = format!("{account} {} {} {digest}", self.session.host(), self.repository);
-        digest_of(source.as_bytes())
+    /// Which repository of which registry it is.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.session.host(), self.repository)
     }
 
     fn blob_path(&self, digest: Digest) -> String {
