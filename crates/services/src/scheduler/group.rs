@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::arn::Scope;
 use model::error::ServiceError;
@@ -18,6 +19,8 @@ use super::{Scheduler, name, tags};
 
 /// Groups of an account in a region (EventBridge Scheduler User Guide, "Quotas").
 const GROUPS_MAX: usize = 500;
+/// How long a deletion that was held up waits.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 impl Scheduler {
     /// Goes on with deletions that the end of the server broke off. Once, at start.
@@ -81,12 +84,13 @@ impl Scheduler {
         Ok(api::DeleteScheduleGroupOutput {})
     }
 
-    /// Removes the schedules of a group that is marked, then the group.
+    /// Removes the schedules of a group that is marked, then the group. A disk that refuses only holds it up.
     fn empty(&self, id: GroupId) {
         let scheduler = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = scheduler.remove_all(&id).await {
-                tracing::warn!(group = id.arn(), %error, "it is deleted when the server starts again");
+            while let Err(error) = scheduler.remove_all(&id).await {
+                tracing::warn!(group = id.arn(), %error, "a group is not deleted yet");
+                tokio::time::sleep(AFTER_FAILURE).await;
             }
         });
     }
