@@ -24,6 +24,13 @@ impl LogGroup {
         let Self { scope: Scope { account, region }, name } = self;
         format!("arn:aws:logs:{region}:{account}:log-group:{name}")
     }
+
+    /// `GROUP:log-stream:STREAM`. That of no stream is what most rights on the group itself are asked for on, so that it is
+    /// met by policies for `GROUP:*` and `GROUP:log-stream:*`, and not by those for `GROUP`.
+    #[must_use]
+    pub fn stream_arn(&self, stream: &str) -> String {
+        format!("{}:log-stream:{stream}", self.arn())
+    }
 }
 
 /// One event.

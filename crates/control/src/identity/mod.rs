@@ -292,21 +292,20 @@ impl Roles for Identity {
         if self.access == Access::Open || name == format!("/aws/lambda/{}", function.id.name) {
             return true;
         }
-        let group = LogGroup { scope: scope.clone(), name }.arn();
+        let group = LogGroup { scope: scope.clone(), name };
         let found = self.find(&credentials.access_key_id, Some(&credentials.session_token));
-        let needs = [
-            ("logs:CreateLogStream", format!("{group}:*")),
-            ("logs:PutLogEvents", format!("{group}:log-stream:{stream}")),
-        ];
-        let may = |caller: &Caller, (action, resource): &(&str, String)| {
+        let resource = &group.stream_arn(stream);
+        let may = |caller: &Caller, action| {
             let mut context = Context::new();
             context.set("aws:RequestedRegion", scope.region.as_str());
             caller.may(Asking { action, resource, owner: None, policy: None, context }).is_ok()
         };
-        let may = found.is_ok_and(|(caller, _)| needs.iter().all(|need| may(&caller, need)));
+        let may = found.is_ok_and(|(caller, _)| {
+            ["logs:CreateLogStream", "logs:PutLogEvents"].iter().all(|action| may(&caller, action))
+        });
         if !may {
             let function = function.id.arn();
-            tracing::warn!(%function, group, "the function's role may not write to its log group: nothing is kept");
+            tracing::warn!(%function, group = group.arn(), "the function's role may not write to its log group: nothing is kept");
         }
         may
     }

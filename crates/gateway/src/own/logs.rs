@@ -65,7 +65,7 @@ pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Bo
 
 /// The right to read a group, as CloudWatch Logs asks for it.
 fn need(app: &App, group: &LogGroup) -> Need {
-    let mut need = Need::of("logs:FilterLogEvents", format!("{}:*", group.arn()));
+    let mut need = Need::of("logs:FilterLogEvents", group.stream_arn(""));
     if let Some(groups) = &app.parts.log_groups {
         need.facts.set_resource_tags(&groups.known_tags(group));
     }

@@ -587,6 +587,54 @@ async fn conditions_know_the_tags_of_requests() {
 }
 
 #[tokio::test]
+async fn logs_are_asked_about_by_the_arns_that_policies_name() {
+    let world = Guarded::new().await;
+    world.make("logs", "CreateLogGroup", json!({ "logGroupName": "l", "tags": { "env": "prod" } })).await;
+    let stream = |name: &str| json!({ "logGroupName": "l", "logStreamName": name });
+    let group = || json!({ "logGroupName": "l" });
+    let tags = || json!({ "resourceArn": LOG, "tagKeys": ["env"] });
+    let all = format!("{LOG}:*");
+    let streams = format!("{LOG}:log-stream:*");
+    let one = format!("{LOG}:log-stream:a");
+    let anywhere = "arn:aws:logs:us-east-1:000000000000:log-group:*";
+    // Whether a policy for each of these names what the operation is asked for on.
+    let forms = [LOG, &all, &streams, &one, anywhere];
+    for (operation, input, named) in [
+        ("CreateLogStream", stream("a"), [false, true, true, true, true]),
+        ("CreateLogStream", stream("ab"), [false, true, true, false, true]),
+        ("GetLogEvents", stream("a"), [false, true, true, true, true]),
+        ("DescribeLogStreams", group(), [false, true, true, false, true]),
+        ("FilterLogEvents", group(), [false, true, true, false, true]),
+        ("ListTagsLogGroup", group(), [false, true, true, false, true]),
+        ("DescribeLogGroups", json!({}), [false, false, false, false, true]),
+        ("CreateLogGroup", group(), [false, true, true, false, true]),
+        ("ListTagsForResource", tags(), [true, false, false, false, true]),
+        ("UntagResource", tags(), [true, false, false, false, true]),
+        (
+            "TagResource",
+            json!({ "resourceArn": LOG, "tags": { "a": "b" } }),
+            [true, false, false, false, true],
+        ),
+    ] {
+        for (form, named) in forms.into_iter().zip(named) {
+            let action = format!("logs:{operation}");
+            world.may(json!([{ "Effect": "Allow", "Action": action, "Resource": form }])).await;
+            assert_eq!(
+                world.is_denied("logs", operation, input.clone()).await,
+                !named,
+                "{operation}, {form}"
+            );
+            world.deny(form, &action, Value::Null).await;
+            assert_eq!(
+                world.is_denied("logs", operation, input.clone()).await,
+                named,
+                "not {operation}, {form}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn archives_and_replays_need_leave_for_where_events_come_from() {
     let world = Guarded::new().await;
     world.make("events", "CreateEventBus", json!({ "Name": "b" })).await;

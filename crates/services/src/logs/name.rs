@@ -49,8 +49,3 @@ pub(super) fn parsed(arn: &str) -> Option<LogGroup> {
     let is_name = !name.is_empty() && !name.contains([':', '*']);
     is_name.then(|| LogGroup { scope: arn.scope().clone(), name: name.to_owned() })
 }
-
-/// A stream's ARN.
-pub(super) fn stream_arn(group: &LogGroup, stream: &str) -> String {
-    format!("{}:log-stream:{stream}", group.arn())
-}

@@ -1,7 +1,9 @@
-//! What each operation needs the caller's leave for: rights on a group are asked for as `GROUP-ARN:*`, those on one stream
-//! as `GROUP-ARN:log-stream:STREAM`, so that a policy for `GROUP-ARN:*` gives both. Tags are those of the group.
+//! What each operation needs the caller's leave for. Rights on one stream are asked for as `GROUP-ARN:log-stream:STREAM`,
+//! those on a group as `GROUP-ARN:log-stream:`, so that a policy for `GROUP-ARN:*` gives both; those to see and change the
+//! tags of a resource as `GROUP-ARN`. Tags are those of the group.
 //!
-//! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudWatch Logs".
+//! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudWatch Logs"; CloudWatch
+//! Logs API Reference, `LogGroup` (`arn` and `logGroupArn`: which of them policies name); the wording of AWS's denials.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +22,18 @@ impl Logs {
     /// Where a group is named by something that is no ARN of one.
     pub fn needs(&self, scope: &Scope, operation: &str, input: &Input) -> Result<Vec<Need>, ServiceError> {
         let (group, stream) = asked_of(scope, input)?;
-        let arn = match stream {
-            Some(stream) => name::stream_arn(&group, stream),
-            None => format!("{}:*", group.arn()),
+        let arn = match input {
+            Input::ListTagsForResource(_) | Input::TagResource(_) | Input::UntagResource(_) => group.arn(),
+            _ => group.stream_arn(stream.unwrap_or_default()),
         };
         let mut need = Need { facts: facts(input), ..Need::of(format!("{SERVICE}:{operation}"), arn) };
         need.facts.set_resource_tags(&self.known_tags(&group));
         let makes_tags = matches!(input, Input::CreateLogGroup(input) if input.tags.as_ref().is_some_and(|tags| !tags.is_empty()));
-        let tag = makes_tags.then(|| Need { action: format!("{SERVICE}:TagResource"), ..need.clone() });
+        let tag = makes_tags.then(|| Need {
+            action: format!("{SERVICE}:TagResource"),
+            resource: group.arn(),
+            ..need.clone()
+        });
         Ok(std::iter::once(need).chain(tag).collect())
     }
 
@@ -48,12 +54,12 @@ fn asked_of<'i>(scope: &Scope, input: &'i Input) -> Result<(LogGroup, Option<&'i
     let stream = |stream: &'i Option<String>| Some(stream.as_deref().unwrap_or_default());
     Ok(match input {
         Input::CreateLogGroup(input) => (named(&input.log_group_name), None),
-        Input::CreateLogStream(input) => (named(&input.log_group_name), None),
+        Input::CreateLogStream(input) => (named(&input.log_group_name), stream(&input.log_stream_name)),
         Input::DeleteLogGroup(input) => (named(&input.log_group_name), None),
         Input::DeleteLogStream(input) => (named(&input.log_group_name), stream(&input.log_stream_name)),
         Input::DeleteRetentionPolicy(input) => (named(&input.log_group_name), None),
         Input::DeleteSubscriptionFilter(input) => (named(&input.log_group_name), None),
-        Input::DescribeLogGroups(_) => (name::group(scope, Some("*")), None),
+        Input::DescribeLogGroups(_) => (name::group(scope, None), None),
         Input::DescribeLogStreams(input) => {
             (either(&input.log_group_name, &input.log_group_identifier)?, None)
         }

@@ -151,7 +151,7 @@ impl Shown {
             last_event_timestamp: millis(|span| span.last),
             last_ingestion_time: millis(|span| span.taken),
             upload_sequence_token: Some(super::put::sequence_token(self.created)),
-            arn: Some(name::stream_arn(group, &self.name)),
+            arn: Some(group.stream_arn(&self.name)),
             // AWS answers 0 for every stream since 2019.
             stored_bytes: Some(0),
         }
