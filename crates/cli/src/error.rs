@@ -47,6 +47,12 @@ pub enum CliError {
         /// `Unhandled`, as AWS calls it.
         kind: String,
     },
+    /// A log that was to be followed goes on without us.
+    #[error("the log is followed no more: {reason}")]
+    Unfollowed {
+        /// What the server said.
+        reason: String,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output {
@@ -83,6 +89,7 @@ impl CliError {
             Self::NoRuntime { .. } => "NoRuntime",
             Self::Payload { .. } => "Payload",
             Self::FunctionFailed { .. } => "FunctionFailed",
+            Self::Unfollowed { .. } => "Unfollowed",
             Self::Output { .. } => "Output",
         }
     }

@@ -94,6 +94,27 @@ impl FunctionLogs {
                 .map_err(|error| failed(&error)),
         }
     }
+
+    /// Whether there is still a function whose log is the one that was found for it.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`; `ResourceConflict` when it writes to another group now.
+    pub fn still(
+        &self,
+        caller: &Scope,
+        reference: &FunctionReference,
+        followed: &LogGroup,
+    ) -> Result<(), ServiceError> {
+        let Found { group, missing } = self.find(caller, reference);
+        match missing {
+            Some(error) => Err(error),
+            None if group == *followed => Ok(()),
+            None => {
+                let words = format!("Function {} writes to another log group now.", reference.name);
+                Err(ServiceError::ResourceConflict(words))
+            }
+        }
+    }
 }
 
 fn failed(error: &LogError) -> ServiceError {

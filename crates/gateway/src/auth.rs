@@ -96,6 +96,21 @@ impl Authenticator {
         }
     }
 
+    /// The caller of a request that was authenticated once and goes on: as it is known by now.
+    ///
+    /// # Errors
+    /// [`Failure::Auth`] when its key is not there any more, or has expired.
+    pub fn again(&self, head: &Parts, who: &Authenticated) -> Result<Authenticated, Failure> {
+        match self.identity.access() {
+            Access::Open => Ok(who.clone()),
+            Access::Verified => {
+                let shown = Authorization::parse(&signed_parts(head))?;
+                let (caller, _) = self.find(&shown)?;
+                Ok(Authenticated { caller, scope: who.scope.clone() })
+            }
+        }
+    }
+
     fn believe(&self, parts: &sigv4::Parts<'_>) -> Authenticated {
         let shown = Authorization::parse(parts).ok();
         let (key_id, token) = match &shown {

@@ -3,6 +3,8 @@
 //! Codes, statuses and bodies of errors come from `wire`'s table; none is made up here.
 //! An answer never holds more of a cause than the error's own message, which is meant for the caller.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Channel, Either, Full};
@@ -37,6 +39,15 @@ impl From<AuthError> for Failure {
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         Self::Service(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auth(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
+        }
     }
 }
 

@@ -170,8 +170,8 @@ pub struct InvokeAnswer {
 /// One line of a function's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// Milliseconds since the epoch.
-    pub timestamp: i64,
+    /// Milliseconds since the epoch; none where the server itself speaks to the reader.
+    pub timestamp: Option<i64>,
     /// The environment's stream.
     pub stream: String,
     /// The line.
@@ -476,6 +476,13 @@ mod tests {
     fn changes_say_only_what_is_to_change() {
         let changes = Changes { memory_size: Some(256), ..Changes::default() };
         assert_eq!(serde_json::to_string(&changes).expect("JSON"), r#"{"MemorySize":256}"#);
+    }
+
+    #[test]
+    fn a_line_of_the_server_itself_has_no_time() {
+        let line = r#"{"timestamp":null,"stream":"dormouse","message":"3 events were left out"}"#;
+        let line: LogLine = serde_json::from_str(line).expect("a line");
+        assert_eq!((line.timestamp, line.message.as_str()), (None, "3 events were left out"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `dormouse logs`: what a function wrote, from the past and, with `--follow`, as it happens.
 //!
-//! The server sends one JSON document a line; with `--json` they are passed on as they are.
+//! The server sends one JSON document a line; with `--json` they are passed on as they are. A line without a time is the
+//! server's own: it goes to standard error, and the last one says why a log is followed no more.
 
 use std::time::Duration;
 
@@ -67,23 +68,36 @@ pub(super) async fn run(args: &LogsArgs, client: &Client, output: &Output) -> Re
     });
     let body = client.logs(&args.name, since_ms, args.limit, args.follow).await?;
     let mut lines = Lines { body, pending: BytesMut::new(), ended: false };
+    let mut told: Option<String> = None;
     while let Some(line) = lines.next(client).await? {
-        print(&line, client, output)?;
+        if let Some(words) = told.take().filter(|_| !output.is_json()) {
+            output.note(&words);
+        }
+        told = print(&line, client, output)?;
     }
-    Ok(())
-}
-
-fn print(line: &[u8], client: &Client, output: &Output) -> Result<(), CliError> {
-    if line.is_empty() {
+    if !args.follow {
         return Ok(());
     }
-    if output.is_json() {
-        return output.line(&String::from_utf8_lossy(line));
+    let reason = told.unwrap_or_else(|| "the server has ended the answer".to_owned());
+    Err(CliError::Unfollowed { reason })
+}
+
+/// Prints an event; gives back what the server says of its own.
+fn print(text: &[u8], client: &Client, output: &Output) -> Result<Option<String>, CliError> {
+    if text.is_empty() {
+        return Ok(None);
     }
-    let line: LogLine = client.decode("ReadLogs", line)?;
-    let time = Timestamp::from_millisecond(line.timestamp).unwrap_or(Timestamp::UNIX_EPOCH);
-    let time = output.paint(Tone::Dim, &time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-    output.line(&format!("{time} {}", line.message.trim_end_matches(['\n', '\r'])))
+    if output.is_json() {
+        output.line(&String::from_utf8_lossy(text))?;
+    }
+    let LogLine { timestamp, message, .. } = client.decode("ReadLogs", text)?;
+    let Some(millis) = timestamp else { return Ok(Some(message)) };
+    if !output.is_json() {
+        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        let time = output.paint(Tone::Dim, &time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+        output.line(&format!("{time} {}", message.trim_end_matches(['\n', '\r'])))?;
+    }
+    Ok(None)
 }
 
 /// Cuts a body that may never end into lines.

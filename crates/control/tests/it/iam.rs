@@ -531,14 +531,14 @@ async fn a_function_logs_to_its_own_group_and_elsewhere_where_its_role_may() {
     assert!(!may_log(&function), "elsewhere only");
     iam.put_inline::<Role>(home(), &name, "write", write("/audit/x")).await.expect("put");
     assert!(may_log(&function));
-    let stream = write("/audit/x").replace("logs:*", "logs:PutLogEvents");
+    let stream = write("/audit/x").replace(r#""logs:*""#, r#""logs:PutLogEvents""#);
     iam.put_inline::<Role>(home(), &name, "write", stream).await.expect("put");
     assert!(!may_log(&function), "no stream of its own");
     let streams = write("/audit/x").replace("/audit/x:*", "/audit/x:log-stream:*");
     iam.put_inline::<Role>(home(), &name, "write", streams).await.expect("put");
     assert!(may_log(&function), "as AWS's own policies write it");
     let denial = write("/audit/x").replace("/audit/x:*", "/audit/x:log-stream:2026/*");
-    let denial = denial.replace("Allow", "Deny").replace("logs:*", "logs:CreateLogStream");
+    let denial = denial.replace("Allow", "Deny").replace(r#""logs:*""#, r#""logs:CreateLogStream""#);
     iam.put_inline::<Role>(home(), &name, "not", denial).await.expect("put");
     assert!(!may_log(&function), "not these streams");
 }

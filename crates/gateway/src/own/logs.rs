@@ -1,25 +1,31 @@
 //! A function's logs as newline-delimited JSON, read back and followed. Signed like the API.
 //!
-//! A follower's answer goes on until the caller closes it or the server stops; what a slow caller misses is
-//! replaced by a line that says how much.
+//! A follower's answer goes on until the caller closes it, the server stops, the function or the caller is gone or the
+//! caller may not read the log any more, and for three hours at most, as CloudWatch Logs' live tail does; its last line says
+//! why. What a slow caller misses is replaced by a line that says how much.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use control::logs::{EVENTS_MAX, Followed, Follower};
 use http::Response;
+use http::request::Parts;
 use http_body_util::Channel;
 use http_body_util::channel::Sender;
+use hyper::body::Frame;
 use model::error::ServiceError;
 use model::log::{LogEvent, LogGroup};
+use model::name::FunctionReference;
 use model::time::Timestamp;
 use policy::Need;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::time::Instant;
 use wire::percent;
 
 use super::may;
-use crate::app::{App, Call};
+use crate::app::{App, Call, Entry};
+use crate::auth::Authenticated;
 use crate::lambda::reference;
 use crate::respond::{Body, BrokenOff, Failure, content, streamed};
 
@@ -28,6 +34,10 @@ const CONTENT_TYPE: &str = "application/x-ndjson";
 const LIMIT_DEFAULT: usize = 1_000;
 /// Pieces of an answer that wait for a slow caller.
 const PIECES_MAX: usize = 16;
+/// How often it is asked again whether a log may be followed.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+/// For how long a log is followed.
+const FOLLOWED_MAX: Duration = Duration::from_secs(3 * 60 * 60);
 /// A body is not expected here.
 const BODY_BYTES_MAX: usize = 1_024;
 /// The stream of lines that are ours.
@@ -56,11 +66,42 @@ pub async fn serve(app: &Arc<App>, call: Call, name: &str) -> Result<Response<Bo
         let events = logs.read(found, wanted.since, wanted.limit).await?;
         return Ok(content(CONTENT_TYPE, lines(&events)));
     }
+    let group = found.group.clone();
     let (events, follower) = logs.follow(found, wanted.since, wanted.limit).await?;
     let (sender, body) = Channel::new(PIECES_MAX);
-    // Ends with the caller, the server or the log, whichever is first.
-    tokio::spawn(send(sender, lines(&events), follower, app.stopping.clone()));
+    let watch = Watch { app: app.clone(), head: call.head, entry: call.entry, who, reference, group };
+    tokio::spawn(send(sender, lines(&events), follower, watch));
     Ok(streamed(CONTENT_TYPE, body))
+}
+
+/// Asks again what was asked when somebody began to follow a log.
+struct Watch {
+    app: Arc<App>,
+    head: Parts,
+    entry: Entry,
+    who: Authenticated,
+    reference: FunctionReference,
+    group: LogGroup,
+}
+
+impl Watch {
+    /// Waits until the log is to be followed no more, and says why.
+    async fn ended(&self) -> String {
+        let end = Instant::now() + FOLLOWED_MAX;
+        while Instant::now() < end {
+            tokio::time::sleep(ASKED_EVERY).await;
+            if let Err(failure) = self.ask() {
+                return failure.to_string();
+            }
+        }
+        "A log is followed for three hours at most.".to_owned()
+    }
+
+    fn ask(&self) -> Result<(), Failure> {
+        let who = self.app.authenticator.again(&self.head, &self.who)?;
+        may(&self.app, &who, (&self.head, self.entry), need(&self.app, &self.group))?;
+        Ok(self.app.parts.logs.still(&who.scope, &self.reference, &self.group)?)
+    }
 }
 
 /// The right to read a group, as CloudWatch Logs asks for it.
@@ -95,32 +136,30 @@ impl Wanted {
     }
 }
 
-async fn send(
-    mut sender: Sender<Bytes, BrokenOff>,
-    first: Bytes,
-    mut follower: Follower,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn send(mut sender: Sender<Bytes, BrokenOff>, first: Bytes, follower: Follower, watch: Watch) {
+    let mut stopping = watch.app.stopping.clone();
+    let ended = tokio::select! {
+        () = pass_on(&mut sender, first, follower) => return,
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+        why = watch.ended() => why,
+    };
+    // Whoever has not read what came before is not waited for.
+    let _ = sender.try_send(Frame::data(own_line(&ended).into()));
+}
+
+/// Sends what is written, until the caller or the log ends.
+async fn pass_on(sender: &mut Sender<Bytes, BrokenOff>, first: Bytes, mut follower: Follower) {
     if !first.is_empty() && sender.send_data(first).await.is_err() {
         return;
     }
-    loop {
-        let next = tokio::select! {
-            next = follower.next() => next,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-        };
+    while let Some(next) = follower.next().await {
         let line = match next {
-            None => return,
-            Some(Followed::Event(event)) => line(&event),
-            Some(Followed::Lost(count)) => {
+            Followed::Event(event) => line(&event),
+            Followed::Lost(count) => {
                 own_line(&format!("{count} events were left out: this reader is too slow"))
             }
         };
-        let sent = tokio::select! {
-            sent = sender.send_data(line.into()) => sent,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-        };
-        if sent.is_err() {
+        if sender.send_data(line.into()).await.is_err() {
             return;
         }
     }

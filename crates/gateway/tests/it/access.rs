@@ -2,10 +2,13 @@
 //! partition, by its tags, and for what an operation does beside its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use bytes::Bytes;
 use control::iam::New;
 use control::identity::Access;
 use http::{HeaderMap, HeaderValue};
+use http_body_util::BodyExt as _;
 use model::iam::User;
 use model::id::AccountId;
 use serde_json::{Value, json};
@@ -304,6 +307,46 @@ async fn logs_are_read_by_whoever_may_read_the_group_that_they_are_in() {
     let tagged = json!({ "StringEquals": { "aws:ResourceTag/env": "prod" } });
     world.deny("*", "logs:FilterLogEvents", tagged).await;
     assert_eq!(world.asks("GET", page, Value::Null).await, 403);
+}
+
+/// What the user is told of the log of `f` once this has happened while they follow it.
+async fn follows_until(happens: impl AsyncFnOnce(&Denying)) -> String {
+    let world = Denying::new().await;
+    world.deny("*", "logs:PutLogEvents", Value::Null).await;
+    let page = "/_dormouse/functions/f/logs?follow=true";
+    let answer = world.user.open("GET", page, HeaderMap::new(), Bytes::new()).await;
+    assert_eq!(answer.status(), 200);
+    happens(&world).await;
+    tokio::time::pause();
+    let body = tokio::time::timeout(Duration::from_secs(4 * 60 * 60), answer.into_body().collect());
+    let body = body.await.expect("ended").expect("in order").to_bytes();
+    tokio::time::resume();
+    let line: Value = serde_json::from_slice(&body).expect("one line");
+    assert_eq!((&line["timestamp"], &line["stream"]), (&Value::Null, &"dormouse".into()));
+    line["message"].as_str().expect("words").to_owned()
+}
+
+#[tokio::test]
+async fn a_log_is_followed_no_longer_than_its_reader_may() {
+    let denied = follows_until(async |world| world.deny("*", "logs:FilterLogEvents", Value::Null).await);
+    assert!(denied.await.contains("is not authorized to perform: logs:FilterLogEvents"));
+    let gone = follows_until(async |world| {
+        let iam = world.world.identity.iam();
+        iam.delete_access_key(AccountId::DEFAULT, "ann", &world.key).await.expect("deleted");
+    });
+    assert_eq!(gone.await, "The security token included in the request is invalid.");
+    let functionless = follows_until(async |world| {
+        let function = "/2015-03-31/functions/f";
+        assert_eq!(world.asks("DELETE", function, Value::Null).await, 204);
+    });
+    assert!(functionless.await.starts_with("Function not found"));
+    let moved = follows_until(async |world| {
+        let moved = json!({ "LoggingConfig": { "LogGroup": "/aws/lambda/other" } });
+        assert_eq!(world.asks("PUT", "/2015-03-31/functions/f/configuration", moved).await, 200);
+        world.world.settled(&world.root, "f").await;
+    });
+    assert_eq!(moved.await, "Function f writes to another log group now.");
+    assert_eq!(follows_until(async |_| ()).await, "A log is followed for three hours at most.");
 }
 
 #[tokio::test]
