@@ -68,7 +68,15 @@ async fn perform(
 ) -> Response<registry::body::Body> {
     let known = facts::of_call(app.parts.clock.now(), call.entry.peer, &call.head, &who.scope.region);
     let needs = door.registry.needs(&who.scope, &call.head);
-    let event = event(app, &call, &who, &needs);
+    let operation = counted(&call.head, &needs);
+    if operation.is_some()
+        && let Err(error) = app.throttle.take(who.scope.account, app.parts.clock.now())
+    {
+        body::discard(call.body);
+        return Refusal::new(Code::TooManyRequests, error.to_string()).response();
+    }
+    let event = operation.filter(|_| app.parts.audit.is_some());
+    let event = event.map(|operation| event_of(app, &call, &who, operation));
     let response = match may(&who, &known, &needs) {
         Ok(()) => {
             let (scope, registry) = (who.scope.clone(), Arc::clone(&door.registry));
@@ -89,21 +97,24 @@ async fn perform(
     response
 }
 
-/// What the audit log keeps of a request: as ECR's API, nothing of the many that moving layers takes, and nothing of logins,
-/// which tools repeat at will.
-fn event(app: &App, call: &Call, who: &Authenticated, needs: &[Need]) -> Option<audit::Event> {
-    let Call { id, head, entry, .. } = call;
-    let (access, repository) = registry::access(&head.method, head.uri.path());
+/// The operation that a request counts as, for the account's rate and the audit log. As of ECR's API, the many that moving
+/// layers takes do not count; nor do logins, which tools repeat at will.
+fn counted<'n>(head: &Parts, needs: &'n [Need]) -> Option<&'n str> {
     let operation = needs.first()?.action.strip_prefix("ecr:")?;
-    if app.parts.audit.is_none() || access == registry::Access::Login || Ecr::is_work(operation) {
-        return None;
-    }
+    let is_login = registry::access(&head.method, head.uri.path()).0 == registry::Access::Login;
+    (!is_login && !Ecr::is_work(operation)).then_some(operation)
+}
+
+/// What the audit log keeps of a request.
+fn event_of(app: &App, call: &Call, who: &Authenticated, operation: &str) -> audit::Event {
+    let Call { id, head, entry, .. } = call;
+    let (_, repository) = registry::access(&head.method, head.uri.path());
     let name = repository.as_ref().map(|name| ("repositoryName", name.as_str()));
     let image = head.uri.path().rsplit_once("/manifests/").map(|(_, image)| match image.contains(':') {
         true => ("imageDigest", image),
         false => ("imageTag", image),
     });
-    Some(audit::Event::of(audit::Call {
+    audit::Event::of(audit::Call {
         service: "ecr",
         operation,
         time: app.parts.clock.now(),
@@ -112,7 +123,7 @@ fn event(app: &App, call: &Call, who: &Authenticated, needs: &[Need]) -> Option<
         peer: entry.peer,
         who,
         parameters: audit::parameters(name.into_iter().chain(image), &[]),
-    }))
+    })
 }
 
 /// A name for metrics, of a fixed set.

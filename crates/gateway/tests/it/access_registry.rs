@@ -432,3 +432,41 @@ async fn an_image_is_run_by_whom_its_repository_lets_in() {
         assert_eq!(answer.status, status, "{answer:?}");
     }
 }
+
+/// What is kept in the audit log takes of the account's rate; moving layers does not, however many there are.
+#[tokio::test]
+async fn control_calls_of_the_registry_are_throttled_and_layers_are_not() {
+    let guarded = Guarded::new().await;
+    let login = login(&guarded.root).await;
+    assert_eq!(guarded.door(login.clone()).push("team/app").await.status, 201);
+    let client = guarded.world.throttled().await.unsigned();
+    let throttled = Door { client, login };
+    for (method, target) in [
+        ("GET", "/v2/_catalog"),
+        ("GET", "/v2/team/app/tags/list"),
+        ("HEAD", "/v2/team/app/manifests/v1"),
+        ("PUT", "/v2/team/app/manifests/v2"),
+        ("DELETE", "/v2/team/app/manifests/v1"),
+        // It makes the repository.
+        ("POST", "/v2/new/blobs/uploads/"),
+    ] {
+        let answer = throttled.send(method, target, "").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (429, "5"), "{method} {target}");
+    }
+    throttled.check("GET", "/v2/team/app/manifests/v1", 429, "TOOMANYREQUESTS").await;
+    let (blob, layer) = (digest(CONFIG), digest("a layer"));
+    for _ in 0..20 {
+        for (method, target, status) in [
+            ("GET", "/v2/".to_owned(), 200),
+            ("HEAD", format!("/v2/team/app/blobs/{blob}"), 200),
+            ("GET", format!("/v2/team/app/blobs/{blob}"), 200),
+        ] {
+            assert_eq!(throttled.send(method, &target, "").await.status, status, "{method} {target}");
+        }
+        let begun = throttled.send("POST", "/v2/team/app/blobs/uploads/", "").await;
+        let place = begun.header("location").to_owned();
+        assert_eq!((begun.status, throttled.send("PATCH", &place, "a layer").await.status), (202, 202));
+        let done = throttled.send("PUT", &format!("{place}?digest={layer}"), "").await;
+        assert_eq!(done.status, 201, "{done:?}");
+    }
+}

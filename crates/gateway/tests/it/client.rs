@@ -75,6 +75,11 @@ impl Client {
         Self { service: service.to_owned(), ..self }
     }
 
+    /// One that signs nothing.
+    pub fn unsigned(self) -> Self {
+        Self { credentials: None, ..self }
+    }
+
     pub async fn get(&self, target: &str) -> Answer {
         self.send("GET", target, HeaderMap::new(), Bytes::new()).await
     }

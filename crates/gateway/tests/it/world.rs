@@ -146,12 +146,14 @@ impl World {
     /// calls, for as long as a signature is valid.
     pub async fn throttled(&self) -> Client {
         let Self { functions, identity, engine, events, outside, .. } = self;
-        let clock = Arc::new(StoppedClock(now()));
+        let clock: Arc<dyn Clock> = Arc::new(StoppedClock(now()));
+        let entropy: Arc<dyn Entropy> = Arc::new(Numbers(Mutex::new(0)));
         let behind = Behind { functions, identity, engine, events, outside };
         let gateway = Gateway::new(Parts {
             control_rate: 1,
             sqs: Some(self.sqs.clone()),
             scheduler: Some(self.scheduler.clone()),
+            registry: Some(made::registry(&self.store, self._data.path(), &clock, &entropy).await),
             ..parts(&behind, &self.store, clock)
         });
         let client = Client::new(serve(&gateway), Some(root_credentials()));
