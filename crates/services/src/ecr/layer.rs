@@ -12,9 +12,10 @@ use wire::ecr::{self as api, errors};
 
 use super::error::{invalid, of_catalog, of_layout};
 use super::{Ecr, EcrCaller};
-use crate::layout::{LayoutError, Owner, Upload};
+use crate::layout::{LayoutError, Upload};
 use crate::oci::{digest_text, parse_digest};
 use crate::registry::catalog::Repository;
+use crate::registry::owner;
 use crate::registry::token::{Claims, QUERY};
 use std::sync::Arc;
 
@@ -178,8 +179,4 @@ impl Ecr {
             error => of_layout(error),
         })
     }
-}
-
-fn owner(repository: &Repository) -> Owner {
-    Owner { scope: repository.scope.clone(), repository: repository.name.clone() }
 }

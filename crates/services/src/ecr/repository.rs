@@ -54,7 +54,7 @@ impl Ecr {
         let name = input.repository_name.as_deref();
         let found = self.repository(scope, input.registry_id.as_deref(), name)?;
         let force = input.force.unwrap_or(false);
-        let deleted = self.registry.catalog().delete(scope, &found.name, force).await;
+        let deleted = self.registry.delete_repository(scope, &found.name, force).await;
         let deleted =
             deleted.map_err(|error| of_catalog(error, found.name.as_str(), scope.account.as_str()))?;
         Ok(api::DeleteRepositoryResponse { repository: Some(self.shown(&deleted)) })

@@ -63,7 +63,7 @@ pub enum LayoutError {
         /// The largest blob.
         limit_bytes: u64,
     },
-    /// Too many uploads are open.
+    /// Too many uploads are open and are being written to.
     #[error("{limit} uploads are open, and no more are taken")]
     TooManyUploads {
         /// The most.
@@ -95,7 +95,7 @@ pub enum LayoutError {
 pub struct Bounds {
     /// Largest blob. Lambda takes images of up to 10 GB, so no single layer need be larger.
     pub blob_bytes_max: u64,
-    /// Uploads open at a time.
+    /// Uploads open at a time, of all owners.
     pub uploads_max: usize,
     /// How long an upload may rest before it is removed.
     pub upload_idle_max: Duration,
@@ -234,7 +234,7 @@ impl Layout {
     /// for too long.
     pub async fn sweep(&self, live: HashSet<Digest>, grace: Duration) -> Result<Swept, LayoutError> {
         self.blocking(move |shared| {
-            let mut swept = Swept { uploads: shared.expire_uploads()?, ..Swept::default() };
+            let mut swept = Swept { uploads: shared.expire_uploads(), ..Swept::default() };
             for folder in subfolders(&shared.blobs)? {
                 shared.sweep_folder(&folder, &live, grace, &mut swept)?;
             }

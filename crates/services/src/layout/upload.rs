@@ -4,6 +4,8 @@
 //! written whole is cut off again. One request writes at a time. After a restart the digest is computed anew
 //! from the file when the upload goes on.
 
+mod room;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -11,8 +13,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::{self, Arc, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use model::arn::Scope;
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Layout, LayoutError, Shared, age, create_private, failed};
+use super::{Layout, LayoutError, Shared, create_private, failed};
 use crate::oci::name::RepositoryName;
 
 /// How long a request waits for another one that writes to the same upload: a client that has lost its
@@ -70,7 +72,7 @@ impl fmt::Debug for UploadId {
 }
 
 /// Whose upload it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// Account and region.
     pub scope: Scope,
@@ -94,13 +96,40 @@ pub struct Upload {
     /// Whose it is.
     pub owner: Owner,
     offset: AtomicU64,
+    /// When somebody last wrote to it.
+    touched: sync::Mutex<SystemTime>,
     digest: Arc<Mutex<Running>>,
 }
 
 impl Upload {
+    fn new(id: UploadId, owner: Owner, offset: u64, touched: SystemTime, running: Running) -> Arc<Self> {
+        let (offset, touched) = (AtomicU64::new(offset), sync::Mutex::new(touched));
+        Arc::new(Self { id, owner, offset, touched, digest: Arc::new(Mutex::new(running)) })
+    }
+
     /// Bytes that have arrived so far.
     pub fn offset(&self) -> u64 {
         self.offset.load(Ordering::Acquire)
+    }
+
+    fn advance(&self, offset: u64) {
+        self.offset.store(offset, Ordering::Release);
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+    }
+
+    fn touched(&self) -> SystemTime {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since somebody wrote to it; zero if the clock was turned back since.
+    fn rests(&self) -> Duration {
+        self.touched().elapsed().unwrap_or_default()
+    }
+
+    /// Ends it, unless somebody is writing to it.
+    fn close(&self) -> bool {
+        let running = self.digest.try_lock();
+        running.map(|mut running| *running = Running::Closed).is_ok()
     }
 }
 
@@ -129,27 +158,19 @@ impl fmt::Debug for Writer {
 }
 
 impl Layout {
-    /// Begins an upload.
+    /// Begins an upload. Where too many are open, another one is removed for it.
     pub async fn begin(&self, owner: Owner) -> Result<Arc<Upload>, LayoutError> {
         self.blocking(move |shared| {
-            let limit = shared.bounds.uploads_max;
             let id = UploadId::random(&*shared.entropy);
-            let running = Arc::new(Mutex::new(Running::Known(Sha256::new())));
-            let upload = Arc::new(Upload { id, owner, offset: AtomicU64::new(0), digest: running });
-            {
-                let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-                if open.len() >= limit {
-                    return Err(LayoutError::TooManyUploads { limit });
-                }
-                open.insert(id, Arc::clone(&upload));
-            }
+            let upload = Upload::new(id, owner, 0, SystemTime::now(), Running::Known(Sha256::new()));
             let path = shared.uploads.join(id.to_string());
             let created = create_private(&path).and_then(|_| write_owner(&shared.uploads, id, &upload.owner));
-            match created {
+            let created = created.map_err(|source| failed("begin an upload in", &path, source));
+            match created.and_then(|()| shared.admit(&upload)) {
                 Ok(()) => Ok(upload),
-                Err(source) => {
+                Err(error) => {
                     shared.forget(id);
-                    Err(failed("begin an upload in", &path, source))
+                    Err(error)
                 }
             }
         })
@@ -198,6 +219,15 @@ impl Layout {
         Ok(())
     }
 
+    /// Removes all uploads of an owner. One that is being written to stays, and expires.
+    pub async fn cancel_all(&self, owner: Owner) -> Result<(), LayoutError> {
+        self.blocking(move |shared| {
+            shared.forget_where(|upload| upload.owner == owner);
+            Ok(())
+        })
+        .await
+    }
+
     /// Uploads that are open.
     #[must_use]
     pub fn uploads_open(&self) -> usize {
@@ -233,7 +263,7 @@ impl Writer {
         };
         // Should this future be dropped, the file may be longer than `offset`; the next write overwrites that.
         *self.running = Running::Known(self.layout.blocking(work).await?);
-        self.upload.offset.store(offset + added, Ordering::Release);
+        self.upload.advance(offset + added);
         Ok(())
     }
 
@@ -241,7 +271,7 @@ impl Writer {
     pub async fn truncate(&mut self, offset: u64) -> Result<(), LayoutError> {
         let (file, id) = (Arc::clone(&self.file), self.upload.id);
         *self.running = Running::Unknown;
-        self.upload.offset.store(offset, Ordering::Release);
+        self.upload.advance(offset);
         self.layout
             .blocking(move |shared| {
                 let path = shared.uploads.join(id.to_string());
@@ -297,6 +327,24 @@ impl Writer {
 }
 
 impl Shared {
+    /// Counts an upload among those that are open. Where they are too many, another one goes.
+    fn admit(&self, upload: &Arc<Upload>) -> Result<(), LayoutError> {
+        let limit = self.bounds.uploads_max;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = if open.len() >= limit {
+            let closed = room::close_one(&open, &upload.owner);
+            open.remove(&closed.ok_or(LayoutError::TooManyUploads { limit })?)
+        } else {
+            None
+        };
+        open.insert(upload.id, Arc::clone(upload));
+        drop(open);
+        if let Some(gone) = gone {
+            self.forget(gone.id);
+        }
+        Ok(())
+    }
+
     /// Removes what is left of an upload. What cannot be removed now goes when the layout is next opened.
     fn forget(&self, id: UploadId) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -305,25 +353,16 @@ impl Shared {
     }
 
     /// Removes uploads that nobody has written to for too long; returns how many.
-    pub(super) fn expire_uploads(&self) -> Result<u64, LayoutError> {
+    pub(super) fn expire_uploads(&self) -> u64 {
+        self.forget_where(|upload| upload.rests() >= self.bounds.upload_idle_max)
+    }
+
+    /// Removes these uploads but for those that are being written to; returns how many.
+    fn forget_where(&self, which: impl Fn(&Upload) -> bool) -> u64 {
         let open: Vec<_> =
             self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        let mut expired = 0;
-        for upload in open {
-            let path = self.uploads.join(upload.id.to_string());
-            let old = match fs::metadata(&path) {
-                Ok(metadata) => age(&metadata) >= self.bounds.upload_idle_max,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                Err(source) => return Err(failed("look at", &path, source)),
-            };
-            // One that is being written to is not idle, whatever its file's time says.
-            if let Some(mut running) = old.then(|| upload.digest.try_lock().ok()).flatten() {
-                *running = Running::Closed;
-                self.forget(upload.id);
-                expired += 1;
-            }
-        }
-        Ok(expired)
+        let closed = open.iter().filter(|upload| which(upload) && upload.close());
+        closed.map(|upload| self.forget(upload.id)).count() as u64
     }
 }
 
@@ -337,9 +376,10 @@ pub(super) fn recover(dir: &Path) -> Result<BTreeMap<UploadId, Arc<Upload>>, Lay
         let name = name.to_str().unwrap_or_default();
         match UploadId::parse(name).ok().map(|id| (id, read_owner(dir, id))) {
             Some((id, Some(owner))) => {
-                let size = entry.metadata().map_err(|source| failed("look at", &entry.path(), source))?.len();
-                let digest = Arc::new(Mutex::new(Running::Unknown));
-                open.insert(id, Arc::new(Upload { id, owner, offset: AtomicU64::new(size), digest }));
+                let metadata = entry.metadata();
+                let seen = metadata.and_then(|metadata| Ok((metadata.len(), metadata.modified()?)));
+                let (size, touched) = seen.map_err(|source| failed("look at", &entry.path(), source))?;
+                open.insert(id, Upload::new(id, owner, size, touched, Running::Unknown));
             }
             _ => orphans.push(entry.path()),
         }

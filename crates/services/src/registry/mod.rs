@@ -42,6 +42,7 @@ pub use manifest::{Push, PushError, PushedManifest};
 pub(crate) use needs::EVERY;
 pub use refusal::{Code, Refusal};
 pub use route::{Access, access};
+pub(crate) use upload::owner;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -123,6 +124,21 @@ impl Registry {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.options.address
+    }
+
+    /// Deletes a repository as the catalog does, and what was on its way to it.
+    ///
+    /// # Errors
+    /// The catalog's.
+    pub async fn delete_repository(
+        &self,
+        scope: &Scope,
+        name: &RepositoryName,
+        force: bool,
+    ) -> Result<Arc<Repository>, CatalogError> {
+        let deleted = self.catalog.delete(scope, name, force).await?;
+        self.layout.cancel_all(owner(&deleted)).await.map_err(|_| CatalogError::Stopping)?;
+        Ok(deleted)
     }
 
     /// From now on these manifests and all that they refer to are kept, whoever deletes them, and no others.

@@ -159,7 +159,8 @@ impl Registry {
     }
 }
 
-fn owner(repository: &Repository) -> Owner {
+/// Whose the uploads to a repository are.
+pub(crate) fn owner(repository: &Repository) -> Owner {
     Owner { scope: repository.scope.clone(), repository: repository.name.clone() }
 }
 

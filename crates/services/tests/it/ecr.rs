@@ -263,6 +263,10 @@ async fn layers_in_parts() {
     assert_eq!(&s.world.send("GET", url.path(), &[], b"").await.body[..], b"01234");
     let missing = json!({ "repositoryName": "app", "layerDigest": unknown });
     s.bad("GetDownloadUrlForLayer", missing, "LayersNotFoundException", "").await;
+    // What was on its way goes with its repository.
+    s.good("InitiateLayerUpload", json!({ "repositoryName": "app" })).await;
+    s.good("DeleteRepository", json!({ "repositoryName": "app", "force": true })).await;
+    assert_eq!(s.world.registry.layout().uploads_open(), 0);
 }
 
 #[tokio::test]

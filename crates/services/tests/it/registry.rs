@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use services::layout::Bounds;
+use services::layout::{Bounds, Owner};
 use services::oci::manifest::MANIFEST_BYTES_MAX;
 use services::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use services::oci::{digest_of, digest_text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::image_files::{TestImage, image};
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, scope};
 
 const NOBODY: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -221,11 +221,54 @@ async fn uploads_are_bounded() {
     let stands = check(&world, "GET", &place, 204, "").await;
     assert_eq!(stands.header("range"), "0-7");
     check(&world, "POST", "/v2/a/blobs/uploads/", 202, "").await;
-    check(&world, "POST", "/v2/a/blobs/uploads/", 429, "TOOMANYREQUESTS").await;
     check(&world, "DELETE", &place, 204, "").await;
     check(&world, "POST", "/v2/a/blobs/uploads/", 202, "").await;
     let collected = world.registry.collect().await.unwrap();
     assert_eq!((collected.swept.uploads, world.registry.layout().uploads_open()), (2, 0));
+}
+
+/// Whoever begins upload after upload stands in nobody's way but his own.
+#[tokio::test]
+async fn a_full_pool_makes_room() {
+    let bounds = Bounds { uploads_max: 4, ..Bounds::default() };
+    let world = World::with(|options| options.bounds = bounds).await;
+    let begin = async |repository: &str| {
+        let begun = check(&world, "POST", &format!("/v2/{repository}/blobs/uploads/"), 202, "").await;
+        begun.header("location").to_owned()
+    };
+    let mine = begin("mine").await;
+    check_body(&world, "PATCH", &mine, &[], b"0123", 202, "").await;
+    let mut greedy = Vec::new();
+    for _ in 0..8 {
+        greedy.push(begin("greedy").await);
+    }
+    let second = begin("mine").await;
+    for place in &greedy[..6] {
+        check(&world, "GET", place, 404, "BLOB_UPLOAD_UNKNOWN").await;
+        check_body(&world, "PATCH", place, &[], b"x", 404, "BLOB_UPLOAD_UNKNOWN").await;
+    }
+    for place in greedy[6..].iter().chain([&mine, &second]) {
+        check(&world, "GET", place, 204, "").await;
+    }
+    assert_eq!((world.registry.layout().uploads_open(), files(&world)), (4, 8));
+    // One that is being written to is not taken away, even from whoever has most.
+    let layout = world.registry.layout();
+    let name = |name: &str| services::oci::name::RepositoryName::parse(name).unwrap();
+    let owner = |repository: &str| Owner { scope: scope(), repository: name(repository) };
+    let mut writing = Vec::new();
+    for (place, repository) in
+        greedy[6..].iter().map(|place| (place, "greedy")).chain([(&mine, "mine"), (&second, "mine")])
+    {
+        let id = place.rsplit('/').next().unwrap();
+        writing.push(layout.write_to(&layout.upload(id, &owner(repository)).unwrap()).await.unwrap());
+    }
+    check(&world, "POST", "/v2/greedy/blobs/uploads/", 429, "TOOMANYREQUESTS").await;
+    drop(writing);
+    // A repository takes its uploads with it.
+    world.registry.delete_repository(&scope(), &name("greedy"), false).await.unwrap();
+    assert_eq!((world.registry.layout().uploads_open(), files(&world)), (2, 4));
+    let digest = digest(b"0123");
+    check(&world, "PUT", &format!("{mine}?digest={digest}"), 201, "").await;
 }
 
 #[tokio::test]
@@ -401,7 +444,7 @@ async fn deleted_repositories_leave_nothing_to_their_successors() {
     let world = World::new().await;
     put_image(&world, "a", "v1", &image(&[])).await;
     let name = services::oci::name::RepositoryName::parse("a").unwrap();
-    let scope = crate::world::scope();
+    let scope = scope();
     assert!(world.registry.catalog().delete(&scope, &name, false).await.is_err());
     world.registry.catalog().delete(&scope, &name, true).await.unwrap();
     check(&world, "GET", "/v2/a/tags/list", 404, "NAME_UNKNOWN").await;
