@@ -177,14 +177,14 @@ fn logs_can_be_followed() {
     let mut follower = server
         .command(&["logs", "followed", "--follow", "--json"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    let lines = BufReader::new(follower.stdout.take().expect("piped")).lines();
+    let mut lines = BufReader::new(follower.stdout.take().expect("piped")).lines();
     server.json(&["invoke", "followed", "--payload", "\"first\""]);
     server.json(&["invoke", "followed", "--payload", "\"second\""]);
     let mut heard = Vec::new();
-    for line in lines.map_while(Result::ok) {
+    for line in lines.by_ref().map_while(Result::ok) {
         let event: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         let message = event["message"].as_str().expect("text").to_owned();
         heard.push(message.trim_end().to_owned());
@@ -192,7 +192,10 @@ fn logs_can_be_followed() {
             break;
         }
     }
-    follower.kill().expect("killed");
-    follower.wait().expect("ended");
     assert!(heard.iter().any(|line| line == "heard second"), "{heard:?}");
+    server.json(&["delete", "followed"]);
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("Function not found")));
+    let ended = follower.wait_with_output().expect("ended");
+    let why = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && why.contains("followed no more: Function not found"), "{why}");
 }
