@@ -5,13 +5,14 @@
 
 use control::function::{Create, UpdateCode, UpdateSettings, is_resolved};
 use http::Response;
+use model::arn::FunctionId;
 use model::error::ServiceError;
 use model::function::Code;
 use model::name::{FunctionReference, Qualifier, Version};
 use wire::lambda as api;
 
 use super::configuration::{configuration, listed};
-use super::{Asked, request, respond, source, unserved};
+use super::{Asked, request, respond, source, told, unserved};
 use crate::own::code;
 use crate::respond::{Body, Failure};
 
@@ -19,6 +20,9 @@ pub async fn create(asked: &Asked<'_>, input: api::CreateFunctionRequest) -> Res
     let reference = request::reference(input.function_name.as_deref())?;
     unserved::check_create(&input)?;
     let settings = request::settings_of_create(&input)?;
+    let dead_letter = input.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_deref());
+    let id = FunctionId { scope: asked.who.scope.clone(), name: reference.name.clone() };
+    told::check_dead_letter(asked, &id, input.role.as_deref().unwrap_or_default(), dead_letter)?;
     let code = input.code.unwrap_or_default();
     let origin = source::origin(&code)?;
     let source = source::of_create(code, input.package_type.as_ref())?;
@@ -135,6 +139,7 @@ pub async fn update_configuration(
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
     let settings = request::settings_of_update(&input)?;
+    told::check_changed(asked, &reference, &input)?;
     let update = UpdateSettings { reference, settings, revision: input.revision_id };
     let functions = &asked.app.parts.functions;
     let function = functions.update_settings(&asked.who.scope, update).await?;

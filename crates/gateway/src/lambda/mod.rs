@@ -19,6 +19,7 @@ mod request;
 mod source;
 mod stream;
 mod tags;
+mod told;
 mod unserved;
 mod url;
 mod version;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use wire::sigv4::{Credentials, Secret};
 
 use crate::client::{Answer, Client};
-use crate::world::World;
+use crate::world::{World, create_body};
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
@@ -736,4 +736,51 @@ async fn whoever_gets_a_users_name_gets_none_of_its_rights() {
         let id = shown(&world, service).await;
         assert!(id.as_str().is_some_and(|id| id.starts_with("AIDA")), "{service}: {id}");
     }
+}
+
+/// What becomes of events must not be lost because nobody looked whether the role may tell it.
+#[tokio::test]
+async fn a_function_is_given_only_targets_that_its_role_may_tell() {
+    let guarded = Guarded::new().await;
+    let functions = "/2015-03-31/functions";
+    let settle = async |name: &str| guarded.world.settled(&guarded.root, name).await;
+    let with = |role: &str, target: &str| {
+        let mut body = create_body("f");
+        body["Role"] = json!(role_arn(role));
+        body["DeadLetterConfig"] = json!({ "TargetArn": target });
+        body
+    };
+    guarded.role("mute", Value::Null, json!([])).await;
+    let may = json!([{ "Effect": "Allow", "Action": ["sqs:SendMessage", "events:PutEvents"], "Resource": [QUEUE, BUS] }]);
+    guarded.role("speaks", Value::Null, may).await;
+    let refused = |answer: &Answer, words: &str| {
+        let is_refused =
+            answer.status == 400 && answer.json()["message"].as_str().unwrap_or_default().contains(words);
+        assert!(is_refused, "{words}: {answer:?}");
+    };
+    let no_queue = "The provided execution role does not have permissions to call SendMessage on SQS";
+    let no_topic = "The provided execution role does not have permissions to call Publish on SNS";
+    refused(&guarded.root.post(functions, with("mute", QUEUE)).await, no_queue);
+    refused(&guarded.root.post(functions, with("speaks", TOPIC)).await, no_topic);
+    assert_eq!(guarded.root.post(functions, with("speaks", QUEUE)).await.status, 201);
+    settle("f").await;
+    let change = async |body: Value| {
+        let path = format!("{functions}/f/configuration");
+        guarded.root.send("PUT", &path, HeaderMap::new(), Bytes::from(body.to_string())).await
+    };
+    refused(&change(json!({ "DeadLetterConfig": { "TargetArn": TOPIC } })).await, no_topic);
+    refused(&change(json!({ "Role": role_arn("mute") })).await, no_queue);
+    let both = json!({ "Role": role_arn("mute"), "DeadLetterConfig": { "TargetArn": "" } });
+    let tell = async |kind: &str, target: &str| {
+        let body = json!({ "DestinationConfig": { kind: { "Destination": target } } }).to_string();
+        let path = "/2019-09-25/functions/f/event-invoke-config";
+        guarded.root.send("PUT", path, HeaderMap::new(), Bytes::from(body)).await
+    };
+    let lacks = "does not have permissions to call";
+    refused(&tell("OnFailure", TOPIC).await, lacks);
+    refused(&tell("OnSuccess", FUNCTION).await, lacks);
+    assert_eq!(tell("OnFailure", BUS).await.status, 200);
+    assert_eq!(change(both).await.status, 200);
+    settle("f").await;
+    refused(&tell("OnSuccess", BUS).await, lacks);
 }
