@@ -21,9 +21,11 @@ use crate::server::{Function, Server};
 use crate::stats::Timings;
 
 const CLIENTS: usize = 16;
-const EVENTS_EACH: usize = 3_000;
+/// Rounds of events, each followed by one of the floor: a disk that is slow for a moment slows some of both.
+const ROUNDS: usize = 7;
+const EVENTS_EACH: usize = 1_000;
 const EVENT: &[u8] = br#"{"key": "value", "number": 7, "list": [1, 2, 3]}"#;
-const FLOOR_TRANSACTIONS: usize = 3_000;
+const FLOOR_TRANSACTIONS: usize = 500;
 const SINGLE_EVENTS: usize = 200;
 /// Between two of them: long enough for the environment to be frozen again.
 const APART: Duration = Duration::from_millis(20);
@@ -67,15 +69,26 @@ fn accepted(binary: &Path, claims: &mut Claims) -> anyhow::Result<()> {
     let one = br#"{"ReservedConcurrentExecutions": 1}"#;
     server.client()?.call("PUT", "/2017-10-31/functions/taker/concurrency", one)?;
     let request = prepare("POST", &path("taker"), EVENT)?;
-    let began = Instant::now();
-    crowd(server.address, CLIENTS, &request, EVENTS_EACH, 202)?;
-    let rate = f64::from(u32::try_from(CLIENTS * EVENTS_EACH)?) / began.elapsed().as_secs_f64();
     let table = Table::create()?;
-    let began = Instant::now();
-    (0..FLOOR_TRANSACTIONS).try_for_each(|number| table.commit_many(number * CLIENTS, CLIENTS))?;
-    let floor = f64::from(u32::try_from(CLIENTS * FLOOR_TRANSACTIONS)?) / began.elapsed().as_secs_f64();
-    println!("  floor: rows of SQLite, {CLIENTS} to a synced transaction: {floor:.0}/s");
-    claims.at_least("events accepted per second", rate, 10_000.0);
+    let (mut taken, mut floor) = (Timings::default(), Timings::default());
+    for round in 0..ROUNDS {
+        let began = Instant::now();
+        crowd(server.address, CLIENTS, &request, EVENTS_EACH, 202)?;
+        taken.add(began.elapsed());
+        let began = Instant::now();
+        let first = round * FLOOR_TRANSACTIONS;
+        (first..first + FLOOR_TRANSACTIONS)
+            .try_for_each(|number| table.commit_many(number * CLIENTS, CLIENTS))?;
+        floor.add(began.elapsed());
+    }
+    let rate = |each: usize, rounds: &Timings, quantile: f64| {
+        u32::try_from(CLIENTS * each).map(|count| f64::from(count) / rounds.quantile(quantile).as_secs_f64())
+    };
+    let (slowest, fastest) = (rate(EVENTS_EACH, &taken, 1.0)?, rate(EVENTS_EACH, &taken, 0.0)?);
+    println!("  accepted in {ROUNDS} rounds: {slowest:.0} to {fastest:.0}/s");
+    let floor = rate(FLOOR_TRANSACTIONS, &floor, 0.5)?;
+    println!("  floor: rows of SQLite, {CLIENTS} to a synced transaction, in the median round: {floor:.0}/s");
+    claims.at_least("events accepted per second, median round", rate(EVENTS_EACH, &taken, 0.5)?, 10_000.0);
     Ok(())
 }
 

@@ -61,9 +61,8 @@ impl Iam {
 
     /// Whether a role lets a service take it on.
     fn trusts(&self, role: &Role, sender: &Sender) -> bool {
-        let mut context = facts_of(sender, Some(role.entity.account));
+        let mut context = facts_of(sender, Some(role.entity.account), self.0.clock.now());
         let names = tell_service(sender, &mut context);
-        tell_time(self.0.clock.now(), &mut context);
         context.set_resource_tags(&role.entity.tags);
         context.add_tags("iam:ResourceTag", &role.entity.tags);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -75,8 +74,9 @@ impl Iam {
 }
 
 /// What is known of what a service or its role does on behalf of something, to what is this account's.
-pub(crate) fn facts_of(sender: &Sender, owner: Option<AccountId>) -> Context {
+pub(crate) fn facts_of(sender: &Sender, owner: Option<AccountId>, now: Timestamp) -> Context {
     let mut context = Context::new();
+    tell_call(now, &mut context);
     context.set("aws:SourceArn", source(sender));
     context.set("aws:SourceAccount", sender.scope.account.as_str());
     context.set("aws:RequestedRegion", sender.scope.region.as_str());
@@ -94,7 +94,9 @@ pub(crate) fn tell_service(sender: &Sender, context: &mut Context) -> Vec<String
     names
 }
 
-fn tell_time(now: Timestamp, context: &mut Context) {
+/// What is known of every call that is made here and not by a client.
+pub(crate) fn tell_call(now: Timestamp, context: &mut Context) {
+    context.set("aws:SecureTransport", "true");
     let seconds = (now.as_millis() / 1_000).to_string();
     context.set("aws:CurrentTime", seconds.as_str());
     context.set("aws:EpochTime", seconds);

@@ -37,7 +37,7 @@ impl Identity {
         let (action, resource) = (need.action.as_str(), need.resource.as_str());
         let owner = resource.split(':').nth(4).and_then(|account| AccountId::parse(account).ok());
         let mut context = need.facts.clone();
-        context.extend(&facts_of(sender, owner));
+        context.extend(&facts_of(sender, owner, self.clock.now()));
         if let Some(role) = &sender.role {
             return self.of_role(sender, role, need, owner, context);
         }

@@ -24,6 +24,7 @@ use store::secrets::{SecretError, Secrets};
 
 use crate::access::Asking;
 use crate::iam::Iam;
+use crate::iam::service::tell_call;
 use crate::policy::Context;
 pub use standing::Standing;
 pub use sts::{Assumed, TemporaryCredentials};
@@ -297,6 +298,7 @@ impl Roles for Identity {
         let resource = &group.stream_arn(stream);
         let may = |caller: &Caller, action| {
             let mut context = Context::new();
+            tell_call(self.clock.now(), &mut context);
             context.set("aws:RequestedRegion", scope.region.as_str());
             caller.may(Asking { action, resource, owner: None, policy: None, context }).is_ok()
         };

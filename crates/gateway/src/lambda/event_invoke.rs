@@ -16,7 +16,7 @@ pub async fn put_function_event_invoke_config(
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
     let qualifier = request::qualifier(input.qualifier.as_deref())?;
-    told::check_destinations(asked, &reference, input.destination_config.as_ref())?;
+    told::check_destinations(asked, &reference, qualifier.as_ref(), input.destination_config.as_ref())?;
     let change =
         change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config);
     let functions = &asked.app.parts.functions;
@@ -30,7 +30,7 @@ pub async fn update_function_event_invoke_config(
 ) -> Result<Response<Body>, Failure> {
     let reference = request::reference(input.function_name.as_deref())?;
     let qualifier = request::qualifier(input.qualifier.as_deref())?;
-    told::check_destinations(asked, &reference, input.destination_config.as_ref())?;
+    told::check_destinations(asked, &reference, qualifier.as_ref(), input.destination_config.as_ref())?;
     let change =
         change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config);
     let functions = &asked.app.parts.functions;

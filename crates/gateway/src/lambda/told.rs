@@ -2,17 +2,21 @@
 //! destinations. Asked when they are set, so that nobody learns from a lost event that it may not.
 //!
 //! A role that is not there is asked nothing: a function whose role is made later is told apart by what it may do then.
-//! Whether a target takes what comes is decided again with every delivery, by its policy too.
+//! Role and target are asked about as for a delivery, and again with every one.
 //! Source: Lambda Developer Guide, "Adding a dead-letter queue", "Permissions for destinations".
 
-use model::arn::FunctionId;
+use model::arn::{FunctionId, ResourceArn, Scope};
 use model::delivery::Sender;
 use model::error::ServiceError;
-use model::name::FunctionReference;
+use model::name::{FunctionReference, Qualifier};
 use policy::{Admission, Need};
 use wire::lambda as api;
 
 use super::Asked;
+
+/// What the records that a bus is told look like.
+const SOURCE: &str = "lambda";
+const DETAIL_TYPE: &str = "Lambda Function Invocation Result - Failure";
 
 /// Refuses a dead-letter queue or topic that a role may not send to.
 ///
@@ -59,11 +63,13 @@ pub(super) fn check_changed(
 pub(super) fn check_destinations(
     asked: &Asked<'_>,
     function: &FunctionReference,
+    qualifier: Option<&Qualifier>,
     config: Option<&api::DestinationConfig>,
 ) -> Result<(), ServiceError> {
     let Some(config) = config else { return Ok(()) };
-    let own = FunctionReference { qualifier: None, ..function.clone() };
-    let Ok(current) = asked.app.parts.functions.get(&asked.who.scope, &own, None) else { return Ok(()) };
+    let found = asked.app.parts.functions.get(&asked.who.scope, function, qualifier);
+    // What is not there is refused by whoever configures it.
+    let Ok(current) = found else { return Ok(()) };
     let success = config.on_success.as_ref().and_then(|to| to.destination.as_deref());
     let failure = config.on_failure.as_ref().and_then(|to| to.destination.as_deref());
     for target in [success, failure].into_iter().flatten() {
@@ -78,22 +84,35 @@ pub(super) fn check_destinations(
     Ok(())
 }
 
-/// The operation and the service of a target that a role may not use.
+/// The operation and the service of a target that a role may not use: by what it and the target's policy say.
 fn denied(
     asked: &Asked<'_>,
     function: &FunctionId,
     role: &str,
     target: &str,
 ) -> Option<(&'static str, &'static str)> {
-    let (operation, service, action) = match target.split(':').nth(2)? {
-        "sqs" => ("SendMessage", "sqs", "sqs:SendMessage"),
-        "sns" => ("Publish", "sns", "sns:Publish"),
-        "lambda" => ("Invoke", "lambda", "lambda:InvokeFunction"),
-        "events" => ("PutEvents", "events", "events:PutEvents"),
+    let (identity, parts) = (&asked.app.parts.identity, &asked.app.parts);
+    identity.iam().role_of_arn(role)?;
+    // Whether Lambda may take it on is another question, which comes with other words.
+    identity.iam().check_execution_role(function, role).ok()?;
+    let arn = ResourceArn::parse(target).ok()?;
+    let (operation, service, need) = match arn.service() {
+        "sqs" => ("SendMessage", "sqs", parts.sqs.as_ref()?.need_to_send(&arn)),
+        "sns" => ("Publish", "sns", parts.topics.as_ref()?.need_to_publish(&arn)),
+        "events" => ("PutEvents", "events", parts.bus.as_ref()?.need_to_put(&arn, SOURCE, DETAIL_TYPE)),
+        "lambda" => ("Invoke", "lambda", need_to_invoke(asked, target)),
         _ => return None,
     };
-    let identity = &asked.app.parts.identity;
-    identity.iam().role_of_arn(role)?;
     let sender = Sender::lambda(function, Some(role.to_owned()));
-    (!identity.admits(&sender, &Need::of(action, target))).then_some((operation, service))
+    (!identity.admits(&sender, &need?)).then_some((operation, service))
+}
+
+fn need_to_invoke(asked: &Asked<'_>, target: &str) -> Option<Need> {
+    let FunctionReference { account, region, name, qualifier } = FunctionReference::parse(target).ok()?;
+    let id = FunctionId { scope: Scope { account: account?, region: region? }, name };
+    let mut need = asked.app.parts.functions.need("lambda:InvokeFunction", &id, qualifier.as_ref());
+    if let Some(qualifier) = &qualifier {
+        need.resource = id.qualified_arn(qualifier).to_string();
+    }
+    Some(need)
 }

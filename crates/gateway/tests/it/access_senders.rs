@@ -173,6 +173,38 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     };
     refused(&change(json!({ "DeadLetterConfig": { "TargetArn": TOPIC } })).await, no_topic);
     refused(&change(json!({ "Role": role_arn("mute") })).await, no_queue);
+    // The queue's policy and its tags count as they do for what is delivered.
+    guarded
+        .role(
+            "tagged",
+            Value::Null,
+            json!([{
+                "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*",
+                "Condition": { "StringEquals": { "aws:ResourceTag/team": "blue" } },
+            }]),
+        )
+        .await;
+    guarded.make("sqs", "CreateQueue", json!({ "QueueName": "q", "tags": { "team": "blue" } })).await;
+    guarded.make("sqs", "CreateQueue", json!({ "QueueName": "other" })).await;
+    assert_eq!(change(json!({ "Role": role_arn("tagged") })).await.status, 200);
+    settle("f").await;
+    let other = QUEUE.replace(":q", ":other");
+    refused(&change(json!({ "DeadLetterConfig": { "TargetArn": other } })).await, no_queue);
+    let policy = json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": { "AWS": role_arn("tagged") }, "Action": "sqs:SendMessage", "Resource": other,
+    } });
+    let attributes =
+        json!({ "QueueUrl": queue_url("other"), "Attributes": { "Policy": policy.to_string() } });
+    guarded.make("sqs", "SetQueueAttributes", attributes).await;
+    assert_eq!(change(json!({ "DeadLetterConfig": { "TargetArn": other } })).await.status, 200);
+    settle("f").await;
+    assert_eq!(
+        change(json!({ "Role": role_arn("speaks"), "DeadLetterConfig": { "TargetArn": QUEUE } }))
+            .await
+            .status,
+        200
+    );
+    settle("f").await;
     let both = json!({ "Role": role_arn("mute"), "DeadLetterConfig": { "TargetArn": "" } });
     let tell = async |kind: &str, target: &str| {
         let body = json!({ "DestinationConfig": { kind: { "Destination": target } } }).to_string();

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use model::bus::TargetInput;
 use serde_json::Value;
 
-use super::path;
+use super::path::{self, Reader};
 
-/// The largest input that a target can be given: as much as a queue takes.
+/// The largest input that a template may make: as much as a queue takes.
 pub(super) const BYTES_MAX: usize = model::sqs::MESSAGE_BYTES_MAX as usize;
 /// Parts that one template may name (EventBridge API Reference, `InputPathsMap`).
 const PATHS_MAX: usize = 100;
@@ -27,24 +27,24 @@ const RESERVED: [&str; 5] = [
 ];
 
 /// An event with what templates may say of it.
-pub(super) struct Source<'e> {
+pub(super) struct Source<'s, 'e> {
     /// The event.
-    pub(super) text: &'e str,
+    pub(super) event: &'s Reader<'e>,
     /// When it came.
-    pub(super) ingested: &'e str,
+    pub(super) ingested: &'s str,
     /// The rule that picked it.
-    pub(super) rule_arn: &'e str,
+    pub(super) rule_arn: &'s str,
     /// Its name.
-    pub(super) rule: &'e str,
+    pub(super) rule: &'s str,
 }
 
 /// What a target gets. A template that grows beyond [`BYTES_MAX`] is filled no further.
-pub(super) fn of(input: &TargetInput, source: &Source<'_>) -> String {
+pub(super) fn of(input: &TargetInput, source: &Source<'_, '_>) -> String {
     match input {
-        TargetInput::Whole => source.text.to_owned(),
+        TargetInput::Whole => source.event.text().to_owned(),
         TargetInput::Constant(json) => json.clone(),
-        TargetInput::Path(path) if path == "$" => source.text.to_owned(),
-        TargetInput::Path(path) => path::at(source.text, path).unwrap_or_else(|| "null".to_owned()),
+        TargetInput::Path(path) if path == "$" => source.event.text().to_owned(),
+        TargetInput::Path(path) => path::at(source.event, path).unwrap_or_else(|| "null".to_owned()),
         TargetInput::Template { paths, template } => {
             let mut known = BTreeMap::new();
             filled(template, |name| {
@@ -99,18 +99,18 @@ fn check_template(paths: &BTreeMap<String, String>, template: &str, target: &str
 }
 
 /// A part, as JSON.
-fn part(name: &str, paths: &BTreeMap<String, String>, source: &Source<'_>) -> Option<String> {
+fn part(name: &str, paths: &BTreeMap<String, String>, source: &Source<'_, '_>) -> Option<String> {
     if let Some(path) = paths.get(name) {
-        return Some(path::at(source.text, path).unwrap_or_else(|| EMPTY.to_owned()));
+        return Some(path::at(source.event, path).unwrap_or_else(|| EMPTY.to_owned()));
     }
     let text = |text: &str| Some(Value::from(text).to_string());
     match name {
         "aws.events.event" => {
-            let around = path::members(source.text).into_iter().filter(|(name, _)| name != "detail");
+            let around = path::members(source.event.text()).into_iter().filter(|(name, _)| name != "detail");
             let written = around.map(|(name, value)| format!("{}:{value}", Value::from(name)));
             Some(format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
         }
-        "aws.events.event.json" => Some(source.text.to_owned()),
+        "aws.events.event.json" => Some(source.event.text().to_owned()),
         "aws.events.event.ingestion-time" => text(source.ingested),
         "aws.events.rule-arn" => text(source.rule_arn),
         "aws.events.rule-name" => text(source.rule),
@@ -176,7 +176,8 @@ mod tests {
             r#""o":{"x":"y","a":1.50},"id":123456789012345678901234567890}}"#
         );
         let ingested = "2026-01-02T03:04:05.678Z";
-        let source = Source { text, ingested, rule_arn: "arn:rule", rule: "r" };
+        let event = Reader::of(text);
+        let source = Source { event: &event, ingested, rule_arn: "arn:rule", rule: "r" };
         of(input, &source)
     }
 
@@ -236,11 +237,26 @@ mod tests {
         assert!(get(&template("{\"e\":<aws.events.event.json>}")).contains("\"detail\":{"));
     }
 
+    /// An event is read once, and not once for each of the paths into it.
+    #[test]
+    fn many_paths_into_a_large_event_cost_no_more_than_few() {
+        let text = format!("{{\"detail\":{{\"a\":[{}0],\"z\":{{\"y\":1}}}}}}", "0,".repeat(200_000));
+        let event = Reader::of(&text);
+        let begun = std::time::Instant::now();
+        let first = path::at(&event, "$.detail.z.y");
+        let once = begun.elapsed();
+        let begun = std::time::Instant::now();
+        assert!((0..500).all(|number| path::at(&event, &format!("$.detail.z{number}")).is_none()));
+        assert!(begun.elapsed() < 10 * once, "{:?} and {once:?}", begun.elapsed());
+        assert_eq!((first.as_deref(), path::at(&event, "$.detail.z.y")), (Some("1"), Some("1".to_owned())));
+    }
+
     /// A template of 8 KB could make gigabytes of an event.
     #[test]
     fn what_is_too_large_is_not_filled_to_its_end() {
         let text = format!("{{\"detail\":{{\"d\":\"{}\"}}}}", "x".repeat(100_000));
-        let source = Source { text: &text, ingested: "", rule_arn: "", rule: "" };
+        let event = Reader::of(&text);
+        let source = Source { event: &event, ingested: "", rule_arn: "", rule: "" };
         let paths = BTreeMap::from([("d".to_owned(), "$.detail".to_owned())]);
         let template = format!("[{}1]", "<d>,".repeat(1_900));
         let size = of(&TargetInput::Template { paths, template }, &source).len();

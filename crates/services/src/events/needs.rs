@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use model::arn::Scope;
+use model::arn::{ResourceArn, Scope};
 use model::bus::BusId;
 use model::error::ServiceError;
 use policy::{Context, Need};
@@ -101,6 +101,12 @@ impl Events {
             | Input::PutEvents(_)
             | Input::TestEventPattern(_) => Ok(Need::of("", "*")),
         }
+    }
+
+    /// The right to put an event of this source and kind on the bus of an ARN, for whoever delivers.
+    #[must_use]
+    pub fn need_to_put(&self, bus: &ResourceArn, source: &str, detail_type: &str) -> Option<Need> {
+        Some(self.put_need(&name::bus_of_arn(bus.as_str())?, source, detail_type, false))
     }
 
     /// The right to put an event of this source and kind on a bus: of callers, and of whoever delivers.

@@ -1,9 +1,12 @@
 //! JSON paths as EventBridge has them: `$` with `.name`, `[index]`, `['name']` and `[*]`; and the parts of a JSON text that
 //! they lead to, as they were written.
 //!
-//! Pure. Each step reads the text again, so the time is the length of the text times that of the path.
+//! Pure. What an object or a list of an event holds is read once, however many paths lead through it.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,13 +16,64 @@ pub(super) fn is_path(text: &str) -> bool {
     steps(text).is_some()
 }
 
+/// An event, and what was read of it.
+pub(super) struct Reader<'e> {
+    text: &'e str,
+    root: OnceCell<Option<&'e RawValue>>,
+    /// By where it begins in the text.
+    known: RefCell<HashMap<usize, Arc<Inside<'e>>>>,
+}
+
+/// What an object or a list holds.
+struct Inside<'e> {
+    members: Vec<(String, &'e RawValue)>,
+    items: Vec<&'e RawValue>,
+}
+
+impl<'e> Reader<'e> {
+    pub(super) fn of(text: &'e str) -> Self {
+        Self { text, root: OnceCell::new(), known: RefCell::default() }
+    }
+
+    /// All of it.
+    pub(super) fn text(&self) -> &'e str {
+        self.text
+    }
+
+    fn root(&self) -> Option<&'e RawValue> {
+        *self.root.get_or_init(|| serde_json::from_str(self.text).ok())
+    }
+
+    fn inside(&self, value: &'e RawValue) -> Arc<Inside<'e>> {
+        let read = || {
+            let items = serde_json::from_str(value.get()).unwrap_or_default();
+            Arc::new(Inside { members: members(value.get()), items })
+        };
+        Arc::clone(self.known.borrow_mut().entry(value.get().as_ptr().addr()).or_insert_with(read))
+    }
+
+    fn step(&self, value: &'e RawValue, step: &Step<'_>) -> Vec<&'e RawValue> {
+        let inside = self.inside(value);
+        match step {
+            Step::Name(wanted) => {
+                let found = inside.members.iter().rev().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| *value).into_iter().collect()
+            }
+            Step::Index(index) => inside.items.get(*index).copied().into_iter().collect(),
+            Step::All => {
+                inside.items.iter().copied().chain(inside.members.iter().map(|(_, value)| *value)).collect()
+            }
+        }
+    }
+}
+
 /// What stands at a path; behind `[*]`, the list of all that is found.
-pub(super) fn at(event: &str, path: &str) -> Option<String> {
+pub(super) fn at(event: &Reader<'_>, path: &str) -> Option<String> {
     let steps = steps(path)?;
     let several = steps.iter().any(|step| matches!(step, Step::All));
-    let mut found: Vec<&RawValue> = vec![serde_json::from_str(event).ok()?];
+    let mut found: Vec<&RawValue> = vec![event.root()?];
     for step in &steps {
-        found = found.into_iter().flat_map(|value| inside(value, step)).collect();
+        found = found.into_iter().flat_map(|value| event.step(value, step)).collect();
     }
     let mut found = found.into_iter().map(RawValue::get);
     if several {
@@ -65,20 +119,6 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
         }
     }
     Some(steps)
-}
-
-fn inside<'v>(value: &'v RawValue, step: &Step<'_>) -> Vec<&'v RawValue> {
-    let items = || serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_default();
-    match step {
-        Step::Name(wanted) => {
-            let mut named = members(value.get()).into_iter().filter(|(name, _)| name == wanted);
-            named.next_back().map(|(_, value)| value).into_iter().collect()
-        }
-        Step::Index(index) => items().get(*index).copied().into_iter().collect(),
-        Step::All => {
-            items().into_iter().chain(members(value.get()).into_iter().map(|(_, value)| value)).collect()
-        }
-    }
 }
 
 struct Members<'v>(Vec<(String, &'v RawValue)>);

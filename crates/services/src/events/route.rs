@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::arn::ResourceArn;
-use model::bus::{Archive, BusId, Rule, RuleTarget};
+use model::bus::{Archive, BusId, Rule, RuleTarget, TargetInput};
 use model::dead_letter::letter;
 use model::delivery::{Address, Delivery, Extras, Retry, Sender, Undelivered};
 use model::error::ServiceError;
@@ -17,12 +17,36 @@ use policy::{Document, Kind};
 
 use super::event::{Event, Origin};
 use super::input::{self, Source};
+use super::path::Reader;
 use super::{Events, SERVICE};
 
-/// Bodies that are handed over at a time, so that a bus with many rules takes no more memory than one with few.
+/// What no target can be given.
+const TOO_LARGE: usize = input::BYTES_MAX + 1;
+/// What is handed over at a time, so that a bus with many rules takes no more memory than one with few.
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
-/// An event of this size takes so long to be put into its targets' form that others are let in between two rules.
-const HEAVY_BYTES_MIN: usize = 64 * 1024;
+/// What a delivery takes besides its body.
+const DELIVERY_BYTES: usize = 512;
+/// How much is done before others are let in: bytes of events that were put into the form of a target, and so much for
+/// each rule that was looked at.
+const WORK_AT_ONCE: usize = 256 * 1024;
+const RULE_WORK: usize = 1024;
+
+/// Deliveries that are to be handed over together.
+#[derive(Default)]
+struct Batch {
+    deliveries: Vec<Delivery>,
+    size_bytes: usize,
+    work: usize,
+}
+
+impl Batch {
+    fn extend(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+        for delivery in deliveries {
+            self.size_bytes += delivery.body.len() + DELIVERY_BYTES;
+            self.deliveries.push(delivery);
+        }
+    }
+}
 
 /// Routes of buses.
 #[derive(Default)]
@@ -100,27 +124,31 @@ impl Events {
             }
         }
         self.kept.add(&kept).await?;
-        let mut deliveries = Vec::new();
+        let mut batch = Batch::default();
         for (event, route) in &routes {
+            let reader = Reader::of(&event.text);
             for (rule, pattern) in &route.rules {
                 let meant = only.is_none_or(|only| only.contains(&rule.arn()));
                 if meant && pattern.matches(&event.value) {
-                    deliveries.extend(to_targets(rule, event));
-                    if event.text.len() >= HEAVY_BYTES_MIN {
-                        tokio::task::yield_now().await;
-                    }
+                    batch.extend(to_targets(rule, event, &reader));
+                    batch.work += event.text.len();
                 }
-                if deliveries.iter().map(|it: &Delivery| it.body.len()).sum::<usize>() >= HANDED_OVER_BYTES {
-                    self.hand_over(std::mem::take(&mut deliveries)).await?;
+                batch.work += RULE_WORK;
+                if batch.work >= WORK_AT_ONCE {
+                    batch.work = 0;
+                    tokio::task::yield_now().await;
+                }
+                if batch.size_bytes >= HANDED_OVER_BYTES {
+                    self.hand_over(std::mem::take(&mut batch).deliveries).await?;
                 }
             }
         }
-        self.hand_over(deliveries).await
+        self.hand_over(batch.deliveries).await
     }
 
     /// Sends an event to the targets of one rule.
     pub(super) async fn send(&self, rule: &Rule, event: &Event) -> Result<(), ServiceError> {
-        self.hand_over(to_targets(rule, event).collect()).await
+        self.hand_over(to_targets(rule, event, &Reader::of(&event.text)).collect()).await
     }
 
     async fn hand_over(&self, deliveries: Vec<Delivery>) -> Result<(), ServiceError> {
@@ -132,18 +160,23 @@ impl Events {
     }
 }
 
-fn to_targets<'r>(rule: &'r Rule, event: &'r Event) -> impl Iterator<Item = Delivery> + 'r {
+fn to_targets(rule: &Rule, event: &Event, reader: &Reader<'_>) -> impl Iterator<Item = Delivery> {
     let arn = rule.arn();
-    rule.targets.iter().filter_map(move |target| to_target(rule, &arn, target, event))
+    rule.targets.iter().filter_map(move |target| to_target(rule, &arn, target, (event, reader)))
 }
 
-fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) -> Option<Delivery> {
+fn to_target(
+    rule: &Rule,
+    rule_arn: &str,
+    target: &RuleTarget,
+    (event, reader): (&Event, &Reader<'_>),
+) -> Option<Delivery> {
     let to = ResourceArn::parse(&target.arn).ok()?;
     if to.service() == SERVICE && event.origin == Origin::Bus {
         return None;
     }
     let ingested = wire::time::rfc3339(event.ingested);
-    let source = Source { text: &event.text, ingested: &ingested, rule_arn, rule: &rule.name };
+    let source = Source { event: reader, ingested: &ingested, rule_arn, rule: &rule.name };
     let retry = Retry {
         retries_max: target.retries_max.unwrap_or(Retry::BUS.retries_max),
         age_max: target.age_max_s.map_or(Retry::BUS.age_max, |age| Duration::from_secs(age.into())),
@@ -162,9 +195,10 @@ fn to_target(rule: &Rule, rule_arn: &str, target: &RuleTarget, event: &Event) ->
         dead_letter: target.dead_letter.as_deref().and_then(|arn| ResourceArn::parse(arn).ok()),
         line: format!("rule/{}/{}/{}", rule.bus.name, rule.name, target.id),
     };
-    match delivery.body.len() {
-        ..=input::BYTES_MAX => Some(delivery),
-        size => undeliverable(delivery, event, size),
+    // An event as it came may be somewhat larger with what is said around it; what that is too much for says so itself.
+    match (&target.input, delivery.body.len()) {
+        (TargetInput::Template { .. }, size @ TOO_LARGE..) => undeliverable(delivery, event, size),
+        _ => Some(delivery),
     }
 }
 

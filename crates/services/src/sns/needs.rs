@@ -2,6 +2,7 @@
 //!
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon SNS".
 
+use model::arn::ResourceArn;
 use model::error::ServiceError;
 use model::topic::TopicId;
 use policy::{Context, Need};
@@ -72,6 +73,12 @@ impl Sns {
         let mut need = self.of_topic(action, &id);
         need.facts.extend(&facts);
         Ok(vec![need])
+    }
+
+    /// The right to publish to the topic of an ARN, for whoever delivers.
+    #[must_use]
+    pub fn need_to_publish(&self, topic: &ResourceArn) -> Option<Need> {
+        Some(self.of_topic("sns:Publish", &name::topic_of(topic.as_str())?))
     }
 
     /// A right that is needed of a topic.

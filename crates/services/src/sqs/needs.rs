@@ -4,6 +4,7 @@
 //! Service Authorization Reference, "Actions, resources, and condition keys for Amazon SQS"; SQS Developer Guide, "Overview of
 //! managing access".
 
+use model::arn::ResourceArn;
 use model::error::ServiceError;
 use model::sqs::{QueueId, SERVICE};
 use policy::Need;
@@ -100,6 +101,12 @@ impl Sqs {
 
     fn of_move(&self, source: &QueueId, action: &str) -> Vec<Need> {
         std::iter::once(action).chain(MOVES).map(|action| self.need(source, action)).collect()
+    }
+
+    /// The right to send to the queue of an ARN, for whoever delivers.
+    #[must_use]
+    pub fn need_to_send(&self, queue: &ResourceArn) -> Option<Need> {
+        Some(self.need(&QueueId::of_arn(queue)?, "SendMessage"))
     }
 
     /// A right that is needed of a queue.

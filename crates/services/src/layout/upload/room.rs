@@ -26,8 +26,8 @@ pub(super) fn close_one(open: &BTreeMap<UploadId, Arc<Upload>>, newcomer: &Owner
     let mut by_rest: Vec<_> = open.values().collect();
     by_rest.sort_by_key(|upload| upload.touched());
     let left = by_rest.iter().take_while(|upload| upload.rests() >= LEFT_AFTER);
-    // Whoever has least is asked for nothing.
-    let may_give = |upload: &&&Arc<Upload>| upload.owner == *newcomer || share(&upload.owner) > own;
+    // Whoever has less than the newcomer is asked for nothing.
+    let may_give = |upload: &&&Arc<Upload>| share(&upload.owner) >= own;
     let mut by_share: Vec<_> = by_rest.iter().filter(may_give).collect();
     by_share.sort_by_key(|upload| Reverse(share(&upload.owner)));
     left.chain(by_share).find(|upload| upload.close()).map(|upload| upload.id)
@@ -86,6 +86,8 @@ mod tests {
             ),
             Some(4)
         );
+        // Among those that have as much, what has rested longest, so that nobody's push ends in its middle.
+        assert_eq!(goes(a, &[(a, 1, false), (b, 2, false), (c, 3, false)]), Some(2));
         // What its client has left goes first, whose ever it is.
         assert_eq!(goes(a, &[(theirs, 61, false), (a, 1, false), (a, 60, false)]), Some(0));
         // What is being written to stays, and others do not pay for it.
