@@ -141,81 +141,99 @@ async fn a_role_is_taken_on_for_the_group_of_a_schedule() {
     }
 }
 
-/// What becomes of events must not be lost because nobody looked whether the role may tell it.
-#[tokio::test]
-async fn a_function_is_given_only_targets_that_its_role_may_tell() {
-    let guarded = Guarded::new().await;
-    let functions = "/2015-03-31/functions";
-    let settle = async |name: &str| guarded.world.settled(&guarded.root, name).await;
-    let with = |role: &str, target: &str| {
+const NO_QUEUE: &str = "The provided execution role does not have permissions to call SendMessage on SQS";
+const NO_TOPIC: &str = "The provided execution role does not have permissions to call Publish on SNS";
+
+/// A world with a function that is to tell somebody, and roles for it.
+struct Telling(Guarded);
+
+impl Telling {
+    async fn new() -> Self {
+        let guarded = Guarded::new().await;
+        guarded.role("mute", Value::Null, json!([])).await;
+        let actions = ["sqs:SendMessage", "events:PutEvents"];
+        let may = json!([{ "Effect": "Allow", "Action": actions, "Resource": [QUEUE, BUS] }]);
+        guarded.role("speaks", Value::Null, may).await;
+        let by_tag = json!({ "StringEquals": { "aws:ResourceTag/team": "blue" } });
+        let may =
+            json!([{ "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*", "Condition": by_tag }]);
+        guarded.role("tagged", Value::Null, may).await;
+        Self(guarded)
+    }
+
+    async fn create(&self, role: &str, target: &str) -> Answer {
         let mut body = create_body("f");
         body["Role"] = json!(role_arn(role));
         body["DeadLetterConfig"] = json!({ "TargetArn": target });
-        body
-    };
-    guarded.role("mute", Value::Null, json!([])).await;
-    let may = json!([{ "Effect": "Allow", "Action": ["sqs:SendMessage", "events:PutEvents"], "Resource": [QUEUE, BUS] }]);
-    guarded.role("speaks", Value::Null, may).await;
-    let refused = |answer: &Answer, words: &str| {
-        let is_refused =
-            answer.status == 400 && answer.json()["message"].as_str().unwrap_or_default().contains(words);
-        assert!(is_refused, "{words}: {answer:?}");
-    };
-    let no_queue = "The provided execution role does not have permissions to call SendMessage on SQS";
-    let no_topic = "The provided execution role does not have permissions to call Publish on SNS";
-    refused(&guarded.root.post(functions, with("mute", QUEUE)).await, no_queue);
-    refused(&guarded.root.post(functions, with("speaks", TOPIC)).await, no_topic);
-    assert_eq!(guarded.root.post(functions, with("speaks", QUEUE)).await.status, 201);
-    settle("f").await;
-    let change = async |body: Value| {
-        let path = format!("{functions}/f/configuration");
-        guarded.root.send("PUT", &path, HeaderMap::new(), Bytes::from(body.to_string())).await
-    };
-    refused(&change(json!({ "DeadLetterConfig": { "TargetArn": TOPIC } })).await, no_topic);
-    refused(&change(json!({ "Role": role_arn("mute") })).await, no_queue);
-    // The queue's policy and its tags count as they do for what is delivered.
-    guarded
-        .role(
-            "tagged",
-            Value::Null,
-            json!([{
-                "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*",
-                "Condition": { "StringEquals": { "aws:ResourceTag/team": "blue" } },
-            }]),
-        )
-        .await;
-    guarded.make("sqs", "CreateQueue", json!({ "QueueName": "q", "tags": { "team": "blue" } })).await;
-    guarded.make("sqs", "CreateQueue", json!({ "QueueName": "other" })).await;
-    assert_eq!(change(json!({ "Role": role_arn("tagged") })).await.status, 200);
-    settle("f").await;
-    let other = QUEUE.replace(":q", ":other");
-    refused(&change(json!({ "DeadLetterConfig": { "TargetArn": other } })).await, no_queue);
-    let policy = json!({ "Version": "2012-10-17", "Statement": {
-        "Effect": "Allow", "Principal": { "AWS": role_arn("tagged") }, "Action": "sqs:SendMessage", "Resource": other,
-    } });
-    let attributes =
-        json!({ "QueueUrl": queue_url("other"), "Attributes": { "Policy": policy.to_string() } });
-    guarded.make("sqs", "SetQueueAttributes", attributes).await;
-    assert_eq!(change(json!({ "DeadLetterConfig": { "TargetArn": other } })).await.status, 200);
-    settle("f").await;
-    assert_eq!(
-        change(json!({ "Role": role_arn("speaks"), "DeadLetterConfig": { "TargetArn": QUEUE } }))
-            .await
-            .status,
-        200
-    );
-    settle("f").await;
-    let both = json!({ "Role": role_arn("mute"), "DeadLetterConfig": { "TargetArn": "" } });
-    let tell = async |kind: &str, target: &str| {
+        let answer = self.0.root.post("/2015-03-31/functions", body).await;
+        self.0.world.settled(&self.0.root, "f").await;
+        answer
+    }
+
+    async fn change(&self, role: Option<&str>, target: Option<&str>) -> Answer {
+        let mut body = json!({});
+        if let Some(role) = role {
+            body["Role"] = json!(role_arn(role));
+        }
+        if let Some(target) = target {
+            body["DeadLetterConfig"] = json!({ "TargetArn": target });
+        }
+        let path = "/2015-03-31/functions/f/configuration";
+        let answer = self.0.root.send("PUT", path, HeaderMap::new(), Bytes::from(body.to_string())).await;
+        self.0.world.settled(&self.0.root, "f").await;
+        answer
+    }
+
+    async fn tell(&self, qualifier: &str, kind: &str, target: &str) -> Answer {
         let body = json!({ "DestinationConfig": { kind: { "Destination": target } } }).to_string();
-        let path = "/2019-09-25/functions/f/event-invoke-config";
-        guarded.root.send("PUT", path, HeaderMap::new(), Bytes::from(body)).await
-    };
+        let path = format!("/2019-09-25/functions/f/event-invoke-config?Qualifier={qualifier}");
+        self.0.root.send("PUT", &path, HeaderMap::new(), Bytes::from(body)).await
+    }
+}
+
+fn refused(answer: &Answer, words: &str) {
+    let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(answer.status == 400 && message.contains(words), "{words}: {answer:?}");
+}
+
+/// What becomes of events must not be lost because nobody looked whether the role may tell it.
+#[tokio::test]
+async fn a_function_is_given_only_targets_that_its_role_may_tell() {
+    let world = Telling::new().await;
+    refused(&world.create("mute", QUEUE).await, NO_QUEUE);
+    refused(&world.create("speaks", TOPIC).await, NO_TOPIC);
+    assert_eq!(world.create("speaks", QUEUE).await.status, 201);
+    refused(&world.change(None, Some(TOPIC)).await, NO_TOPIC);
+    refused(&world.change(Some("mute"), None).await, NO_QUEUE);
     let lacks = "does not have permissions to call";
-    refused(&tell("OnFailure", TOPIC).await, lacks);
-    refused(&tell("OnSuccess", FUNCTION).await, lacks);
-    assert_eq!(tell("OnFailure", BUS).await.status, 200);
-    assert_eq!(change(both).await.status, 200);
-    settle("f").await;
-    refused(&tell("OnSuccess", BUS).await, lacks);
+    refused(&world.tell("$LATEST", "OnFailure", TOPIC).await, lacks);
+    refused(&world.tell("$LATEST", "OnSuccess", FUNCTION).await, lacks);
+    assert_eq!(world.tell("$LATEST", "OnFailure", BUS).await.status, 200);
+    let published = world.0.root.post("/2015-03-31/functions/f/versions", json!({})).await;
+    assert_eq!(published.status, 201, "{published:?}");
+    assert_eq!(world.change(Some("mute"), Some("")).await.status, 200);
+    refused(&world.tell("$LATEST", "OnSuccess", BUS).await, lacks);
+    assert_eq!(
+        world.tell("1", "OnSuccess", BUS).await.status,
+        200,
+        "a version has the role that it was made with"
+    );
+}
+
+/// Its policy and its tags count as they do for what is delivered.
+#[tokio::test]
+async fn a_target_lets_in_whom_it_lets_in_when_something_comes() {
+    let world = Telling::new().await;
+    world.0.make("sqs", "CreateQueue", json!({ "QueueName": "q", "tags": { "team": "blue" } })).await;
+    world.0.make("sqs", "CreateQueue", json!({ "QueueName": "other" })).await;
+    assert_eq!(world.create("tagged", QUEUE).await.status, 201);
+    let other = QUEUE.replace(":q", ":other");
+    refused(&world.change(None, Some(&other)).await, NO_QUEUE);
+    let statement = json!({
+        "Effect": "Allow", "Principal": { "AWS": role_arn("tagged") }, "Action": "sqs:SendMessage", "Resource": other,
+    });
+    let policy = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+    let attributes = json!({ "QueueUrl": queue_url("other"), "Attributes": { "Policy": policy } });
+    world.0.make("sqs", "SetQueueAttributes", attributes).await;
+    assert_eq!(world.change(None, Some(&other)).await.status, 200);
 }
