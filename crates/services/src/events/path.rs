@@ -11,6 +11,9 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// What is smaller is read again: an event may have very many of those.
+const WORTH_KNOWING_BYTES: usize = 1_024;
+
 /// Whether a text is a path.
 pub(super) fn is_path(text: &str) -> bool {
     steps(text).is_some()
@@ -49,6 +52,9 @@ impl<'e> Reader<'e> {
             let items = serde_json::from_str(value.get()).unwrap_or_default();
             Arc::new(Inside { members: members(value.get()), items })
         };
+        if value.get().len() < WORTH_KNOWING_BYTES {
+            return read();
+        }
         Arc::clone(self.known.borrow_mut().entry(value.get().as_ptr().addr()).or_insert_with(read))
     }
 

@@ -4,7 +4,7 @@
 //! back, until the queue's own redrive policy moves them. What cannot run for want of concurrency is tried again for as
 //! long as the messages are held.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,12 +62,16 @@ struct Terms {
 struct ByItsTerms {
     poller: Arc<Poller>,
     queue: QueueName,
+    /// The shortest hold that was said.
+    shortest: Arc<Mutex<Duration>>,
 }
 
 impl HandingOut for ByItsTerms {
     fn now(&self) -> Option<HandOut> {
         let terms = self.poller.terms().ok().filter(|terms| terms.source.name == self.queue)?;
         let Terms { source: Source { dead_letter, retention, out_max, .. }, hold, .. } = terms;
+        let mut shortest = self.shortest.lock().unwrap_or_else(PoisonError::into_inner);
+        *shortest = hold.min(*shortest);
         let hold = Hold::For(hold);
         Some(HandOut { hold, dead_letter, age_max: Some(retention), out_max: Some(out_max) })
     }
@@ -170,6 +174,7 @@ impl Poller {
         let batch_max = usize::try_from(batch_max).unwrap_or(usize::MAX).max(1);
         let mut messages: Vec<Received> = Vec::new();
         let mut begun = Instant::now();
+        let shortest = Arc::new(Mutex::new(*hold));
         loop {
             let wait_max = match messages.is_empty() {
                 true => PATIENCE,
@@ -179,7 +184,11 @@ impl Poller {
                 count_max: batch_max - messages.len(),
                 one_of_a_group: false,
                 wait_max,
-                how: Arc::new(ByItsTerms { poller: Arc::clone(self), queue: source.name.clone() }),
+                how: Arc::new(ByItsTerms {
+                    poller: Arc::clone(self),
+                    queue: source.name.clone(),
+                    shortest: Arc::clone(&shortest),
+                }),
             };
             let received = tokio::select! {
                 received = self.owner.parts.queue.receive(&source.name, wanted) => received,
@@ -207,7 +216,7 @@ impl Poller {
         // It may have waited for long: what counts is what queue and function are now.
         match self.terms() {
             Ok(now) if now.source.name == source.name => {
-                if now.hold > *hold {
+                if now.hold > *shortest.lock().unwrap_or_else(PoisonError::into_inner) {
                     let after = now.hold.saturating_sub(begun.elapsed());
                     self.settle_all(source, &messages, &Settle::Return { after, note: None }).await;
                 }
