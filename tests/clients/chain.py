@@ -107,6 +107,8 @@ class Chain:
             self.urls[name] = self.sqs.create_queue(QueueName=name, Attributes=visibility | more)["QueueUrl"]
         self.role = self.make_role(server.service("iam"))
         self.price = self.function("price", {})
+        # One environment, which remembers what it has failed at.
+        self.client.put_function_concurrency(FunctionName=self.price, ReservedConcurrentExecutions=1)
         self.client.put_function_event_invoke_config(
             FunctionName=self.price, DestinationConfig={"OnSuccess": {"Destination": arn("results")}}
         )

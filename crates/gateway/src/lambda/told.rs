@@ -96,6 +96,12 @@ fn denied(
     // Whether Lambda may take it on is another question, which comes with other words.
     identity.iam().check_execution_role(function, role).ok()?;
     let arn = ResourceArn::parse(target).ok()?;
+    let own = function.arn().to_string();
+    let is_itself = target.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    // What another account lets in shows when something comes; a function that is its own target is refused by other words.
+    if arn.scope().account != function.scope.account || is_itself {
+        return None;
+    }
     let (operation, service, need) = match arn.service() {
         "sqs" => ("SendMessage", "sqs", parts.sqs.as_ref()?.need_to_send(&arn)),
         "sns" => ("Publish", "sns", parts.topics.as_ref()?.need_to_publish(&arn)),

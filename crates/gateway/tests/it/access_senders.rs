@@ -207,7 +207,7 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     refused(&world.change(Some("mute"), None).await, NO_QUEUE);
     let lacks = "does not have permissions to call";
     refused(&world.tell("$LATEST", "OnFailure", TOPIC).await, lacks);
-    refused(&world.tell("$LATEST", "OnSuccess", FUNCTION).await, lacks);
+    refused(&world.tell("$LATEST", "OnSuccess", &format!("{FUNCTION}2")).await, lacks);
     assert_eq!(world.tell("$LATEST", "OnFailure", BUS).await.status, 200);
     let published = world.0.root.post("/2015-03-31/functions/f/versions", json!({})).await;
     assert_eq!(published.status, 201, "{published:?}");
