@@ -21,6 +21,8 @@ use crate::time::Timestamp;
 
 /// Further attempts where the function does not say how many.
 pub const RETRIES_DEFAULT: u32 = 2;
+/// `source` of the record that a bus is told.
+pub const SOURCE: &str = "lambda";
 /// Age at which an event is given up where the function does not say: six hours.
 pub const AGE_MAX_DEFAULT: Duration = Duration::from_secs(6 * 3600);
 /// The pause before the first further attempt of a function that failed; before the second it is twice as long.
@@ -124,6 +126,13 @@ impl Condition {
         Self::RecursiveLoop,
         Self::FunctionGone,
     ];
+
+    /// `detail-type` of the record that a bus is told.
+    #[must_use]
+    pub fn detail_type(self) -> String {
+        let outcome = if self == Self::Success { "Success" } else { "Failure" };
+        format!("Lambda Function Invocation Result - {outcome}")
+    }
 
     /// The condition of a word.
     #[must_use]

@@ -161,6 +161,16 @@ impl Functions {
         need
     }
 
+    /// The right to invoke a function, under the name by which it is to be invoked.
+    #[must_use]
+    pub fn need_to_invoke(&self, id: &FunctionId, qualifier: Option<&Qualifier>) -> Need {
+        let mut need = self.need("lambda:InvokeFunction", id, qualifier);
+        if let Some(qualifier) = qualifier {
+            need.resource = id.qualified_arn(qualifier).to_string();
+        }
+        need
+    }
+
     fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {
         let id = own_id(caller, place.reference)?;
         let qualifier = one_qualifier(place.reference, place.qualifier)?;

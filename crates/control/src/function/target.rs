@@ -56,15 +56,12 @@ impl FunctionTarget {
     }
 
     fn is_let_in(&self, sender: &Sender, function: &FunctionId, qualifier: Option<&Qualifier>) -> bool {
-        let mut need = self.functions.need("lambda:InvokeFunction", function, qualifier);
         // Whoever must not invoke the function must not do so by this name either.
-        if qualifier == Some(&Qualifier::LATEST) && self.admission.denies(sender, &need) {
+        let whole = || self.functions.need("lambda:InvokeFunction", function, qualifier);
+        if qualifier == Some(&Qualifier::LATEST) && self.admission.denies(sender, &whole()) {
             return false;
         }
-        if let Some(qualifier) = qualifier {
-            need.resource = function.qualified_arn(qualifier).to_string();
-        }
-        self.admission.admits(sender, &need)
+        self.admission.admits(sender, &self.functions.need_to_invoke(function, qualifier))
     }
 }
 

@@ -1,22 +1,19 @@
 //! Whether a function's role may tell those that are to hear what becomes of its events: its dead-letter queue, and its
 //! destinations. Asked when they are set, so that nobody learns from a lost event that it may not.
 //!
-//! A role that is not there is asked nothing: a function whose role is made later is told apart by what it may do then.
+//! A role that is not there is asked nothing: what it may is seen when it is there.
 //! Role and target are asked about as for a delivery, and again with every one.
 //! Source: Lambda Developer Guide, "Adding a dead-letter queue", "Permissions for destinations".
 
 use model::arn::{FunctionId, ResourceArn, Scope};
 use model::delivery::Sender;
 use model::error::ServiceError;
+use model::event::{Condition, SOURCE};
 use model::name::{FunctionReference, Qualifier};
 use policy::{Admission, Need};
 use wire::lambda as api;
 
 use super::Asked;
-
-/// What the records that a bus is told look like.
-const SOURCE: &str = "lambda";
-const DETAIL_TYPE: &str = "Lambda Function Invocation Result - Failure";
 
 /// Refuses a dead-letter queue or topic that a role may not send to.
 ///
@@ -28,7 +25,9 @@ pub(super) fn check_dead_letter(
     role: &str,
     target: Option<&str>,
 ) -> Result<(), ServiceError> {
-    let Some((operation, service)) = target.and_then(|target| denied(asked, function, role, target)) else {
+    let Some((operation, service)) =
+        target.and_then(|target| denied(asked, function, role, (Condition::RetriesExhausted, target)))
+    else {
         return Ok(());
     };
     Err(ServiceError::InvalidParameterValue(format!(
@@ -72,8 +71,9 @@ pub(super) fn check_destinations(
     let Ok(current) = found else { return Ok(()) };
     let success = config.on_success.as_ref().and_then(|to| to.destination.as_deref());
     let failure = config.on_failure.as_ref().and_then(|to| to.destination.as_deref());
-    for target in [success, failure].into_iter().flatten() {
-        if let Some((operation, _)) = denied(asked, &current.id, &current.settings.role, target) {
+    for (told, target) in [(Condition::Success, success), (Condition::RetriesExhausted, failure)] {
+        let Some(target) = target else { continue };
+        if let Some((operation, _)) = denied(asked, &current.id, &current.settings.role, (told, target)) {
             return Err(ServiceError::InvalidParameterValue(format!(
                 "The provided destination config is invalid. Reason: the execution role {} of the function {} does not \
                  have permissions to call {operation} on {target}.",
@@ -84,12 +84,12 @@ pub(super) fn check_destinations(
     Ok(())
 }
 
-/// The operation and the service of a target that a role may not use: by what it and the target's policy say.
+/// The operation and the service of a target that a role may not tell of this: by what it and the target's policy say.
 fn denied(
     asked: &Asked<'_>,
     function: &FunctionId,
     role: &str,
-    target: &str,
+    (told, target): (Condition, &str),
 ) -> Option<(&'static str, &'static str)> {
     let (identity, parts) = (&asked.app.parts.identity, &asked.app.parts);
     identity.iam().role_of_arn(role)?;
@@ -105,7 +105,9 @@ fn denied(
     let (operation, service, need) = match arn.service() {
         "sqs" => ("SendMessage", "sqs", parts.sqs.as_ref()?.need_to_send(&arn)),
         "sns" => ("Publish", "sns", parts.topics.as_ref()?.need_to_publish(&arn)),
-        "events" => ("PutEvents", "events", parts.bus.as_ref()?.need_to_put(&arn, SOURCE, DETAIL_TYPE)),
+        "events" => {
+            ("PutEvents", "events", parts.bus.as_ref()?.need_to_put(&arn, SOURCE, &told.detail_type()))
+        }
         "lambda" => ("Invoke", "lambda", need_to_invoke(asked, target)),
         _ => return None,
     };
@@ -116,9 +118,5 @@ fn denied(
 fn need_to_invoke(asked: &Asked<'_>, target: &str) -> Option<Need> {
     let FunctionReference { account, region, name, qualifier } = FunctionReference::parse(target).ok()?;
     let id = FunctionId { scope: Scope { account: account?, region: region? }, name };
-    let mut need = asked.app.parts.functions.need("lambda:InvokeFunction", &id, qualifier.as_ref());
-    if let Some(qualifier) = &qualifier {
-        need.resource = id.qualified_arn(qualifier).to_string();
-    }
-    Some(need)
+    Some(asked.app.parts.functions.need_to_invoke(&id, qualifier.as_ref()))
 }

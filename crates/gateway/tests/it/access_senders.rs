@@ -213,6 +213,14 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     assert_eq!(published.status, 201, "{published:?}");
     assert_eq!(world.change(Some("mute"), Some("")).await.status, 200);
     refused(&world.tell("$LATEST", "OnSuccess", BUS).await, lacks);
+    // What is told of success is another kind of event than what is told of failure.
+    let failure = json!({ "StringLike": { "events:detail-type": "* - Failure" } });
+    let may =
+        json!([{ "Effect": "Allow", "Action": "events:PutEvents", "Resource": BUS, "Condition": failure }]);
+    world.0.role("warns", Value::Null, may).await;
+    assert_eq!(world.change(Some("warns"), None).await.status, 200);
+    assert_eq!(world.tell("$LATEST", "OnFailure", BUS).await.status, 200);
+    refused(&world.tell("$LATEST", "OnSuccess", BUS).await, lacks);
     assert_eq!(
         world.tell("1", "OnSuccess", BUS).await.status,
         200,

@@ -29,10 +29,10 @@ pub fn needs(registry: &Registry, scope: &Scope, uri: &str) -> Vec<ImageNeeds> {
     else {
         return Vec::new();
     };
-    let mut scopes = own_scopes(named.as_ref(), scope);
-    if scopes.iter().any(|at| registry.catalog().find(at, &repository).is_some()) {
-        scopes.retain(|at| registry.catalog().find(at, &repository).is_some());
-    }
+    let possible = own_scopes(named.as_ref(), scope);
+    let is_there = |at: &Scope| registry.catalog().find(at, &repository).is_some();
+    let there: Vec<Scope> = possible.iter().filter(|at| is_there(at)).cloned().collect();
+    let scopes = if there.is_empty() { possible } else { there };
     let name = repository.as_str();
     let of_one = |at: &Scope| ImageNeeds {
         to_pull: registry.needs_to_pull(at, name),

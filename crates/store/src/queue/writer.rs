@@ -127,10 +127,11 @@ impl Writer {
     /// Tells callers what came of their calls. Whoever is woken from another thread costs a system call; so the thread that
     /// most of them wait on is woken once and tells all.
     fn answer(&self, calls: Vec<Box<dyn Call>>, failed: Option<QueueError>) {
+        let several = calls.len() > 1;
         let tell = move || calls.into_iter().for_each(|call| call.answer(failed.as_ref()));
         match &self.callers {
-            Some(callers) => drop(callers.spawn(async move { tell() })),
-            None => tell(),
+            Some(callers) if several => drop(callers.spawn(async move { tell() })),
+            _ => tell(),
         }
     }
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use model::arn::ResourceArn;
 use model::delivery::{Address, Attribute, Delivery, Extras, Retry, Sender};
-use model::event::{Attempts, Condition, Event, EventSettings};
+use model::event::{Attempts, Condition, Event, EventSettings, SOURCE};
 use model::lineage;
 use model::sqs::{fitting, is_legal};
 use model::time::Timestamp;
@@ -47,12 +47,11 @@ impl Ending<'_> {
         let Self { event, condition, attempts, answer, .. } = self;
         let arn = self.qualified_arn();
         let record = record(event, &arn, *condition, *attempts, *answer, now);
-        let outcome = if *condition == Condition::Success { "Success" } else { "Failure" };
         let extras = Extras {
             // The chain goes on, so that destinations that lead in a circle are found too.
             trace: Some(lineage::step(event.trace.as_deref().unwrap_or_default(), &event.function).0),
-            source: Some("lambda".to_owned()),
-            detail_type: Some(format!("Lambda Function Invocation Result - {outcome}")),
+            source: Some(SOURCE.to_owned()),
+            detail_type: Some(condition.detail_type()),
             resources: vec![to.to_owned(), arn],
             ..Extras::default()
         };
