@@ -63,8 +63,9 @@ impl Server {
     }
 
     fn run(binary: &Path, data: &Path, flags: &[&OsStr]) -> anyhow::Result<Self> {
+        // What it can do is measured, not what it lets one account do.
         let mut process = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--control-rate", "0", "--data-dir"])
             .arg(data)
             .args(flags)
             .env("DORMOUSE_ROOT_ACCESS_KEY_ID", KEY_ID)
