@@ -45,14 +45,17 @@ pub(super) fn check_changed(
     function: &FunctionReference,
     input: &api::UpdateFunctionConfigurationRequest,
 ) -> Result<(), ServiceError> {
-    let target = input.dead_letter_config.as_ref().and_then(|config| config.target_arn.as_deref());
-    if target.is_none() && input.role.is_none() {
+    if input.dead_letter_config.is_none() && input.role.is_none() {
         return Ok(());
     }
     // What is not there is refused by whoever changes it.
     let Ok(current) = asked.app.parts.functions.get(&asked.who.scope, function, None) else { return Ok(()) };
     let role = input.role.as_deref().unwrap_or(&current.settings.role);
-    check_dead_letter(asked, &current.id, role, target.or(current.settings.noted.dead_letter.as_deref()))
+    let target = match &input.dead_letter_config {
+        Some(config) => config.target_arn.as_deref(),
+        None => current.settings.noted.dead_letter.as_deref(),
+    };
+    check_dead_letter(asked, &current.id, role, target)
 }
 
 /// Refuses destinations that a function's role may not tell.

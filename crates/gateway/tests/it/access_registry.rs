@@ -410,9 +410,9 @@ async fn an_image_is_run_by_whom_its_repository_lets_in() {
     assert_eq!(guarded.runs(user, "f", "docker.io/team/app:v1").await, 400, "another registry's");
 
     let functions = "arn:aws:lambda:us-east-1:000000000000:function:f*";
-    let lambda = |actions: &[&str]| {
+    let lambda = |effect: &str, actions: &[&str]| {
         let statement = json!({
-            "Sid": "LambdaECRImageRetrievalPolicy", "Effect": "Allow", "Action": actions,
+            "Sid": "LambdaECRImageRetrievalPolicy", "Effect": effect, "Action": actions,
             "Principal": { "Service": "lambda.amazonaws.com" },
             "Condition": { "StringLike": { "aws:sourceArn": functions } },
         });
@@ -420,10 +420,15 @@ async fn an_image_is_run_by_whom_its_repository_lets_in() {
     };
     let pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
     for (actions, name, status) in [(&pull[..1], "f", 403), (&pull, "f", 400), (&pull, "g", 403)] {
-        let set = ask(&guarded.root, "SetRepositoryPolicy", lambda(actions)).await;
+        let set = ask(&guarded.root, "SetRepositoryPolicy", lambda("Allow", actions)).await;
         assert_eq!(set.status, 200, "{set:?}");
         assert_eq!(guarded.runs(user, name, image).await, status, "{actions:?} for {name}");
     }
+    ask(&guarded.root, "SetRepositoryPolicy", lambda("Deny", &pull[..1])).await;
+    for (name, status) in [("f", 403), ("g", 400)] {
+        assert_eq!(guarded.runs(&guarded.root, name, image).await, status, "what is denied, for {name}");
+    }
+    ask(&guarded.root, "SetRepositoryPolicy", lambda("Allow", &pull)).await;
     let update = |name: &str| format!("/2015-03-31/functions/{name}/code");
     for (name, status) in [("f", 404), ("g", 403)] {
         let client = user.clone().with_service("lambda");

@@ -176,7 +176,8 @@ impl Telling {
             body["Role"] = json!(role_arn(role));
         }
         if let Some(target) = target {
-            body["DeadLetterConfig"] = json!({ "TargetArn": target });
+            let config = json!({ "TargetArn": target });
+            body["DeadLetterConfig"] = if target.is_empty() { json!({}) } else { config };
         }
         let path = "/2015-03-31/functions/f/configuration";
         let answer = self.0.root.send("PUT", path, HeaderMap::new(), Bytes::from(body.to_string())).await;

@@ -73,7 +73,7 @@ pub fn match_templates<'p>(
     let path = path.strip_suffix('/').unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();
     let matches =
-        |http: &Http| http.uri.fits(&parts) && http.method == method && http.uri.query_matches(query);
+        |http: &Http| http.method == method && http.uri.fits(&parts) && http.uri.query_matches(query);
     let found = table.iter().enumerate().filter(|(_, http)| matches(http));
     let (place, http) = found.min_by_key(|(_, http)| Reverse(http.uri.query.len()))?;
     Some((place, http.uri.labels(path)))

@@ -26,17 +26,27 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input, known: &Context) -> Result
     let (Some(uri), Some(door)) = (uri, &asked.app.parts.registry) else { return Ok(()) };
     let (scope, name) = (asked.who.scope.clone(), request::reference(name.as_deref())?.name);
     let lambda = Sender::lambda(&FunctionId { scope, name }, None);
+    let identity = &asked.app.parts.identity;
     for repository in needs(&door.registry, &asked.who.scope, uri) {
-        let admits = |need| asked.app.parts.identity.admits(&lambda, need);
-        if repository.to_pull.iter().all(admits) {
+        if repository.to_pull.iter().all(|need| identity.admits(&lambda, need)) {
             continue;
         }
+        // What Lambda is let in by would stand beside the denial, which wins.
+        if repository.to_pull.iter().any(|need| identity.denies(&lambda, need)) {
+            return Err(refused("The policy of the repository denies it to lambda.amazonaws.com"));
+        }
         may(&asked.who, known, &repository.to_let_in).map_err(|denied| {
-            ServiceError::AccessDenied(format!(
-                "Lambda does not have permission to access the ECR image. Check the ECR permissions. (The policy of \
-                 the repository does not let lambda.amazonaws.com pull, and this caller may not change it: {denied})"
+            refused(&format!(
+                "The policy of the repository does not let lambda.amazonaws.com pull, and this caller may not change \
+                 it: {denied}"
             ))
         })?;
     }
     Ok(())
+}
+
+fn refused(why: &str) -> ServiceError {
+    ServiceError::AccessDenied(format!(
+        "Lambda does not have permission to access the ECR image. Check the ECR permissions. ({why})"
+    ))
 }

@@ -24,7 +24,8 @@ pub(super) fn close_one(open: &BTreeMap<UploadId, Arc<Upload>>, newcomer: &Owner
     let share = |owner: &Owner| (accounts.get(&owner.scope.account).copied(), owners.get(owner).copied());
     let own = share(newcomer);
     let mut by_rest: Vec<_> = open.values().collect();
-    by_rest.sort_by_key(|upload| upload.touched());
+    // Each asked once: those that are written to change meanwhile, and no order would hold.
+    by_rest.sort_by_cached_key(|upload| upload.touched());
     let left = by_rest.iter().take_while(|upload| upload.rests() >= LEFT_AFTER);
     // Whoever has less than the newcomer is asked for nothing.
     let may_give = |upload: &&&Arc<Upload>| share(&upload.owner) >= own;
@@ -96,5 +97,21 @@ mod tests {
         assert_eq!(goes(b, &[(a, 99, true), (a, 9, true), (b, 2, false)]), Some(2));
         assert_eq!(goes(c, &[(a, 99, true), (a, 9, true), (b, 2, false)]), Some(2));
         assert_eq!(goes(a, &[]), None);
+    }
+
+    #[test]
+    fn what_is_written_to_meanwhile_does_not_confuse_the_order() {
+        let (now, mine) = (SystemTime::now(), owner((MINE, "a")));
+        let made = (0..1_000).map(|number| {
+            let id = UploadId(number);
+            (id, Upload::new(id, mine.clone(), 0, now, Running::Known(Sha256::new())))
+        });
+        let open: BTreeMap<_, _> = made.collect();
+        // In an order that is not that of their ids.
+        let scattered: Vec<_> = (0..1_000).map(|place| &open[&UploadId(place * 387 % 1_000)]).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..2_000).for_each(|_| scattered.iter().for_each(|upload| upload.advance(1))));
+            assert!((0..200).all(|_| close_one(&open, &mine).is_some()));
+        });
     }
 }
