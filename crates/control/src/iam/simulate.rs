@@ -89,6 +89,7 @@ impl Iam {
     /// # Errors
     /// `NoSuchEntity`, `InvalidInput`.
     pub fn simulate(&self, account: AccountId, asked: Simulation) -> Result<Vec<Simulated>, IamError> {
+        check_actions(&asked.actions)?;
         let mut subject = match &asked.source {
             Some(source) => self.subject(account, source)?,
             None => Subject {
@@ -190,6 +191,23 @@ impl Inner {
     fn managed_text(&self, account: AccountId, arn: &str) -> Option<(String, String)> {
         let policy = self.policy(account, arn)?;
         Some((policy.entity.name.clone(), policy.document().to_owned()))
+    }
+}
+
+/// Names of actions are whole: a pattern would be answered as if an action were called so.
+fn check_actions(actions: &[String]) -> Result<(), IamError> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_'))
+    };
+    let is_action = |text: &str| {
+        text.split_once(':').is_some_and(|(service, operation)| is_word(service) && is_word(operation))
+    };
+    match actions.iter().find(|text| !is_action(text)) {
+        None => Ok(()),
+        Some(text) => Err(IamError::InvalidInput(format!(
+            "Invalid action name {text:?}: it has to be the service prefix, a colon and the name of one operation, \
+             without wildcards."
+        ))),
     }
 }
 

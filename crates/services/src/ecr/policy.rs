@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::arn::Scope;
 use model::error::ServiceError;
+use policy::{Document, Kind};
 use wire::ecr::{self as api, errors};
 
 use super::Ecr;
@@ -21,10 +22,8 @@ impl Ecr {
         let repository =
             self.repository(scope, input.registry_id.as_deref(), input.repository_name.as_deref())?;
         let policy = input.policy_text.clone().unwrap_or_default();
-        let parsed: Option<serde_json::Value> = serde_json::from_str(&policy).ok();
-        if parsed.is_none_or(|policy| policy.get("Statement").is_none()) {
-            return Err(invalid("PolicyText", "Invalid repository policy provided"));
-        }
+        Document::parse(&policy, Kind::Repository)
+            .map_err(|_| invalid("PolicyText", "Invalid repository policy provided"))?;
         let stored = policy.clone();
         self.change_policy(&repository, Some(stored)).await?;
         Ok(api::SetRepositoryPolicyResponse {

@@ -288,13 +288,23 @@ async fn labels_policies_and_login() {
     let app = json!({ "repositoryName": "app" });
     let none = "Repository policy does not exist for the repository with name 'app' in the registry with id '000000000000'";
     s.bad("GetRepositoryPolicy", app.clone(), "RepositoryPolicyNotFoundException", none).await;
-    s.bad(
-        "SetRepositoryPolicy",
-        json!({ "repositoryName": "app", "policyText": "{" }),
-        "InvalidParameterException",
-        "",
-    )
-    .await;
+    let pull = json!({ "Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage" });
+    let with = |name: &str, value: Value| {
+        let mut statement = pull.clone();
+        statement[name] = value;
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    let unknown = json!({ "Alike": { "aws:SourceAccount": "1" } });
+    for policy in [
+        "{".to_owned(),
+        with("Resource", json!("*")),
+        with("Principal", Value::Null),
+        with("Condition", unknown),
+    ] {
+        let asked = json!({ "repositoryName": "app", "policyText": policy });
+        let refused = "Invalid parameter at 'PolicyText'";
+        s.bad("SetRepositoryPolicy", asked, "InvalidParameterException", refused).await;
+    }
     let policy = r#"{"Version":"2012-10-17","Statement":[]}"#;
     s.good("SetRepositoryPolicy", json!({ "repositoryName": "app", "policyText": policy })).await;
     assert_eq!(s.good("GetRepositoryPolicy", app.clone()).await["policyText"], policy);
