@@ -79,6 +79,12 @@ impl RemoteObjects {
         key: &str,
         version: Option<&str>,
     ) -> Result<Request<Empty<Bytes>>, ServiceError> {
+        // Whoever resolves such segments on the way would give the object of another bucket.
+        if key.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(ServiceError::InvalidParameterValue(
+                "The code could not be read: an S3 key with a segment . or .. is not asked for.".to_owned(),
+            ));
+        }
         let key: Vec<_> = key.split('/').map(encode).collect();
         let path = format!("/{}/{}", encode(bucket), key.join("/"));
         let query = version.map(|version| format!("versionId={}", encode(version))).unwrap_or_default();

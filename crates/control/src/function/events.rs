@@ -28,7 +28,9 @@ impl Directory for Functions {
         let attachments = &self.0.attachments;
         let FunctionId { scope, name } = function.clone();
         let reference = FunctionReference { region: None, account: None, name, qualifier: None };
-        let found = self.get(&scope, &reference, qualifier).ok();
+        // Where a version or alias is gone, its events are given up as the function's own.
+        let found =
+            self.get(&scope, &reference, qualifier).or_else(|_| self.get(&scope, &reference, None)).ok();
         let qualifier = qualifier.cloned().unwrap_or(Qualifier::Version(Version::Latest));
         let config = attachments.event_invokes.get(function, &qualifier.to_string()).map(|entry| entry.value);
         let config = config.as_deref();

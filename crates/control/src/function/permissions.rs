@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
+use model::delivery::Sender;
 use model::error::ServiceError;
 use model::name::{FunctionReference, Qualifier};
 use model::resource_policy::FunctionPolicy;
@@ -15,7 +16,7 @@ use super::Functions;
 use super::reference::{one_qualifier, own_id};
 use crate::durable::not_written;
 use crate::permission::{self, Granted, Permission};
-use crate::policy::{Document, Need};
+use crate::policy::{Admission, Document, Need};
 
 /// What everybody may be let in to do.
 const HARMLESS: &[&str] = &["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"];
@@ -161,14 +162,24 @@ impl Functions {
         need
     }
 
-    /// The right to invoke a function, under the name by which it is to be invoked.
+    /// Whether a sender may invoke a function under the name by which it is to be invoked.
     #[must_use]
-    pub fn need_to_invoke(&self, id: &FunctionId, qualifier: Option<&Qualifier>) -> Need {
+    pub fn lets_in(
+        &self,
+        admission: &dyn Admission,
+        sender: &Sender,
+        id: &FunctionId,
+        qualifier: Option<&Qualifier>,
+    ) -> bool {
         let mut need = self.need("lambda:InvokeFunction", id, qualifier);
+        // Whoever must not invoke the function must not do so by this name either.
+        if qualifier == Some(&Qualifier::LATEST) && admission.denies(sender, &need) {
+            return false;
+        }
         if let Some(qualifier) = qualifier {
             need.resource = id.qualified_arn(qualifier).to_string();
         }
-        need
+        admission.admits(sender, &need)
     }
 
     fn policy_place(&self, caller: &Scope, place: Place<'_>) -> Result<(FunctionId, String), ServiceError> {

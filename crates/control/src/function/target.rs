@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::arn::{FunctionId, Scope};
-use model::delivery::{Address, Delivery, Sender, Target, Undelivered};
+use model::delivery::{Address, Delivery, Target, Undelivered};
 use model::error::ServiceError;
 use model::event::{Directory, Event, Events};
 use model::id::RequestId;
@@ -39,7 +39,7 @@ impl FunctionTarget {
         {
             return Err(not_found());
         }
-        if !self.is_let_in(&delivery.from, &function, qualifier.as_ref()) {
+        if !self.functions.lets_in(&*self.admission, &delivery.from, &function, qualifier.as_ref()) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
         }
         let mut random = [0; 16];
@@ -53,15 +53,6 @@ impl FunctionTarget {
             trace: delivery.extras.trace.clone(),
             tenant: None,
         })
-    }
-
-    fn is_let_in(&self, sender: &Sender, function: &FunctionId, qualifier: Option<&Qualifier>) -> bool {
-        // Whoever must not invoke the function must not do so by this name either.
-        let whole = || self.functions.need("lambda:InvokeFunction", function, qualifier);
-        if qualifier == Some(&Qualifier::LATEST) && self.admission.denies(sender, &whole()) {
-            return false;
-        }
-        self.admission.admits(sender, &self.functions.need_to_invoke(function, qualifier))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use control::function::{Create, CreateAlias, Functions, Publish, UpdateAlias, UpdateCode};
 use model::error::ServiceError;
+use model::event::Directory as _;
 use model::function::State;
 use model::name::{Qualifier, Version};
 
@@ -234,4 +235,20 @@ async fn lists_of_all_versions_have_pages() {
     let rest = world.functions.versions(&scope(), &reference("hello"), page.next.as_deref(), 2);
     let rest = rest.expect("a page");
     assert_eq!((rest.functions.len(), rest.next), (1, None));
+}
+
+/// The function is still there, and so is who is to hear of what becomes of its events.
+#[tokio::test]
+async fn events_of_a_name_that_is_gone_are_given_up_as_the_functions_own() {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::open(data.path()).await;
+    let queue = "arn:aws:sqs:us-east-1:000000000000:dead";
+    let mut asked = create("hello");
+    asked.settings.noted.dead_letter = Some(queue.to_owned());
+    world.functions.create(&scope(), asked).await.expect("created");
+    let function = world.settled("hello").await;
+    let named = Qualifier::parse("gone").expect("a qualifier");
+    let told = world.functions.event_settings(&function.id, Some(&named));
+    assert_eq!(told.dead_letter.as_deref(), Some(queue));
+    assert_eq!(told.role.as_deref(), Some(&*function.settings.role));
 }

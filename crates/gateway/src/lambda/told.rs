@@ -105,21 +105,23 @@ fn denied(
     if arn.scope().account != function.scope.account || is_itself {
         return None;
     }
-    let (operation, service, need) = match arn.service() {
-        "sqs" => ("SendMessage", "sqs", parts.sqs.as_ref()?.need_to_send(&arn)),
-        "sns" => ("Publish", "sns", parts.topics.as_ref()?.need_to_publish(&arn)),
+    let sender = Sender::lambda(function, Some(role.to_owned()));
+    let admits = |need: Option<Need>| need.map(|need| identity.admits(&sender, &need));
+    let (operation, service, is_let_in) = match arn.service() {
+        "sqs" => ("SendMessage", "sqs", admits(parts.sqs.as_ref()?.need_to_send(&arn))),
+        "sns" => ("Publish", "sns", admits(parts.topics.as_ref()?.need_to_publish(&arn))),
         "events" => {
-            ("PutEvents", "events", parts.bus.as_ref()?.need_to_put(&arn, SOURCE, &told.detail_type()))
+            let need = parts.bus.as_ref()?.need_to_put(&arn, SOURCE, &told.detail_type());
+            ("PutEvents", "events", admits(need))
         }
-        "lambda" => ("Invoke", "lambda", need_to_invoke(asked, target)),
+        "lambda" => {
+            let FunctionReference { account, region, name, qualifier } =
+                FunctionReference::parse(target).ok()?;
+            let id = FunctionId { scope: Scope { account: account?, region: region? }, name };
+            ("Invoke", "lambda", Some(parts.functions.lets_in(&**identity, &sender, &id, qualifier.as_ref())))
+        }
         _ => return None,
     };
-    let sender = Sender::lambda(function, Some(role.to_owned()));
-    (!identity.admits(&sender, &need?)).then_some((operation, service))
-}
-
-fn need_to_invoke(asked: &Asked<'_>, target: &str) -> Option<Need> {
-    let FunctionReference { account, region, name, qualifier } = FunctionReference::parse(target).ok()?;
-    let id = FunctionId { scope: Scope { account: account?, region: region? }, name };
-    Some(asked.app.parts.functions.need_to_invoke(&id, qualifier.as_ref()))
+    // Of what is not there nothing is known.
+    (is_let_in == Some(false)).then_some((operation, service))
 }

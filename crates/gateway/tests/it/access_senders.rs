@@ -222,6 +222,17 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     assert_eq!(world.change(Some("warns"), None).await.status, 200);
     assert_eq!(world.tell("$LATEST", "OnFailure", BUS).await.status, 200);
     refused(&world.tell("$LATEST", "OnSuccess", BUS).await, lacks);
+    let other = format!("{FUNCTION}2");
+    let may = json!([
+        { "Effect": "Allow", "Action": "lambda:*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": other },
+    ]);
+    world.0.role("calls", Value::Null, may).await;
+    assert_eq!(world.change(Some("calls"), None).await.status, 200);
+    for name in [other.clone(), format!("{other}:$LATEST")] {
+        refused(&world.tell("$LATEST", "OnSuccess", &name).await, lacks);
+    }
+    assert_eq!(world.tell("$LATEST", "OnSuccess", &format!("{FUNCTION}3:$LATEST")).await.status, 200);
     assert_eq!(
         world.tell("1", "OnSuccess", BUS).await.status,
         200,

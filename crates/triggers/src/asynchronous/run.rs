@@ -98,6 +98,8 @@ impl Runner {
         let function = match parts.directory.resolve(&event.function, event.qualifier.as_ref()) {
             Ok(function) => function,
             Err(ServiceError::ResourceNotFound(_)) => {
+                let function = event.function.arn();
+                tracing::warn!(%function, qualifier = ?event.qualifier, "an event is given up: what it names is gone");
                 return (self.end(&tried, Condition::FunctionGone, tried.attempts, None).await, false);
             }
             Err(error) => return (self.held_back(&tried, &error).await, true),

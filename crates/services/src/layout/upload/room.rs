@@ -2,7 +2,8 @@
 //!
 //! Nobody can list what broken pushes have left open, so a full pool must clear itself. What has rested for so long that
 //! its client is gone goes first; then the owner who has most of all gives the one that has rested longest, so that nobody
-//! can crowd out others. Touches no file.
+//! can crowd out others; then what is silent, so that one push with several layers need not end itself while the many with
+//! one each look dead. Touches no file.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,8 @@ use super::{Owner, Upload, UploadId};
 
 /// No client is silent for so long in the middle of a push.
 const LEFT_AFTER: Duration = Duration::from_secs(3_600);
+/// Hardly any client is silent for so long between two requests; while one writes, its upload stays anyway.
+const SILENT_AFTER: Duration = Duration::from_secs(300);
 
 /// Closes the upload that goes for one of `newcomer`'s; `None` where all that could are being written to.
 pub(super) fn close_one(open: &BTreeMap<UploadId, Arc<Upload>>, newcomer: &Owner) -> Option<UploadId> {
@@ -26,12 +29,14 @@ pub(super) fn close_one(open: &BTreeMap<UploadId, Arc<Upload>>, newcomer: &Owner
     let mut by_rest: Vec<_> = open.values().collect();
     // Each asked once: those that are written to change meanwhile, and no order would hold.
     by_rest.sort_by_cached_key(|upload| upload.touched());
-    let left = by_rest.iter().take_while(|upload| upload.rests() >= LEFT_AFTER);
-    // Whoever has less than the newcomer is asked for nothing.
-    let may_give = |upload: &&&Arc<Upload>| share(&upload.owner) >= own;
-    let mut by_share: Vec<_> = by_rest.iter().filter(may_give).collect();
-    by_share.sort_by_key(|upload| Reverse(share(&upload.owner)));
-    left.chain(by_share).find(|upload| upload.close()).map(|upload| upload.id)
+    let rested = |span: Duration| by_rest.iter().take_while(move |upload| upload.rests() >= span);
+    let mut richer: Vec<_> = by_rest.iter().filter(|upload| share(&upload.owner) > own).collect();
+    richer.sort_by_key(|upload| Reverse(share(&upload.owner)));
+    // Whose account has less than the newcomer's is asked for nothing.
+    let silent = rested(SILENT_AFTER).filter(|upload| share(&upload.owner).0 >= own.0);
+    let alike = by_rest.iter().filter(|upload| share(&upload.owner) == own);
+    let candidates = rested(LEFT_AFTER).chain(richer).chain(silent).chain(alike);
+    candidates.into_iter().find(|upload| upload.close()).map(|upload| upload.id)
 }
 
 #[cfg(test)]
@@ -77,8 +82,8 @@ mod tests {
     fn who_has_most_makes_room() {
         let (a, b, c, theirs) = ((MINE, "a"), (MINE, "b"), (MINE, "c"), (THEIRS, "a"));
         // The longest rested of the repository that has most.
-        assert_eq!(goes(b, &[(b, 9, false), (a, 1, false), (a, 2, false)]), Some(2));
-        assert_eq!(goes(a, &[(b, 9, false), (a, 1, false), (a, 2, false)]), Some(2));
+        assert_eq!(goes(b, &[(b, 4, false), (a, 1, false), (a, 2, false)]), Some(2));
+        assert_eq!(goes(a, &[(b, 4, false), (a, 1, false), (a, 2, false)]), Some(2));
         // Of the account that has most, however its uploads are spread.
         assert_eq!(
             goes(
@@ -93,6 +98,9 @@ mod tests {
         assert_eq!(goes(a, &[(theirs, 61, false), (a, 1, false), (a, 60, false)]), Some(0));
         // What is being written to stays, and others do not pay for it.
         assert_eq!(goes(a, &[(a, 99, true), (a, 1, false), (b, 2, false)]), Some(1));
+        // A push with several layers goes on beside many that are silent, but for those of an account that has less.
+        assert_eq!(goes(a, &[(a, 1, false), (a, 2, false), (b, 5, false), (c, 4, false)]), Some(2));
+        assert_eq!(goes(a, &[(a, 1, false), (a, 2, false), (theirs, 59, false)]), Some(1));
         assert_eq!(goes(a, &[(a, 99, true), (a, 9, true), (b, 2, false)]), None);
         assert_eq!(goes(b, &[(a, 99, true), (a, 9, true), (b, 2, false)]), Some(2));
         assert_eq!(goes(c, &[(a, 99, true), (a, 9, true), (b, 2, false)]), Some(2));
