@@ -2,7 +2,8 @@
 //! endpoint that the owner names.
 //!
 //! It sends one kind of request, a signed `GET`, path-style, and follows no redirects. What the endpoint refuses is told in
-//! Lambda's words with S3's own code; what it does not answer is told as a failure of the endpoint.
+//! Lambda's words with S3's own code; what it does not answer is told as a failure of the endpoint. All objects together
+//! take a bounded part of memory, from the head of the answer until nobody uses the bytes any more.
 //!
 //! Source: Lambda API reference, `FunctionCode`; Amazon S3 API reference, `GetObject`, error responses.
 
@@ -16,6 +17,7 @@ use hyper::body::Incoming;
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::port::{Clock, Objects, Pending};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::percent::encode;
 use wire::sigv4::{Credentials, Outgoing, Rules, Target, sign};
 
@@ -23,6 +25,12 @@ use crate::https::{Client, TransportError};
 
 /// How long an answer may take to begin, and how long it may then stand still.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long the whole of an object may take.
+const OBJECT_TIME_MAX: Duration = Duration::from_secs(300);
+/// All objects in memory at a time, in kilobytes: two of the largest.
+const HELD_KB_MAX: u32 = 512 * 1024;
+/// How long an object waits for room.
+const HOLD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// What is read of an answer that refuses: an error document is a few hundred bytes.
 const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 
@@ -40,6 +48,41 @@ pub struct RemoteObjects {
     options: ObjectsOptions,
     client: Client,
     clock: Arc<dyn Clock>,
+    room: Room,
+}
+
+/// What objects may take of memory, all together.
+struct Room(Arc<Semaphore>);
+
+/// An object, counted until it is dropped.
+struct Held {
+    bytes: BytesMut,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Room {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(HELD_KB_MAX as usize)))
+    }
+
+    /// Room for so many bytes.
+    ///
+    /// # Errors
+    /// `Unavailable` where others do not give it back in time.
+    async fn hold(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ServiceError> {
+        let kb = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(HELD_KB_MAX).min(HELD_KB_MAX);
+        let permit = tokio::time::timeout(HOLD_WAIT_MAX, Arc::clone(&self.0).acquire_many_owned(kb)).await;
+        permit.ok().and_then(Result::ok).ok_or_else(|| {
+            let message = "Too much code is being read from buckets at the same time; try again later.";
+            ServiceError::Unavailable(message.to_owned())
+        })
+    }
 }
 
 impl RemoteObjects {
@@ -48,7 +91,7 @@ impl RemoteObjects {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(options: ObjectsOptions, clock: Arc<dyn Clock>) -> Result<Self, TransportError> {
-        Ok(Self { options, client: crate::https::client(None)?, clock })
+        Ok(Self { options, client: crate::https::client(None)?, clock, room: Room::new() })
     }
 
     async fn read(
@@ -69,7 +112,8 @@ impl RemoteObjects {
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
-        body(response, bytes_max).await
+        let body = tokio::time::timeout(OBJECT_TIME_MAX, body(response, bytes_max, &self.room)).await;
+        body.unwrap_or_else(|_| Err(unreachable("it did not give the whole object in time")))
     }
 
     fn request(
@@ -123,29 +167,33 @@ impl Objects for RemoteObjects {
     }
 }
 
-async fn body(response: Response<Incoming>, bytes_max: u64) -> Result<Bytes, ServiceError> {
+async fn body(response: Response<Incoming>, bytes_max: u64, room: &Room) -> Result<Bytes, ServiceError> {
     let too_large = || {
         ServiceError::InvalidParameterValue(format!(
             "The object is larger than the allowed size of {bytes_max} bytes."
         ))
     };
     let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if length.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > bytes_max) {
+    let size_max = length.and_then(|text| text.parse().ok()).unwrap_or(bytes_max);
+    if size_max > bytes_max {
         return Err(too_large());
     }
-    let (mut incoming, mut whole) = (response.into_body(), BytesMut::new());
+    let permit = room.hold(size_max).await?;
+    // All at once, since growing would take twice as much; of what is not written to nothing is used.
+    let mut bytes = BytesMut::with_capacity(usize::try_from(size_max).unwrap_or_default());
+    let mut incoming = response.into_body();
     loop {
         let frame = match tokio::time::timeout(ANSWER_MAX, incoming.frame()).await {
-            Ok(None) => return Ok(whole.freeze()),
+            Ok(None) => return Ok(Bytes::from_owner(Held { bytes, _permit: permit })),
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(error))) => return Err(unreachable(&crate::https::root_cause(&error))),
             Err(_) => return Err(unreachable("it stopped in the middle of the object")),
         };
         if let Ok(data) = frame.into_data() {
-            if (whole.len() + data.len()) as u64 > bytes_max {
+            if (bytes.len() + data.len()) as u64 > bytes_max {
                 return Err(too_large());
             }
-            whole.extend_from_slice(&data);
+            bytes.extend_from_slice(&data);
         }
     }
 }
@@ -191,5 +239,18 @@ mod tests {
         assert_eq!(element(document, "Message").as_deref(), Some("The specified key does not exist."));
         assert_eq!(element("", "Code"), None);
         assert_eq!(element("<Code>cut", "Code"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_wait_for_room_and_not_for_ever() {
+        let (room, largest) = (Room::new(), 250 * 1024 * 1024);
+        let [first, second] = [room.hold(largest).await.unwrap(), room.hold(largest).await.unwrap()];
+        let refused = room.hold(largest).await.unwrap_err();
+        assert!(matches!(refused, ServiceError::Unavailable(_)), "{refused}");
+        assert!(room.hold(1).await.is_ok());
+        drop(Bytes::from_owner(Held { bytes: BytesMut::new(), _permit: first }));
+        let third = room.hold(largest).await.unwrap();
+        drop((second, third));
+        assert!(room.hold(u64::MAX).await.is_ok(), "what is larger than all has all");
     }
 }

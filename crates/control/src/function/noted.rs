@@ -114,6 +114,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), ServiceError> {
             shown(target)
         ));
     }
+    if dead_letter.as_deref().is_some_and(|target| target.ends_with(".fifo")) {
+        return invalid("The DeadLetterConfig target has to be a standard queue or topic, not a FIFO one.");
+    }
     check_key(kms_key.as_deref())?;
     check_key(durable.as_ref().and_then(|durable| durable.kms_key.as_deref()))?;
     if accelerator_gb.is_some() && settings.capacity.is_none() {
