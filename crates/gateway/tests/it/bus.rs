@@ -123,6 +123,34 @@ async fn of_an_input_that_no_target_can_take_the_event_itself_is_a_dead_letter()
     assert!(taken.iter().any(|delivery| body(delivery)["id"] == short));
 }
 
+/// What one target would have read of an event is bounded, since others wait meanwhile.
+#[tokio::test]
+async fn an_input_that_leads_through_very_many_parts_is_not_made() {
+    let world = World::open(Access::Verified).await;
+    let paths: serde_json::Map<_, _> =
+        (0..20).map(|number| (format!("p{number}"), json!(format!("$.detail.a[*].z{number}")))).collect();
+    let template: Vec<String> = (0..20).map(|number| format!("<p{number}>")).collect();
+    let transformer = json!({"InputPathsMap": paths, "InputTemplate": format!("[{}]", template.join(","))});
+    let targets = json!([
+        {"Id": "many", "Arn": QUEUE, "InputTransformer": transformer,
+         "DeadLetterConfig": {"Arn": format!("{QUEUE}-lost")}},
+        {"Id": "plain", "Arn": QUEUE},
+        {"Id": "one", "Arn": QUEUE, "InputPath": "$.detail.a[*].z"},
+    ]);
+    rule(&world, json!({"source": ["shop"]}), targets).await;
+    let id = put(&world, json!({"a": vec![json!({}); 100_000]})).await;
+    let taken = delivered(&world);
+    let letter = taken.iter().find(|delivery| delivery.to.to_string().ends_with("-lost")).expect("a letter");
+    assert_eq!(body(letter)["id"], id);
+    let bodies: Vec<_> = taken.iter().map(body).collect();
+    assert!(
+        bodies.len() == 3 && bodies.contains(&json!([])),
+        "what another target read counts for that alone"
+    );
+    put(&world, json!({"a": vec![json!({}); 10_000]})).await;
+    assert_eq!(delivered(&world).iter().map(body).filter(|body| body[19] == json!([])).count(), 1);
+}
+
 #[tokio::test]
 async fn a_rule_that_rests_or_has_changed_is_followed_at_once() {
     let world = World::open(Access::Verified).await;

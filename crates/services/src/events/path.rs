@@ -1,9 +1,10 @@
 //! JSON paths as EventBridge has them: `$` with `.name`, `[index]`, `['name']` and `[*]`; and the parts of a JSON text that
 //! they lead to, as they were written.
 //!
-//! Pure. What an object or a list of an event holds is read once, however many paths lead through it.
+//! Pure. What an object or a list of an event holds is read once, however many paths lead through it, if it is not small. As
+//! an event can have very many small ones, all that is read for one target is bounded.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use serde_json::value::RawValue;
 
 /// What is smaller is read again: an event may have very many of those.
 const WORTH_KNOWING_BYTES: usize = 1_024;
+/// What it costs to look into an object or a list, besides reading its bytes, in bytes that could be read meanwhile.
+const LOOK_BYTES: usize = 64;
+/// What may be read for one target: ten paths through each of ten thousand parts, or some hundredths of a second.
+pub(super) const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Whether a text is a path.
 pub(super) fn is_path(text: &str) -> bool {
@@ -25,6 +30,8 @@ pub(super) struct Reader<'e> {
     root: OnceCell<Option<&'e RawValue>>,
     /// By where it begins in the text.
     known: RefCell<HashMap<usize, Arc<Inside<'e>>>>,
+    /// Bytes read for the present target.
+    read: Cell<usize>,
 }
 
 /// What an object or a list holds.
@@ -35,7 +42,17 @@ struct Inside<'e> {
 
 impl<'e> Reader<'e> {
     pub(super) fn of(text: &'e str) -> Self {
-        Self { text, root: OnceCell::new(), known: RefCell::default() }
+        Self { text, root: OnceCell::new(), known: RefCell::default(), read: Cell::default() }
+    }
+
+    /// What was read since this was last asked.
+    pub(super) fn take_read(&self) -> usize {
+        self.read.take()
+    }
+
+    /// Whether no more is to be read; what a path then leads to is not known.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.read.get() > READ_BYTES_MAX
     }
 
     /// All of it.
@@ -48,14 +65,16 @@ impl<'e> Reader<'e> {
     }
 
     fn inside(&self, value: &'e RawValue) -> Arc<Inside<'e>> {
+        let text = value.get();
         let read = || {
-            let items = serde_json::from_str(value.get()).unwrap_or_default();
-            Arc::new(Inside { members: members(value.get()), items })
+            self.read.set(self.read.get() + text.len());
+            Arc::new(Inside::of(text))
         };
-        if value.get().len() < WORTH_KNOWING_BYTES {
+        self.read.set(self.read.get() + LOOK_BYTES);
+        if text.len() < WORTH_KNOWING_BYTES {
             return read();
         }
-        Arc::clone(self.known.borrow_mut().entry(value.get().as_ptr().addr()).or_insert_with(read))
+        Arc::clone(self.known.borrow_mut().entry(text.as_ptr().addr()).or_insert_with(read))
     }
 
     fn step(&self, value: &'e RawValue, step: &Step<'_>) -> Vec<&'e RawValue> {
@@ -73,13 +92,24 @@ impl<'e> Reader<'e> {
     }
 }
 
+impl<'e> Inside<'e> {
+    fn of(json: &'e str) -> Self {
+        // By its first character, since what is refused as the other would cost more than reading it.
+        match json.starts_with('{') {
+            true => Self { members: members(json), items: Vec::new() },
+            false => Self { members: Vec::new(), items: serde_json::from_str(json).unwrap_or_default() },
+        }
+    }
+}
+
 /// What stands at a path; behind `[*]`, the list of all that is found.
 pub(super) fn at(event: &Reader<'_>, path: &str) -> Option<String> {
     let steps = steps(path)?;
     let several = steps.iter().any(|step| matches!(step, Step::All));
     let mut found: Vec<&RawValue> = vec![event.root()?];
     for step in &steps {
-        found = found.into_iter().flat_map(|value| event.step(value, step)).collect();
+        let looked_at = found.into_iter().take_while(|_| !event.is_exhausted());
+        found = looked_at.flat_map(|value| event.step(value, step)).collect();
     }
     let mut found = found.into_iter().map(RawValue::get);
     if several {

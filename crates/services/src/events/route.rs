@@ -26,8 +26,8 @@ const TOO_LARGE: usize = input::BYTES_MAX + 1;
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
 /// What a delivery takes besides its body.
 const DELIVERY_BYTES: usize = 512;
-/// How much is done before others are let in: bytes of events that were put into the form of a target, and so much for
-/// each rule that was looked at.
+/// How much is done before others are let in: bytes of events that were read or put into the form of a target, and so much
+/// for each rule that was looked at.
 const WORK_AT_ONCE: usize = 256 * 1024;
 const RULE_WORK: usize = 1024;
 
@@ -40,10 +40,19 @@ struct Batch {
 }
 
 impl Batch {
-    fn extend(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+    fn extend(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
         for delivery in deliveries {
             self.size_bytes += delivery.body.len() + DELIVERY_BYTES;
             self.deliveries.push(delivery);
+        }
+    }
+
+    /// Adds to the work that was done, and lets others in where that is much.
+    async fn worked(&mut self, work: usize) {
+        self.work += work;
+        if self.work >= WORK_AT_ONCE {
+            self.work = 0;
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -128,16 +137,13 @@ impl Events {
         for (event, route) in &routes {
             let reader = Reader::of(&event.text);
             for (rule, pattern) in &route.rules {
-                let meant = only.is_none_or(|only| only.contains(&rule.arn()));
-                if meant && pattern.matches(&event.value) {
-                    batch.extend(to_targets(rule, event, &reader));
-                    batch.work += event.text.len();
+                let arn = rule.arn();
+                let meant = only.is_none_or(|only| only.contains(&arn)) && pattern.matches(&event.value);
+                for target in rule.targets.iter().filter(|_| meant) {
+                    batch.extend(to_target((rule, &arn), target, (event, &reader)));
+                    batch.worked(event.text.len() + reader.take_read()).await;
                 }
-                batch.work += RULE_WORK;
-                if batch.work >= WORK_AT_ONCE {
-                    batch.work = 0;
-                    tokio::task::yield_now().await;
-                }
+                batch.worked(RULE_WORK).await;
                 if batch.size_bytes >= HANDED_OVER_BYTES {
                     self.hand_over(std::mem::take(&mut batch).deliveries).await?;
                 }
@@ -148,7 +154,13 @@ impl Events {
 
     /// Sends an event to the targets of one rule.
     pub(super) async fn send(&self, rule: &Rule, event: &Event) -> Result<(), ServiceError> {
-        self.hand_over(to_targets(rule, event, &Reader::of(&event.text)).collect()).await
+        let (arn, reader) = (rule.arn(), Reader::of(&event.text));
+        let to_target = |target| {
+            reader.take_read();
+            to_target((rule, &arn), target, (event, &reader))
+        };
+        let deliveries = rule.targets.iter().filter_map(to_target).collect();
+        self.hand_over(deliveries).await
     }
 
     async fn hand_over(&self, deliveries: Vec<Delivery>) -> Result<(), ServiceError> {
@@ -160,14 +172,8 @@ impl Events {
     }
 }
 
-fn to_targets(rule: &Rule, event: &Event, reader: &Reader<'_>) -> impl Iterator<Item = Delivery> {
-    let arn = rule.arn();
-    rule.targets.iter().filter_map(move |target| to_target(rule, &arn, target, (event, reader)))
-}
-
 fn to_target(
-    rule: &Rule,
-    rule_arn: &str,
+    (rule, rule_arn): (&Rule, &str),
     target: &RuleTarget,
     (event, reader): (&Event, &Reader<'_>),
 ) -> Option<Delivery> {
@@ -195,18 +201,27 @@ fn to_target(
         dead_letter: target.dead_letter.as_deref().and_then(|arn| ResourceArn::parse(arn).ok()),
         line: format!("rule/{}/{}/{}", rule.bus.name, rule.name, target.id),
     };
+    if reader.is_exhausted() {
+        return undeliverable(
+            delivery,
+            event,
+            "The paths of the input lead through too many parts of the event.",
+        );
+    }
     // An event as it came may be somewhat larger with what is said around it; what that is too much for says so itself.
     match (&target.input, delivery.body.len()) {
-        (TargetInput::Template { .. }, size @ TOO_LARGE..) => undeliverable(delivery, event, size),
+        (TargetInput::Template { .. }, size @ TOO_LARGE..) => {
+            let why = format!("The input of {size} bytes is larger than {}.", input::BYTES_MAX);
+            undeliverable(delivery, event, &why)
+        }
         _ => Some(delivery),
     }
 }
 
 /// What the dead-letter queue of a target gets of an event of which the rule has made more than the target can take: the
 /// event as it came.
-fn undeliverable(delivery: Delivery, event: &Event, size: usize) -> Option<Delivery> {
-    let message = format!("The input of {size} bytes is larger than {}.", input::BYTES_MAX);
-    let refused = Undelivered::Never { code: "INVALID_PARAMETER", message };
+fn undeliverable(delivery: Delivery, event: &Event, why: &str) -> Option<Delivery> {
+    let refused = Undelivered::Never { code: "INVALID_PARAMETER", message: why.to_owned() };
     let untransformed = Delivery { body: event.text.clone().into(), ..delivery };
     let letter = letter(&untransformed, &refused, 0, None);
     if letter.is_none() {
