@@ -35,3 +35,4 @@ pub mod registry;
 pub mod scheduler;
 pub mod sns;
 pub mod sqs;
+mod turn;

@@ -45,9 +45,9 @@ impl<'e> Reader<'e> {
         Self { text, root: OnceCell::new(), known: RefCell::default(), read: Cell::default() }
     }
 
-    /// What was read since this was last asked.
-    pub(super) fn take_read(&self) -> usize {
-        self.read.take()
+    /// From here on it is read for another target.
+    pub(super) fn begin_anew(&self) {
+        self.read.set(0);
     }
 
     /// Whether no more is to be read; what a path then leads to is not known.

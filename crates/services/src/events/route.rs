@@ -19,6 +19,7 @@ use super::event::{Event, Origin};
 use super::input::{self, Source};
 use super::path::Reader;
 use super::{Events, SERVICE};
+use crate::turn::Turn;
 
 /// What no target can be given.
 const TOO_LARGE: usize = input::BYTES_MAX + 1;
@@ -26,17 +27,12 @@ const TOO_LARGE: usize = input::BYTES_MAX + 1;
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
 /// What a delivery takes besides its body.
 const DELIVERY_BYTES: usize = 512;
-/// How much is done before others are let in: bytes of events that were read or put into the form of a target, and so much
-/// for each rule that was looked at.
-const WORK_AT_ONCE: usize = 256 * 1024;
-const RULE_WORK: usize = 1024;
 
 /// Deliveries that are to be handed over together.
 #[derive(Default)]
 struct Batch {
     deliveries: Vec<Delivery>,
     size_bytes: usize,
-    work: usize,
 }
 
 impl Batch {
@@ -44,15 +40,6 @@ impl Batch {
         for delivery in deliveries {
             self.size_bytes += delivery.body.len() + DELIVERY_BYTES;
             self.deliveries.push(delivery);
-        }
-    }
-
-    /// Adds to the work that was done, and lets others in where that is much.
-    async fn worked(&mut self, work: usize) {
-        self.work += work;
-        if self.work >= WORK_AT_ONCE {
-            self.work = 0;
-            tokio::task::yield_now().await;
         }
     }
 }
@@ -122,14 +109,15 @@ impl Events {
     ) -> Result<(), ServiceError> {
         let routes: Vec<_> =
             events.iter().filter_map(|event| Some((event, self.route(&event.bus)?))).collect();
-        let mut kept = Vec::new();
+        let (mut turn, mut kept) = (Turn::begin(), Vec::new());
         for (event, route) in &routes {
             // As the managed rules of archives say, also of what another bus replays.
-            if event.value.get("replay-name").is_none() {
-                let wanted = route.archives.iter().filter(|(_, pattern)| {
-                    pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value))
-                });
-                wanted.for_each(|(archive, _)| kept.push((Arc::clone(archive), *event)));
+            let archives = route.archives.iter().filter(|_| event.value.get("replay-name").is_none());
+            for (archive, pattern) in archives {
+                if pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value)) {
+                    kept.push((Arc::clone(archive), *event));
+                }
+                turn.give_way().await;
             }
         }
         self.kept.add(&kept).await?;
@@ -141,9 +129,9 @@ impl Events {
                 let meant = only.is_none_or(|only| only.contains(&arn)) && pattern.matches(&event.value);
                 for target in rule.targets.iter().filter(|_| meant) {
                     batch.extend(to_target((rule, &arn), target, (event, &reader)));
-                    batch.worked(event.text.len() + reader.take_read()).await;
+                    turn.give_way().await;
                 }
-                batch.worked(RULE_WORK).await;
+                turn.give_way().await;
                 if batch.size_bytes >= HANDED_OVER_BYTES {
                     self.hand_over(std::mem::take(&mut batch).deliveries).await?;
                 }
@@ -155,10 +143,7 @@ impl Events {
     /// Sends an event to the targets of one rule.
     pub(super) async fn send(&self, rule: &Rule, event: &Event) -> Result<(), ServiceError> {
         let (arn, reader) = (rule.arn(), Reader::of(&event.text));
-        let to_target = |target| {
-            reader.take_read();
-            to_target((rule, &arn), target, (event, &reader))
-        };
+        let to_target = |target| to_target((rule, &arn), target, (event, &reader));
         let deliveries = rule.targets.iter().filter_map(to_target).collect();
         self.hand_over(deliveries).await
     }
@@ -177,6 +162,7 @@ fn to_target(
     target: &RuleTarget,
     (event, reader): (&Event, &Reader<'_>),
 ) -> Option<Delivery> {
+    reader.begin_anew();
     let to = ResourceArn::parse(&target.arn).ok()?;
     if to.service() == SERVICE && event.origin == Origin::Bus {
         return None;

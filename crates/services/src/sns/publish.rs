@@ -20,6 +20,7 @@ use super::error::{invalid, no_topic, not_served, of_deliveries};
 use super::message::{Message, Order, Text};
 use super::route::Route;
 use super::{Caller, Sns, name};
+use crate::turn::Turn;
 
 const SUBJECT_CHARS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 128;
@@ -204,10 +205,16 @@ impl Sns {
 
     /// Hands messages over to all who want them; answered when all that follows is on the disk.
     pub(super) async fn send(&self, route: &Route, messages: &[Message]) -> Result<(), ServiceError> {
-        let to_all = |message: &Message| -> Vec<Delivery> {
-            route.subscribers.iter().filter_map(|subscriber| message.to(subscriber)).collect()
-        };
-        let deliveries: Vec<Delivery> = messages.iter().flat_map(to_all).collect();
+        let (mut turn, mut deliveries) = (Turn::begin(), Vec::new());
+        for message in messages {
+            for subscriber in &route.subscribers {
+                deliveries.extend(message.to(subscriber));
+                // What others publish to a FIFO topic meanwhile would overtake it.
+                if message.order.is_none() {
+                    turn.give_way().await;
+                }
+            }
+        }
         let size = |it: &Delivery| {
             it.body.len() + it.extras.attributes.iter().map(Attribute::bytes).sum::<usize>() * 2
         };

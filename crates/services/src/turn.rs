@@ -1,0 +1,51 @@
+//! Long work on the thread that everybody shares: when it has taken a while, others come first.
+
+use std::time::{Duration, Instant};
+
+/// How long it may go on before others are let in.
+const TURN_MAX: Duration = Duration::from_millis(5);
+
+/// Measures how long work has gone on.
+pub(crate) struct Turn(Instant);
+
+impl Turn {
+    /// Begins now.
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Lets others in where the turn has lasted long enough, and begins the next one after them.
+    pub(crate) async fn give_way(&mut self) {
+        if self.0.elapsed() >= TURN_MAX {
+            tokio::task::yield_now().await;
+            *self = Self::begin();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn others_are_let_in_when_a_turn_is_over_and_not_before() {
+        let others = Cell::new(0);
+        let work = async {
+            let mut turn = Turn(Instant::now() - TURN_MAX);
+            turn.give_way().await;
+            let after_a_long_turn = others.get();
+            turn.give_way().await;
+            (after_a_long_turn, others.get())
+        };
+        let other = async {
+            for _ in 0..10 {
+                others.set(others.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        let (seen, ()) = tokio::join!(biased; work, other);
+        assert_eq!(seen, (1, 1));
+    }
+}
