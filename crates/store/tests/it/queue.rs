@@ -332,6 +332,24 @@ async fn whoever_waits_is_served_by_what_holds_when_something_comes() {
     assert_eq!(numbers(&take(&queue, &q, 1).await), [2]);
 }
 
+/// Though nothing comes there any more.
+#[tokio::test]
+async fn whoever_waits_at_a_queue_that_is_deleted_and_so_purged_is_told_at_once() {
+    let Opened { queue, dir: _dir, store: _store } = opened();
+    let (q, told) = (name("q"), AsTold(Arc::new(Mutex::new(Some(a_minute())))));
+    let patient = Receive { wait_max: MINUTE, ..by(1, told.clone()) };
+    let waiting = tokio::spawn({
+        let (queue, q) = (Arc::clone(&queue), q.clone());
+        async move { queue.receive(&q, patient).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(queue.counts(&q).await.unwrap(), Counts::default(), "it stands in line by now");
+    *told.0.lock().unwrap() = None;
+    queue.purge(&q, None).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("at once");
+    assert_eq!(told.unwrap().unwrap().len(), 0);
+}
+
 #[tokio::test]
 async fn one_of_a_group_means_one_until_it_is_settled() {
     let Opened { queue, dir: _dir, store: _store } = opened();

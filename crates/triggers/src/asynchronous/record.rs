@@ -6,7 +6,45 @@
 use bytes::Bytes;
 use model::event::{Attempts, Condition, Event};
 use model::time::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    version: &'static str,
+    timestamp: String,
+    request_context: RequestContext<'a>,
+    request_payload: Option<Box<RawValue>>,
+    #[serde(flatten)]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: String,
+    function_arn: &'a str,
+    condition: &'static str,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    response_context: ResponseContext<'a>,
+    response_payload: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseContext<'a> {
+    status_code: u16,
+    executed_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'static str>,
+}
 
 /// What the function answered at last.
 #[derive(Debug, Clone)]
@@ -30,34 +68,35 @@ pub(super) fn record(
 ) -> Bytes {
     // The answer that was a success is not counted as a failure, but it is an invocation.
     let invoked = attempts.failed + u32::from(condition == Condition::Success);
-    let mut record = json!({
-        "version": "1.0",
-        "timestamp": wire::time::rfc3339(now),
-        "requestContext": {
-            "requestId": event.request.to_string(),
-            "functionArn": function_arn,
-            "condition": condition.as_str(),
-            "approximateInvokeCount": invoked,
+    let response = answer.map(|Answer { version, payload, has_failed }| Response {
+        response_context: ResponseContext {
+            status_code: 200,
+            executed_version: version,
+            function_error: has_failed.then_some("Unhandled"),
         },
-        "requestPayload": value(&event.payload),
+        response_payload: value(payload),
     });
-    if let Some(Answer { version, payload, has_failed }) = answer {
-        let mut context = json!({ "statusCode": 200, "executedVersion": version });
-        if *has_failed {
-            context["functionError"] = Value::from("Unhandled");
-        }
-        record["responseContext"] = context;
-        record["responsePayload"] = value(payload);
-    }
-    record.to_string().into()
+    let record = Record {
+        version: "1.0",
+        timestamp: wire::time::rfc3339(now),
+        request_context: RequestContext {
+            request_id: event.request.to_string(),
+            function_arn,
+            condition: condition.as_str(),
+            approximate_invoke_count: invoked,
+        },
+        request_payload: value(&event.payload),
+        response,
+    };
+    serde_json::to_vec(&record).unwrap_or_default().into()
 }
 
-/// JSON as it is; what is none becomes a text.
-fn value(payload: &[u8]) -> Value {
+/// JSON as it was written; what is none becomes a text, and nothing null.
+fn value(payload: &[u8]) -> Option<Box<RawValue>> {
+    let text = || to_raw_value(&Value::from(String::from_utf8_lossy(payload)));
     match payload {
-        [] => Value::Null,
-        _ => serde_json::from_slice(payload)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(payload).into_owned())),
+        [] => None,
+        _ => serde_json::from_slice(payload).or_else(|_| text()).ok(),
     }
 }
 
@@ -67,6 +106,21 @@ mod tests {
     use model::arn::{FunctionId, Scope};
     use model::id::{AccountId, Region, RequestId};
     use model::name::FunctionName;
+    use serde_json::json;
+
+    #[test]
+    fn payloads_are_told_as_they_were_written() {
+        for (payload, told) in [
+            (
+                &b"{\"n\":98765432109876543210987,\"a\":1.10}"[..],
+                "{\"n\":98765432109876543210987,\"a\":1.10}",
+            ),
+            (b"no \"json\"", "\"no \\\"json\\\"\""),
+            (b"", "null"),
+        ] {
+            assert_eq!(serde_json::to_string(&value(payload)).expect("JSON"), told);
+        }
+    }
 
     #[test]
     fn a_record_has_lambdas_form() {

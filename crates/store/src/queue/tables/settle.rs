@@ -113,13 +113,17 @@ impl Tables<'_> {
     }
 
     /// Removes some messages; how many. If a time is given, those at the head of the queue that were sent before it:
-    /// what lies behind one that is younger has been received since, and its turn comes.
+    /// what lies behind one that is younger has been received since, and its turn comes. Without one, those who wait for
+    /// messages are asked whether they still may: a queue that is deleted is purged.
     pub(in crate::queue) fn purge(
         &self,
         queue: &QueueName,
         sent_before: Option<Timestamp>,
         count_max: usize,
     ) -> rusqlite::Result<usize> {
+        if sent_before.is_none() {
+            self.stir(queue);
+        }
         let Some(queue) = self.queue(queue)? else { return Ok(0) };
         let rows: Vec<(i64, Option<String>, i64)> = self
             .transaction
