@@ -27,8 +27,12 @@ use crate::https::{Client, TransportError};
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How long the whole of an object may take.
 const OBJECT_TIME_MAX: Duration = Duration::from_secs(300);
-/// All objects in memory at a time, in kilobytes: two of the largest.
-const HELD_KB_MAX: u32 = 512 * 1024;
+/// All large objects in memory at a time: two of the largest.
+const LARGE_HELD_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// All others. They have a room of their own, so that they do not wait behind large ones.
+const SMALL_HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Up to this size they are small.
+const SMALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long an object waits for room.
 const HOLD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// What is read of an answer that refuses: an error document is a few hundred bytes.
@@ -52,7 +56,10 @@ pub struct RemoteObjects {
 }
 
 /// What objects may take of memory, all together.
-struct Room(Arc<Semaphore>);
+struct Room {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
 
 /// An object, counted until it is dropped.
 struct Held {
@@ -68,16 +75,18 @@ impl AsRef<[u8]> for Held {
 
 impl Room {
     fn new() -> Self {
-        Self(Arc::new(Semaphore::new(HELD_KB_MAX as usize)))
+        let of = |bytes| Arc::new(Semaphore::new(bytes));
+        Self { small: of(SMALL_HELD_BYTES_MAX), large: of(LARGE_HELD_BYTES_MAX) }
     }
 
     /// Room for so many bytes.
     ///
     /// # Errors
     /// `Unavailable` where others do not give it back in time.
-    async fn hold(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ServiceError> {
-        let kb = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(HELD_KB_MAX).min(HELD_KB_MAX);
-        let permit = tokio::time::timeout(HOLD_WAIT_MAX, Arc::clone(&self.0).acquire_many_owned(kb)).await;
+    async fn hold(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ServiceError> {
+        let room = if bytes <= SMALL_BYTES_MAX { &self.small } else { &self.large };
+        let permits = u32::try_from(bytes.min(LARGE_HELD_BYTES_MAX)).unwrap_or(u32::MAX);
+        let permit = tokio::time::timeout(HOLD_WAIT_MAX, Arc::clone(room).acquire_many_owned(permits)).await;
         permit.ok().and_then(Result::ok).ok_or_else(|| {
             let message = "Too much code is being read from buckets at the same time; try again later.";
             ServiceError::Unavailable(message.to_owned())
@@ -178,9 +187,10 @@ async fn body(response: Response<Incoming>, bytes_max: u64, room: &Room) -> Resu
     if size_max > bytes_max {
         return Err(too_large());
     }
+    let size_max = usize::try_from(size_max).unwrap_or(usize::MAX);
     let permit = room.hold(size_max).await?;
     // All at once, since growing would take twice as much; of what is not written to nothing is used.
-    let mut bytes = BytesMut::with_capacity(usize::try_from(size_max).unwrap_or_default());
+    let mut bytes = BytesMut::with_capacity(size_max);
     let mut incoming = response.into_body();
     loop {
         let frame = match tokio::time::timeout(ANSWER_MAX, incoming.frame()).await {
@@ -190,7 +200,8 @@ async fn body(response: Response<Incoming>, bytes_max: u64, room: &Room) -> Resu
             Err(_) => return Err(unreachable("it stopped in the middle of the object")),
         };
         if let Ok(data) = frame.into_data() {
-            if (bytes.len() + data.len()) as u64 > bytes_max {
+            // More than was announced has no room, and is possible only where two lengths are told.
+            if bytes.len() + data.len() > size_max {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&data);
@@ -247,10 +258,14 @@ mod tests {
         let [first, second] = [room.hold(largest).await.unwrap(), room.hold(largest).await.unwrap()];
         let refused = room.hold(largest).await.unwrap_err();
         assert!(matches!(refused, ServiceError::Unavailable(_)), "{refused}");
-        assert!(room.hold(1).await.is_ok());
+        let (third, small) =
+            tokio::join!(room.hold(largest), tokio::time::timeout(ANSWER_MAX / 2, room.hold(1)));
+        assert!(
+            third.is_err() && small.is_ok_and(|small| small.is_ok()),
+            "small ones do not wait behind large ones"
+        );
         drop(Bytes::from_owner(Held { bytes: BytesMut::new(), _permit: first }));
-        let third = room.hold(largest).await.unwrap();
-        drop((second, third));
-        assert!(room.hold(u64::MAX).await.is_ok(), "what is larger than all has all");
+        drop((room.hold(largest).await.unwrap(), second));
+        assert!(room.hold(usize::MAX).await.is_ok(), "what is larger than all has all");
     }
 }

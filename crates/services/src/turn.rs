@@ -1,4 +1,7 @@
 //! Long work on the thread that everybody shares: when it has taken a while, others come first.
+//!
+//! For work in many small steps, each of which leaves everything as others may find it; a step that is long by itself belongs
+//! to a thread of its own.
 
 use std::time::{Duration, Instant};
 

@@ -49,6 +49,12 @@ impl NotedChange {
             noted.vpc = Some(Box::new(change.apply(noted.vpc.map(|vpc| *vpc).unwrap_or_default())?));
         }
         if let Some(target) = self.dead_letter {
+            // Not asked of what was set before: every other change would be refused for it.
+            if target.ends_with(".fifo") {
+                return invalid(
+                    "The DeadLetterConfig target has to be a standard queue or topic, not a FIFO one.",
+                );
+            }
             noted.dead_letter = Some(target).filter(|target| !target.is_empty());
         }
         if let Some(key) = self.kms_key {
@@ -113,9 +119,6 @@ pub(super) fn check(settings: &Settings) -> Result<(), ServiceError> {
             "The DeadLetterConfig target {} is neither an Amazon SQS queue nor an Amazon SNS topic.",
             shown(target)
         ));
-    }
-    if dead_letter.as_deref().is_some_and(|target| target.ends_with(".fifo")) {
-        return invalid("The DeadLetterConfig target has to be a standard queue or topic, not a FIFO one.");
     }
     check_key(kms_key.as_deref())?;
     check_key(durable.as_ref().and_then(|durable| durable.kms_key.as_deref()))?;

@@ -128,8 +128,8 @@ async fn of_an_input_that_no_target_can_take_the_event_itself_is_a_dead_letter()
 async fn an_input_that_leads_through_very_many_parts_is_not_made() {
     let world = World::open(Access::Verified).await;
     let paths: serde_json::Map<_, _> =
-        (0..20).map(|number| (format!("p{number}"), json!(format!("$.detail.a[*].z{number}")))).collect();
-    let template: Vec<String> = (0..20).map(|number| format!("<p{number}>")).collect();
+        (0..30).map(|number| (format!("p{number}"), json!(format!("$.detail.a[*].z{number}")))).collect();
+    let template: Vec<String> = (0..30).map(|number| format!("<p{number}>")).collect();
     let transformer = json!({"InputPathsMap": paths, "InputTemplate": format!("[{}]", template.join(","))});
     let targets = json!([
         {"Id": "many", "Arn": QUEUE, "InputTransformer": transformer,

@@ -87,6 +87,8 @@ pub struct Inner {
     entropy: Arc<dyn Entropy>,
     /// Held by whoever changes something.
     changing: tokio::sync::Mutex<()>,
+    /// Held by whoever looks at a large event.
+    large: tokio::sync::Mutex<()>,
 }
 
 impl Deref for Events {
@@ -117,6 +119,7 @@ impl Events {
             clock,
             entropy,
             changing: tokio::sync::Mutex::new(()),
+            large: tokio::sync::Mutex::new(()),
         })))
     }
 

@@ -16,8 +16,9 @@ use serde_json::value::RawValue;
 const WORTH_KNOWING_BYTES: usize = 1_024;
 /// What it costs to look into an object or a list, besides reading its bytes, in bytes that could be read meanwhile.
 const LOOK_BYTES: usize = 64;
-/// What may be read for one target: ten paths through each of ten thousand parts, or some hundredths of a second.
-pub(super) const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What may be read of small ones for one target: fifty paths through each of twenty thousand parts, or some tenths of a
+/// second.
+const READ_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Whether a text is a path.
 pub(super) fn is_path(text: &str) -> bool {
@@ -30,7 +31,7 @@ pub(super) struct Reader<'e> {
     root: OnceCell<Option<&'e RawValue>>,
     /// By where it begins in the text.
     known: RefCell<HashMap<usize, Arc<Inside<'e>>>>,
-    /// Bytes read for the present target.
+    /// Bytes of small ones that were read for the present target.
     read: Cell<usize>,
 }
 
@@ -66,15 +67,13 @@ impl<'e> Reader<'e> {
 
     fn inside(&self, value: &'e RawValue) -> Arc<Inside<'e>> {
         let text = value.get();
-        let read = || {
-            self.read.set(self.read.get() + text.len());
-            Arc::new(Inside::of(text))
-        };
-        self.read.set(self.read.get() + LOOK_BYTES);
-        if text.len() < WORTH_KNOWING_BYTES {
-            return read();
+        let read = || Arc::new(Inside::of(text));
+        if text.len() >= WORTH_KNOWING_BYTES {
+            self.read.set(self.read.get() + LOOK_BYTES);
+            return Arc::clone(self.known.borrow_mut().entry(text.as_ptr().addr()).or_insert_with(read));
         }
-        Arc::clone(self.known.borrow_mut().entry(text.as_ptr().addr()).or_insert_with(read))
+        self.read.set(self.read.get() + LOOK_BYTES + text.len());
+        read()
     }
 
     fn step(&self, value: &'e RawValue, step: &Step<'_>) -> Vec<&'e RawValue> {

@@ -3,6 +3,8 @@
 //! Events are matched now; everything that follows from them is on the disk before the answer. An entry that is no event is
 //! told so and keeps no other back. An event for a bus that is not there is taken and goes nowhere, as at AWS.
 
+use std::sync::Arc;
+
 use model::arn::Scope;
 use model::bus::BusId;
 use model::error::ServiceError;
@@ -43,7 +45,7 @@ impl Events {
                 Err((code, message)) => (failed(code, message), None),
             };
             results.push(result);
-            events.extend(event.filter(|event| self.bus(&event.bus).is_ok()));
+            events.extend(event.filter(|event| self.bus(&event.bus).is_ok()).map(Arc::new));
         }
         if let Err(error) = self.publish(&events, None).await {
             tracing::warn!(%error, "events were not taken");

@@ -219,7 +219,8 @@ impl Events {
                 .map_err(of_records)?;
             let Some(last) = page.last() else { break };
             let (last_time, last_place) = (last.time, last.place.clone());
-            let events: Vec<Event> = page.iter().filter_map(|kept| self.again(&replay, kept)).collect();
+            let again = page.iter().filter_map(|kept| self.again(&replay, kept));
+            let events: Vec<_> = again.map(Arc::new).collect();
             let only = Some(replay.rules.as_slice()).filter(|rules| !rules.is_empty());
             self.publish(&events, only).await?;
             place = Some(last_place);

@@ -25,6 +25,9 @@ use crate::turn::Turn;
 const TOO_LARGE: usize = input::BYTES_MAX + 1;
 /// What is handed over at a time, so that a bus with many rules takes no more memory than one with few.
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
+/// From this size on events are looked at apart from the thread that everybody shares: what patterns and paths make of one
+/// may take a tenth of a second.
+const LARGE_BYTES: usize = 8 * 1024;
 /// What a delivery takes besides its body.
 const DELIVERY_BYTES: usize = 512;
 
@@ -104,48 +107,55 @@ impl Events {
     /// Sends events on, to these rules only if some are named; answered when all that follows is on the disk.
     pub(super) async fn publish(
         &self,
-        events: &[Event],
+        events: &[Arc<Event>],
         only: Option<&[String]>,
     ) -> Result<(), ServiceError> {
         let routes: Vec<_> =
             events.iter().filter_map(|event| Some((event, self.route(&event.bus)?))).collect();
         let (mut turn, mut kept) = (Turn::begin(), Vec::new());
         for (event, route) in &routes {
-            // As the managed rules of archives say, also of what another bus replays.
-            let archives = route.archives.iter().filter(|_| event.value.get("replay-name").is_none());
-            for (archive, pattern) in archives {
-                if pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value)) {
-                    kept.push((Arc::clone(archive), *event));
-                }
-                turn.give_way().await;
-            }
+            let wanted = self.look(event, route, |event, route| route.archives_for(event)).await?;
+            kept.extend(wanted.into_iter().map(|archive| (archive, event.as_ref())));
+            turn.give_way().await;
         }
         self.kept.add(&kept).await?;
         let mut batch = Batch::default();
         for (event, route) in &routes {
-            let reader = Reader::of(&event.text);
-            for (rule, pattern) in &route.rules {
-                let arn = rule.arn();
-                let meant = only.is_none_or(|only| only.contains(&arn)) && pattern.matches(&event.value);
-                for target in rule.targets.iter().filter(|_| meant) {
-                    batch.extend(to_target((rule, &arn), target, (event, &reader)));
-                    turn.give_way().await;
+            for (number, (rule, _)) in route.rules.iter().enumerate() {
+                if only.is_none_or(|only| only.contains(&rule.arn())) {
+                    let look = move |event: &Event, route: &Route| route.deliveries(number, event);
+                    batch.extend(self.look(event, route, look).await?);
                 }
-                turn.give_way().await;
                 if batch.size_bytes >= HANDED_OVER_BYTES {
                     self.hand_over(std::mem::take(&mut batch).deliveries).await?;
                 }
+                turn.give_way().await;
             }
         }
         self.hand_over(batch.deliveries).await
     }
 
+    /// Looks at an event; at large ones, one after the other, on another thread.
+    async fn look<T: Send + 'static>(
+        &self,
+        event: &Arc<Event>,
+        route: &Arc<Route>,
+        look: impl FnOnce(&Event, &Route) -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        if event.text.len() < LARGE_BYTES {
+            return Ok(look(event, route));
+        }
+        let _turn = self.large.lock().await;
+        let (event, route) = (Arc::clone(event), Arc::clone(route));
+        tokio::task::spawn_blocking(move || look(&event, &route)).await.map_err(|error| {
+            tracing::error!(%error, "looking at an event broke off");
+            ServiceError::Internal("The event could not be matched.".to_owned())
+        })
+    }
+
     /// Sends an event to the targets of one rule.
     pub(super) async fn send(&self, rule: &Rule, event: &Event) -> Result<(), ServiceError> {
-        let (arn, reader) = (rule.arn(), Reader::of(&event.text));
-        let to_target = |target| to_target((rule, &arn), target, (event, &reader));
-        let deliveries = rule.targets.iter().filter_map(to_target).collect();
-        self.hand_over(deliveries).await
+        self.hand_over(to_targets(rule, event)).await
     }
 
     async fn hand_over(&self, deliveries: Vec<Delivery>) -> Result<(), ServiceError> {
@@ -155,6 +165,32 @@ impl Events {
         let taken = self.deliveries.hand_over(deliveries).await;
         taken.map_err(|error| ServiceError::Unavailable(error.to_string()))
     }
+}
+
+impl Route {
+    /// The archives that keep an event.
+    fn archives_for(&self, event: &Event) -> Vec<Arc<Archive>> {
+        // As their managed rules say, also of what another bus replays.
+        if event.value.get("replay-name").is_some() {
+            return Vec::new();
+        }
+        let wanted = self
+            .archives
+            .iter()
+            .filter(|(_, pattern)| pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value)));
+        wanted.map(|(archive, _)| Arc::clone(archive)).collect()
+    }
+
+    /// What one of the rules makes of an event.
+    fn deliveries(&self, number: usize, event: &Event) -> Vec<Delivery> {
+        let picking = self.rules.get(number).filter(|(_, pattern)| pattern.matches(&event.value));
+        picking.map(|(rule, _)| to_targets(rule, event)).unwrap_or_default()
+    }
+}
+
+fn to_targets(rule: &Rule, event: &Event) -> Vec<Delivery> {
+    let (arn, reader) = (rule.arn(), Reader::of(&event.text));
+    rule.targets.iter().filter_map(|target| to_target((rule, &arn), target, (event, &reader))).collect()
 }
 
 fn to_target(

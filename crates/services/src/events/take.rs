@@ -6,6 +6,8 @@
 //! EventBridge User Guide, "Sending and receiving events between event buses in the same account and Region"; Terraform's
 //! documentation of `aws_cloudwatch_event_target` on roles.
 
+use std::sync::Arc;
+
 use model::bus::{BusId, Rule};
 use model::delivery::{Address, Delivery, Sender, Target, Undelivered};
 use model::error::ServiceError;
@@ -24,8 +26,8 @@ impl Target for Events {
 
     fn take<'a>(&'a self, delivery: &'a Delivery) -> Pending<'a, Result<(), Undelivered>> {
         Box::pin(async move {
-            let event = self.delivered(delivery)?;
-            let taken = self.publish(std::slice::from_ref(&event), None).await;
+            let event = Arc::new(self.delivered(delivery)?);
+            let taken = self.publish(&[event], None).await;
             taken.map_err(|error| Undelivered::NotNow { message: error.to_string() })
         })
     }
