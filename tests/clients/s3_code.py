@@ -125,7 +125,7 @@ def refusals(server, functions, s3):
     s3.put_object(Bucket=BUCKET, Key="no.zip", Body=b"this is no zip")
     name = create(functions, "s3-refuses", S3Key="fine.zip")
     for label, place, message in (
-        ("key of another bucket", {"S3Key": "../other/absent.zip"}, "an S3 key with a segment . or .. is not asked for"),
+        ("key of another bucket", {"S3Key": "../other/absent.zip"}, "an S3 key that leads out of its bucket is not asked for"),
         ("no such key", {"S3Key": "absent.zip"}, S3_ERROR.format("NoSuchKey", "The specified key does not exist")),
         ("no such bucket", {"S3Bucket": "no-bucket-here", "S3Key": "x"},
          S3_ERROR.format("NoSuchBucket", "The specified bucket does not exist")),

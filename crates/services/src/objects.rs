@@ -132,10 +132,10 @@ impl RemoteObjects {
         key: &str,
         version: Option<&str>,
     ) -> Result<Request<Empty<Bytes>>, ServiceError> {
-        // Whoever resolves such segments on the way would give the object of another bucket.
-        if key.split('/').any(|segment| matches!(segment, "." | "..")) {
+        if leaves_bucket(key) {
             return Err(ServiceError::InvalidParameterValue(
-                "The code could not be read: an S3 key with a segment . or .. is not asked for.".to_owned(),
+                "The code could not be read: an S3 key that leads out of its bucket is not asked for."
+                    .to_owned(),
             ));
         }
         let key: Vec<_> = key.split('/').map(encode).collect();
@@ -174,6 +174,23 @@ impl Objects for RemoteObjects {
     ) -> Pending<'a, Result<Bytes, ServiceError>> {
         Box::pin(self.read(scope, bucket, key, version, bytes_max))
     }
+}
+
+/// Whether a key has more `..` than segments before them: to S3 that is a name as any other, but whoever resolves them on
+/// the way would give the object of another bucket.
+fn leaves_bucket(key: &str) -> bool {
+    let mut depth = 0_u32;
+    key.split('/').any(|segment| {
+        match segment {
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return true,
+            },
+            _ => depth += 1,
+        }
+        false
+    })
 }
 
 async fn body(response: Response<Incoming>, bytes_max: u64, room: &Room) -> Result<Bytes, ServiceError> {
@@ -250,6 +267,16 @@ mod tests {
         assert_eq!(element(document, "Message").as_deref(), Some("The specified key does not exist."));
         assert_eq!(element("", "Code"), None);
         assert_eq!(element("<Code>cut", "Code"), None);
+    }
+
+    #[test]
+    fn a_key_stays_in_its_bucket() {
+        for key in ["a", "/a", "a/../b/./c//d.zip", "a/..", "...", "a/..b", "."] {
+            assert!(!leaves_bucket(key), "{key}");
+        }
+        for key in ["..", "../b", "a/../../b", ".//../b", "/../b", "a/b/../../../c"] {
+            assert!(leaves_bucket(key), "{key}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
