@@ -17,9 +17,14 @@ impl Turn {
         Self(Instant::now())
     }
 
-    /// Lets others in where the turn has lasted long enough, and begins the next one after them.
+    /// Whether it has lasted long enough.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.elapsed() >= TURN_MAX
+    }
+
+    /// Lets others in where the turn is over, and begins the next one after them.
     pub(crate) async fn give_way(&mut self) {
-        if self.0.elapsed() >= TURN_MAX {
+        if self.is_over() {
             tokio::task::yield_now().await;
             *self = Self::begin();
         }

@@ -251,6 +251,21 @@ mod tests {
         assert_eq!((first.as_deref(), path::at(&event, "$.detail.z.y")), (Some("1"), Some("1".to_owned())));
     }
 
+    /// Also of a small event, which is looked at on the thread that everybody shares.
+    #[test]
+    fn what_is_read_for_one_target_is_bounded_by_the_size_of_the_event() {
+        let chain = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        let text = format!("{{\"detail\":{{\"a\":[{}]}}}}", vec![chain.as_str(); 34].join(","));
+        let event = Reader::of(&text);
+        let (honest, deep) = ("$.detail.a[*][0][0]", format!("$.detail.a{}", "[*]".repeat(100)));
+        assert!((0..100).all(|_| path::at(&event, honest).is_some()) && !event.is_exhausted());
+        let begun = std::time::Instant::now();
+        (0..1_000).for_each(|_| drop(path::at(&event, &deep)));
+        assert!(event.is_exhausted() && begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        event.begin_anew();
+        assert!(!event.is_exhausted() && path::at(&event, honest).is_some());
+    }
+
     /// A template of 8 KB could make gigabytes of an event.
     #[test]
     fn what_is_too_large_is_not_filled_to_its_end() {

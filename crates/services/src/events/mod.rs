@@ -72,6 +72,9 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Events(Arc<Inner>);
 
+/// Large events that are looked at at the same time: more than cores, so that a short look seldom waits for long ones.
+const LARGE_AT_ONCE: usize = 4;
+
 /// What the handles share.
 pub struct Inner {
     buses: Table<EventBus>,
@@ -87,8 +90,8 @@ pub struct Inner {
     entropy: Arc<dyn Entropy>,
     /// Held by whoever changes something.
     changing: tokio::sync::Mutex<()>,
-    /// Held by whoever looks at a large event.
-    large: tokio::sync::Mutex<()>,
+    /// Places for those who look at a large event.
+    large: tokio::sync::Semaphore,
 }
 
 impl Deref for Events {
@@ -119,7 +122,7 @@ impl Events {
             clock,
             entropy,
             changing: tokio::sync::Mutex::new(()),
-            large: tokio::sync::Mutex::new(()),
+            large: tokio::sync::Semaphore::new(LARGE_AT_ONCE),
         })))
     }
 

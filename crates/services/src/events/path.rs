@@ -12,6 +12,8 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::route::LARGE_BYTES;
+
 /// What is smaller is read again: an event may have very many of those.
 const WORTH_KNOWING_BYTES: usize = 1_024;
 /// What it costs to look into an object or a list, besides reading its bytes, in bytes that could be read meanwhile.
@@ -19,6 +21,8 @@ const LOOK_BYTES: usize = 64;
 /// What may be read of small ones for one target: fifty paths through each of twenty thousand parts, or some tenths of a
 /// second.
 const READ_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// The same for events that are looked at on the thread that everybody shares: some milliseconds.
+const READ_AT_ONCE_MAX: usize = 4 * 1024 * 1024;
 
 /// Whether a text is a path.
 pub(super) fn is_path(text: &str) -> bool {
@@ -53,7 +57,8 @@ impl<'e> Reader<'e> {
 
     /// Whether no more is to be read; what a path then leads to is not known.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.read.get() > READ_BYTES_MAX
+        let is_large = self.text.len() >= LARGE_BYTES;
+        self.read.get() > if is_large { READ_BYTES_MAX } else { READ_AT_ONCE_MAX }
     }
 
     /// All of it.

@@ -27,7 +27,7 @@ const TOO_LARGE: usize = input::BYTES_MAX + 1;
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
 /// From this size on events are looked at apart from the thread that everybody shares: what patterns and paths make of one
 /// may take a tenth of a second.
-const LARGE_BYTES: usize = 8 * 1024;
+pub(super) const LARGE_BYTES: usize = 8 * 1024;
 /// What a delivery takes besides its body.
 const DELIVERY_BYTES: usize = 512;
 
@@ -44,6 +44,15 @@ impl Batch {
             self.size_bytes += delivery.body.len() + DELIVERY_BYTES;
             self.deliveries.push(delivery);
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.size_bytes >= HANDED_OVER_BYTES
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.size_bytes += other.size_bytes;
+        self.deliveries.append(&mut other.deliveries);
     }
 }
 
@@ -119,14 +128,17 @@ impl Events {
             turn.give_way().await;
         }
         self.kept.add(&kept).await?;
-        let mut batch = Batch::default();
+        let (mut batch, only) = (Batch::default(), only.map(Arc::<[String]>::from));
         for (event, route) in &routes {
-            for (number, (rule, _)) in route.rules.iter().enumerate() {
-                if only.is_none_or(|only| only.contains(&rule.arn())) {
-                    let look = move |event: &Event, route: &Route| route.deliveries(number, event);
-                    batch.extend(self.look(event, route, look).await?);
-                }
-                if batch.size_bytes >= HANDED_OVER_BYTES {
+            let mut next = 0;
+            while next < route.rules.len() {
+                let (first, only) = (next, only.clone());
+                let look =
+                    move |event: &Event, route: &Route| route.deliveries(first, only.as_deref(), event);
+                let (some, reached) = self.look(event, route, look).await?;
+                next = reached;
+                batch.append(some);
+                if batch.is_full() {
                     self.hand_over(std::mem::take(&mut batch).deliveries).await?;
                 }
                 turn.give_way().await;
@@ -135,7 +147,7 @@ impl Events {
         self.hand_over(batch.deliveries).await
     }
 
-    /// Looks at an event; at large ones, one after the other, on another thread.
+    /// Looks at an event; at large ones on another thread, and at a few of them at the same time.
     async fn look<T: Send + 'static>(
         &self,
         event: &Arc<Event>,
@@ -145,7 +157,11 @@ impl Events {
         if event.text.len() < LARGE_BYTES {
             return Ok(look(event, route));
         }
-        let _turn = self.large.lock().await;
+        let _place = self
+            .large
+            .acquire()
+            .await
+            .map_err(|_| ServiceError::Unavailable("The server is stopping.".to_owned()))?;
         let (event, route) = (Arc::clone(event), Arc::clone(route));
         tokio::task::spawn_blocking(move || look(&event, &route)).await.map_err(|error| {
             tracing::error!(%error, "looking at an event broke off");
@@ -181,10 +197,18 @@ impl Route {
         wanted.map(|(archive, _)| Arc::clone(archive)).collect()
     }
 
-    /// What one of the rules makes of an event.
-    fn deliveries(&self, number: usize, event: &Event) -> Vec<Delivery> {
-        let picking = self.rules.get(number).filter(|(_, pattern)| pattern.matches(&event.value));
-        picking.map(|(rule, _)| to_targets(rule, event)).unwrap_or_default()
+    /// What some of the rules make of an event, from the first one on for a turn; and the one that comes next.
+    fn deliveries(&self, first: usize, only: Option<&[String]>, event: &Event) -> (Batch, usize) {
+        let (turn, mut batch) = (Turn::begin(), Batch::default());
+        for (number, (rule, pattern)) in self.rules.iter().enumerate().skip(first) {
+            if only.is_none_or(|only| only.contains(&rule.arn())) && pattern.matches(&event.value) {
+                batch.extend(to_targets(rule, event));
+            }
+            if turn.is_over() || batch.is_full() {
+                return (batch, number + 1);
+            }
+        }
+        (batch, self.rules.len())
     }
 }
 

@@ -76,6 +76,9 @@ pub(super) fn check(asked: &Asked<'_>, input: &Input) -> Result<(), ServiceError
     ask(asked, action, Resource::find(asked, target)?, context.clone())?;
     for (action, target) in needs::further(input) {
         ask(asked, action, Resource::find(asked, target)?, context.clone())?;
+        if let Some(resolved) = Resource::resolved(target) {
+            ask(asked, action, resolved, context.clone())?;
+        }
     }
     image::check(asked, input, &context)
 }
@@ -188,6 +191,24 @@ impl Resource {
             Target::Role(arn) => Self { is_role: true, ..plain(arn.to_owned()) },
             Target::Everything => plain("*".to_owned()),
         })
+    }
+
+    /// The object that whoever resolves `.` and `..` in a key would give; to S3 they are names as any other.
+    fn resolved(target: Target<'_>) -> Option<Self> {
+        let Target::Object { bucket, key: Some(key) } = target else { return None };
+        if !key.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return None;
+        }
+        let mut segments = Vec::new();
+        for segment in key.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => drop(segments.pop()),
+                name => segments.push(name),
+            }
+        }
+        let arn = format!("arn:aws:s3:::{}/{}", bucket.unwrap_or_default(), segments.join("/"));
+        Some(Self { arn, ..Self::default() })
     }
 
     fn function(asked: &Asked<'_>, reference: &FunctionReference, qualifier: Option<&str>) -> Self {
