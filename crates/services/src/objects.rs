@@ -132,7 +132,7 @@ impl RemoteObjects {
         key: &str,
         version: Option<&str>,
     ) -> Result<Request<Empty<Bytes>>, ServiceError> {
-        if leaves_bucket(key) {
+        if resolved(key).is_none() {
             return Err(ServiceError::InvalidParameterValue(
                 "The code could not be read: an S3 key that leads out of its bucket is not asked for."
                     .to_owned(),
@@ -176,21 +176,19 @@ impl Objects for RemoteObjects {
     }
 }
 
-/// Whether a key has more `..` than segments before them: to S3 that is a name as any other, but whoever resolves them on
-/// the way would give the object of another bucket.
-fn leaves_bucket(key: &str) -> bool {
-    let mut depth = 0_u32;
-    key.split('/').any(|segment| {
+/// The key that whoever resolves `.` and `..` would take for this one; none where that leads out of the bucket. To S3 they
+/// are names as any other.
+#[must_use]
+pub fn resolved(key: &str) -> Option<String> {
+    let mut segments = Vec::new();
+    for segment in key.split('/') {
         match segment {
             "" | "." => {}
-            ".." => match depth.checked_sub(1) {
-                Some(above) => depth = above,
-                None => return true,
-            },
-            _ => depth += 1,
+            ".." => drop(segments.pop()?),
+            name => segments.push(name),
         }
-        false
-    })
+    }
+    Some(segments.join("/"))
 }
 
 async fn body(response: Response<Incoming>, bytes_max: u64, room: &Room) -> Result<Bytes, ServiceError> {
@@ -271,11 +269,18 @@ mod tests {
 
     #[test]
     fn a_key_stays_in_its_bucket() {
-        for key in ["a", "/a", "a/../b/./c//d.zip", "a/..", "...", "a/..b", "."] {
-            assert!(!leaves_bucket(key), "{key}");
+        for (key, meant) in [
+            ("a", "a"),
+            ("/a//c", "a/c"),
+            ("a/../b/./c//d.zip", "b/c/d.zip"),
+            ("a/..", ""),
+            ("...", "..."),
+            ("a/..b", "a/..b"),
+        ] {
+            assert_eq!(resolved(key).as_deref(), Some(meant), "{key}");
         }
         for key in ["..", "../b", "a/../../b", ".//../b", "/../b", "a/b/../../../c"] {
-            assert!(leaves_bucket(key), "{key}");
+            assert_eq!(resolved(key), None, "{key}");
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Deliveries are remembered by a stand-in, so what targets get is compared here, not whether they get it.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use control::identity::Access;
@@ -149,6 +150,30 @@ async fn an_input_that_leads_through_very_many_parts_is_not_made() {
     );
     put(&world, json!({"a": vec![json!({}); 10_000]})).await;
     assert_eq!(delivered(&world).iter().map(body).filter(|body| body[19] == json!([])).count(), 1);
+}
+
+/// One thread serves all here, as in the server.
+#[tokio::test]
+async fn what_takes_long_over_a_large_event_holds_nobody_up() {
+    let world = World::open(Access::Verified).await;
+    let ways: Vec<_> = (0..100).map(|number| json!({format!("z{number}"): ["x"]})).collect();
+    rule(&world, json!({"detail": {"a": {"$or": ways}}}), json!([{"Id": "t", "Arn": QUEUE}])).await;
+    let (begun, waited) = (Instant::now(), Cell::new(Duration::ZERO));
+    let others = async {
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            waited.set(longest);
+        }
+    };
+    tokio::select! {
+        _ = put(&world, json!({"a": vec![json!({}); 300_000]})) => {}
+        () = others => {}
+    }
+    let (waited, whole) = (waited.get(), begun.elapsed());
+    assert!(waited < whole / 2, "others waited for {waited:?} of {whole:?}");
 }
 
 #[tokio::test]

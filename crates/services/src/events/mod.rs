@@ -91,7 +91,7 @@ pub struct Inner {
     /// Held by whoever changes something.
     changing: tokio::sync::Mutex<()>,
     /// Places for those who look at a large event.
-    large: tokio::sync::Semaphore,
+    large: Arc<tokio::sync::Semaphore>,
 }
 
 impl Deref for Events {
@@ -122,7 +122,7 @@ impl Events {
             clock,
             entropy,
             changing: tokio::sync::Mutex::new(()),
-            large: tokio::sync::Semaphore::new(LARGE_AT_ONCE),
+            large: Arc::new(tokio::sync::Semaphore::new(LARGE_AT_ONCE)),
         })))
     }
 

@@ -7,7 +7,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -34,7 +34,7 @@ pub(super) struct Reader<'e> {
     text: &'e str,
     root: OnceCell<Option<&'e RawValue>>,
     /// By where it begins in the text.
-    known: RefCell<HashMap<usize, Arc<Inside<'e>>>>,
+    known: RefCell<HashMap<usize, Rc<Inside<'e>>>>,
     /// Bytes of small ones that were read for the present target.
     read: Cell<usize>,
 }
@@ -70,12 +70,12 @@ impl<'e> Reader<'e> {
         *self.root.get_or_init(|| serde_json::from_str(self.text).ok())
     }
 
-    fn inside(&self, value: &'e RawValue) -> Arc<Inside<'e>> {
+    fn inside(&self, value: &'e RawValue) -> Rc<Inside<'e>> {
         let text = value.get();
-        let read = || Arc::new(Inside::of(text));
+        let read = || Rc::new(Inside::of(text));
         if text.len() >= WORTH_KNOWING_BYTES {
             self.read.set(self.read.get() + LOOK_BYTES);
-            return Arc::clone(self.known.borrow_mut().entry(text.as_ptr().addr()).or_insert_with(read));
+            return Rc::clone(self.known.borrow_mut().entry(text.as_ptr().addr()).or_insert_with(read));
         }
         self.read.set(self.read.get() + LOOK_BYTES + text.len());
         read()

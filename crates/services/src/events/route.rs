@@ -157,13 +157,14 @@ impl Events {
         if event.text.len() < LARGE_BYTES {
             return Ok(look(event, route));
         }
-        let _place = self
-            .large
-            .acquire()
-            .await
-            .map_err(|_| ServiceError::Unavailable("The server is stopping.".to_owned()))?;
+        // Nobody closes it. Whoever gives up waiting leaves the place to the look that goes on.
+        let place = Arc::clone(&self.large).acquire_owned().await;
         let (event, route) = (Arc::clone(event), Arc::clone(route));
-        tokio::task::spawn_blocking(move || look(&event, &route)).await.map_err(|error| {
+        let work = move || {
+            let _place = place;
+            look(&event, &route)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| {
             tracing::error!(%error, "looking at an event broke off");
             ServiceError::Internal("The event could not be matched.".to_owned())
         })

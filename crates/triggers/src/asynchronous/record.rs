@@ -6,44 +6,7 @@
 use bytes::Bytes;
 use model::event::{Attempts, Condition, Event};
 use model::time::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    version: &'static str,
-    timestamp: String,
-    request_context: RequestContext<'a>,
-    request_payload: Value,
-    #[serde(flatten)]
-    response: Option<Response<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestContext<'a> {
-    request_id: String,
-    function_arn: &'a str,
-    condition: &'static str,
-    approximate_invoke_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    response_context: ResponseContext<'a>,
-    response_payload: Value,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResponseContext<'a> {
-    status_code: u16,
-    executed_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_error: Option<&'static str>,
-}
+use serde_json::{Value, json};
 
 /// What the function answered at last.
 #[derive(Debug, Clone)]
@@ -67,27 +30,26 @@ pub(super) fn record(
 ) -> Bytes {
     // The answer that was a success is not counted as a failure, but it is an invocation.
     let invoked = attempts.failed + u32::from(condition == Condition::Success);
-    let response = answer.map(|Answer { version, payload, has_failed }| Response {
-        response_context: ResponseContext {
-            status_code: 200,
-            executed_version: version,
-            function_error: has_failed.then_some("Unhandled"),
+    let mut record = json!({
+        "version": "1.0",
+        "timestamp": wire::time::rfc3339(now),
+        "requestContext": {
+            "requestId": event.request.to_string(),
+            "functionArn": function_arn,
+            "condition": condition.as_str(),
+            "approximateInvokeCount": invoked,
         },
-        response_payload: value(payload),
+        "requestPayload": value(&event.payload),
     });
-    let record = Record {
-        version: "1.0",
-        timestamp: wire::time::rfc3339(now),
-        request_context: RequestContext {
-            request_id: event.request.to_string(),
-            function_arn,
-            condition: condition.as_str(),
-            approximate_invoke_count: invoked,
-        },
-        request_payload: value(&event.payload),
-        response,
-    };
-    serde_json::to_vec(&record).unwrap_or_default().into()
+    if let Some(Answer { version, payload, has_failed }) = answer {
+        let mut context = json!({ "statusCode": 200, "executedVersion": version });
+        if *has_failed {
+            context["functionError"] = Value::from("Unhandled");
+        }
+        record["responseContext"] = context;
+        record["responsePayload"] = value(payload);
+    }
+    record.to_string().into()
 }
 
 /// JSON, written as short as it can be, so that it may be as large as the event was; what is none becomes a text.
@@ -105,7 +67,6 @@ mod tests {
     use model::arn::{FunctionId, Scope};
     use model::id::{AccountId, Region, RequestId};
     use model::name::FunctionName;
-    use serde_json::json;
 
     /// A bus takes nothing else, and a queue nothing larger.
     #[test]

@@ -193,22 +193,12 @@ impl Resource {
         })
     }
 
-    /// The object that whoever resolves `.` and `..` in a key would give; to S3 they are names as any other.
+    /// The object that whoever resolves dots in its key would give; one outside of its bucket is asked for by nobody.
     fn resolved(target: Target<'_>) -> Option<Self> {
         let Target::Object { bucket, key: Some(key) } = target else { return None };
-        if !key.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return None;
-        }
-        let mut segments = Vec::new();
-        for segment in key.split('/') {
-            match segment {
-                "" | "." => {}
-                ".." => drop(segments.pop()),
-                name => segments.push(name),
-            }
-        }
-        let arn = format!("arn:aws:s3:::{}/{}", bucket.unwrap_or_default(), segments.join("/"));
-        Some(Self { arn, ..Self::default() })
+        let has_dots = key.split('/').any(|segment| matches!(segment, "." | ".."));
+        let key = has_dots.then(|| services::objects::resolved(key))??;
+        Some(Self { arn: format!("arn:aws:s3:::{}/{key}", bucket.unwrap_or_default()), ..Self::default() })
     }
 
     fn function(asked: &Asked<'_>, reference: &FunctionReference, qualifier: Option<&str>) -> Self {

@@ -35,8 +35,8 @@ pub(super) fn close_one(open: &BTreeMap<UploadId, Arc<Upload>>, newcomer: &Owner
     // Whose account has less than the newcomer's is asked for nothing.
     let silent = rested(SILENT_AFTER).filter(|upload| share(&upload.owner).0 >= own.0);
     let alike = by_rest.iter().filter(|upload| share(&upload.owner) == own);
-    let candidates = rested(LEFT_AFTER).chain(richer).chain(silent).chain(alike);
-    candidates.into_iter().find(|upload| upload.close()).map(|upload| upload.id)
+    let mut candidates = rested(LEFT_AFTER).chain(richer).chain(silent).chain(alike);
+    candidates.find(|upload| upload.close()).map(|upload| upload.id)
 }
 
 #[cfg(test)]
