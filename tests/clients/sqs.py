@@ -13,13 +13,14 @@ import sys
 import tempfile
 import time
 import urllib.parse
+import urllib.request
 import xml.etree.ElementTree
 
 import boto3
 import botocore.config
 
 from lambda_checks import Checks, Signer
-from own_servers import OwnServer
+from own_servers import BINARY, OwnServer
 
 AWS = pathlib.Path(sys.executable).with_name("aws")
 REGION = os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
@@ -279,6 +280,29 @@ def cli():
     checks.holds("is gone", "NonExistentQueue" in aws("get-queue-url", "--queue-name", "cli"), "", "an error")
 
 
+def backlog():
+    """How much waits: queue by queue for who may know, added up for everybody."""
+    url = sqs.create_queue(QueueName="piled-up")["QueueUrl"]
+    for delay in (0, 0, 0, 600):
+        sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=delay)
+    receive(url)
+    shown = subprocess.run([BINARY, "queues", "--json"], capture_output=True, text=True, check=True).stdout
+    found = [queue for queue in json.loads(shown)["queues"] if queue["name"] == "piled-up"]
+    counts = [(queue["purpose"], queue["waiting"], queue["in_flight"], queue["delayed"]) for queue in found]
+    checks.equal("the backlog of a queue", counts, [("sqs", 2, 1, 1)])
+    table = subprocess.run([BINARY, "queues"], capture_output=True, text=True, check=True).stdout
+    row = [line.split()[:5] for line in table.splitlines() if "piled-up" in line]
+    checks.equal("shown to people", row, [["sqs", "piled-up", "2", "1", "1"]])
+
+    def added_up():
+        with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/_dormouse/metrics") as page:
+            lines = page.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith('dormouse_queued_messages{purpose="sqs"}'))
+
+    held = eventually(added_up, lambda held: held >= 4)
+    checks.holds("added up", held >= 4, held, "4 and more")
+
+
 def forms():
     """As clients of the query protocol speak: to the queue's own path."""
     signer = Signer()
@@ -350,7 +374,7 @@ def two_accounts():
             checks.equal("two queues of one name", other.create_queue(QueueName="q")["QueueUrl"] == url, False)
 
 
-for part in [queues, messages, batches, long_polls, fifo, dead_letters, permissions, forms, two_accounts, cli]:
+for part in [queues, messages, batches, long_polls, fifo, dead_letters, permissions, backlog, forms, two_accounts, cli]:
     with checks.part(part.__name__):
         part()
 checks.finish()

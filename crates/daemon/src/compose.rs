@@ -20,7 +20,7 @@ use control::link::CodeLinks;
 use control::logs::FunctionLogs;
 use control::package::Packages;
 use engine::{Catalogue, Engine, EngineConfig, Parts as EngineParts, PlatformEndpoint};
-use gateway::{About, Gateway, Gauge, Parts as GatewayParts};
+use gateway::{About, Gateway, Parts as GatewayParts};
 use model::limits;
 use model::port::{AuditSink, Clock, Entropy, LogSink, Pending};
 use sandbox::Keeper;
@@ -33,6 +33,7 @@ use triggers::{Asynchronous, EventSources, Parts as AsynchronousParts, Settings 
 use crate::config::{Config, Mode};
 use crate::dev::Echo;
 use crate::event_services::EventServices;
+use crate::gauges;
 use crate::images::{self, Warehouse};
 use crate::launch::{Claim, Launched};
 use crate::root_key;
@@ -303,11 +304,11 @@ impl Ground {
         events: &Asynchronous,
         services: &EventServices,
     ) -> anyhow::Result<Arc<Gateway>> {
-        let counted = engine.clone();
+        let (counted, backlog) = (engine.clone(), services.backlog.clone());
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
             weaknesses: self.keeper.weaknesses().iter().map(ToString::to_string).collect(),
-            gauges: Box::new(move || gauges(&counted)),
+            gauges: Box::new(move || gauges::all(&counted, &backlog)),
         };
         Ok(Gateway::new(GatewayParts {
             functions: functions.clone(),
@@ -319,6 +320,7 @@ impl Ground {
             links: CodeLinks::open(&self.store.secrets(), self.entropy.as_ref())?,
             invoke: Arc::new(engine.clone()),
             events: Arc::new(events.clone()),
+            queue: self.store.queue(),
             runtimes: Arc::clone(&self.catalogue) as _,
             runtime_admin: Arc::new(Runtimes {
                 images: Arc::clone(&self.images),
@@ -386,27 +388,6 @@ impl Composed {
 
 fn megabytes(number: u32) -> usize {
     usize::try_from(u64::from(number) * limits::MB).unwrap_or(usize::MAX)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn gauges(engine: &Engine) -> Vec<Gauge> {
-    let census = engine.census();
-    let environments = |state, count: usize| Gauge {
-        name: "dormouse_environments",
-        help: "Execution environments by what they do.",
-        label: Some(("state", state)),
-        value: count as f64,
-    };
-    vec![
-        environments("idle", census.idle),
-        environments("busy", census.live.saturating_sub(census.idle)),
-        Gauge {
-            name: "dormouse_invocations_running",
-            help: "Invocations running now.",
-            label: None,
-            value: engine.running() as f64,
-        },
-    ]
 }
 
 /// Answers AWS calls from inside sandboxes with the gateway, which is made after the engine that asks for it.

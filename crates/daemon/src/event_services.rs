@@ -22,6 +22,7 @@ use services::sqs::{Parts as SqsParts, ReceiptKey, Sqs};
 use triggers::{Asynchronous, Delivering, EventSources, SourceParts, Timekeeper};
 
 use crate::compose::Ground;
+use crate::gauges::Backlog;
 
 /// How often services remove what they need no more.
 const COLLECTED_EVERY: Duration = Duration::from_secs(3_600);
@@ -38,6 +39,7 @@ pub(crate) struct EventServices {
     pub(crate) sqs: Sqs,
     pub(crate) topics: Sns,
     pub(crate) scheduler: Scheduler,
+    pub(crate) backlog: Backlog,
     timekeeper: Timekeeper,
 }
 
@@ -60,6 +62,7 @@ impl EventServices {
             logs: logs(ground, &delivering).await?,
             sqs: sqs(ground).await?,
             topics: topics(ground, &delivering).await?,
+            backlog: Backlog::of(ground.store.queue()),
             delivering,
             bus,
             scheduler,
@@ -128,7 +131,7 @@ impl EventServices {
         if let Err(error) = self.bus.resume().await {
             tracing::warn!(%error, "event archives were not counted");
         }
-        tokio::join!(self.maintain_records(), self.maintain_queues());
+        tokio::join!(self.maintain_records(), self.maintain_queues(), self.backlog.watch());
     }
 
     async fn maintain_records(&self) {

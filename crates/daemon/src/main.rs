@@ -10,6 +10,7 @@ mod compose;
 mod config;
 mod dev;
 mod event_services;
+mod gauges;
 mod images;
 mod launch;
 mod porter;

@@ -17,6 +17,7 @@ use model::error::ServiceError;
 use model::event::Events;
 use model::id::RequestId;
 use model::port::{AuditSink, Clock, Entropy, Invoke, Runtimes};
+use model::queue::Queue;
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub invoke: Arc<dyn Invoke>,
     /// Takes what functions are to be run with later.
     pub events: Arc<dyn Events>,
+    /// Where all of it waits, to be counted.
+    pub queue: Arc<dyn Queue>,
     /// Which languages are ready.
     pub runtimes: Arc<dyn Runtimes>,
     /// Adds and removes languages.

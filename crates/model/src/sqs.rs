@@ -13,13 +13,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::arn::{ResourceArn, Scope};
 use crate::delivery::Attribute;
 use crate::id::{AccountId, IdError, Region};
-use crate::queue::{DeadLetter, QueueName, Receipt, Received};
+use crate::queue::{DeadLetter, Purpose, QueueName, Receipt, Received};
 use crate::time::Timestamp;
 
 /// The service in ARNs, actions and signatures.
 pub const SERVICE: &str = "sqs";
-/// What the names of all users' queues begin with in the durable queue.
-pub const PREFIX: &str = "sqs/";
 /// The largest message that a queue takes, body and attributes together (SQS Developer Guide, "Message quotas").
 pub const MESSAGE_BYTES_MAX: u32 = 1_048_576;
 /// Longest name of a queue, in characters.
@@ -63,7 +61,7 @@ impl QueueId {
     /// The queue whose messages lie under this name.
     #[must_use]
     pub fn of_queue(name: &QueueName) -> Option<Self> {
-        let mut parts = name.as_str().strip_prefix(PREFIX)?.split('/');
+        let mut parts = name.as_str().strip_prefix(&Purpose::Sqs.prefix())?.split('/');
         let (account, region) = (AccountId::parse(parts.next()?).ok()?, Region::parse(parts.next()?).ok()?);
         Self::of(&Scope { account, region }, parts.next()?).ok()
     }
@@ -105,7 +103,7 @@ impl UserQueue {
     /// Never for a queue whose parts were parsed.
     pub fn messages(&self) -> Result<QueueName, IdError> {
         let Self { id: QueueId { scope, name }, instance, .. } = self;
-        QueueName::parse(&format!("{PREFIX}{}/{}/{name}/{instance}", scope.account, scope.region))
+        Purpose::Sqs.queue(scope, &format!("{name}/{instance}"))
     }
 
     /// For how long it keeps a message.

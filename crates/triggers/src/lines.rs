@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::port::Pending;
-use model::queue::{Counts, HandOut, Hold, Queue, QueueError, QueueName, Receive, Received, Settle};
+use model::queue::{Counts, HandOut, Hold, Purpose, Queue, QueueError, QueueName, Receive, Received, Settle};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// How long a line's task waits for messages before it looks whether there are any.
@@ -48,9 +48,10 @@ impl Lines {
         &self.0.queue
     }
 
-    /// The queues below `prefix` that have held messages since before the server started.
-    pub(crate) async fn left(&self, prefix: &str) -> Result<Vec<QueueName>, QueueError> {
-        self.0.queue.queues(prefix).await
+    /// The queues for a purpose that have held messages since before the server started.
+    pub(crate) async fn left(&self, purpose: Purpose) -> Result<Vec<QueueName>, QueueError> {
+        let left = self.0.queue.queues(&purpose.prefix()).await?;
+        Ok(left.into_iter().map(|(queue, _)| queue).collect())
     }
 
     /// Receives no more. What runs is let end by whoever runs it.

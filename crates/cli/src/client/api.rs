@@ -1,4 +1,4 @@
-//! The operations that the commands use: Lambda's own, and Dormouse's two additions (runtimes and logs).
+//! The operations that the commands use: Lambda's own, and Dormouse's additions (runtimes, logs, events and queues).
 //!
 //! The types are the parts of AWS's JSON that the commands show or send. Fields that a command does not need
 //! are not read, so a newer server can add to its answers.
@@ -235,6 +235,30 @@ pub struct EventFate {
     pub at: String,
 }
 
+/// How much a queue holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Backlog {
+    /// `async`, `deliver` or `sqs`.
+    pub purpose: String,
+    /// The function, who sends, or the queue.
+    pub name: String,
+    /// Can be taken now.
+    pub waiting: u64,
+    /// Taken, or resting after a failure.
+    pub in_flight: u64,
+    /// Not to be taken yet.
+    pub delayed: u64,
+    /// When the oldest of all was sent.
+    pub oldest_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BacklogPage {
+    queues: Vec<Backlog>,
+    next: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct RuntimeAdded {
     effect: String,
@@ -385,6 +409,15 @@ impl Client {
         let path = format!("/_dormouse/events/{}", encode(request));
         let answer = self.send(Call::new("GetEvent", Method::GET, path)).await?;
         self.decode("GetEvent", &answer.body)
+    }
+
+    /// One page of the queues that hold something, and where the next one begins.
+    pub async fn queues(&self, after: Option<&str>) -> Result<(Vec<Backlog>, Option<String>), ClientError> {
+        let query = after.map(|after| format!("?after={}", encode(after))).unwrap_or_default();
+        let answer =
+            self.send(Call::new("ListQueues", Method::GET, format!("/_dormouse/queues{query}"))).await?;
+        let page: BacklogPage = self.decode("ListQueues", &answer.body)?;
+        Ok((page.queues, page.next))
     }
 
     /// The runtimes that functions can use.

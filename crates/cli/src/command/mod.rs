@@ -9,6 +9,7 @@ mod event;
 mod invoke;
 mod list;
 mod logs;
+mod queues;
 mod runtimes;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub enum ClientCommand {
     Invoke(invoke::InvokeArgs),
     /// Show what has become of a queued event
     Event(event::EventArgs),
+    /// Show how much waits in each queue
+    Queues(queues::QueuesArgs),
     /// List the functions
     List(list::ListArgs),
     /// Print what a function wrote, and follow it
@@ -87,6 +90,7 @@ impl ClientCommand {
             Self::Deploy(args) => &args.connection,
             Self::Invoke(args) => &args.connection,
             Self::Event(args) => &args.connection,
+            Self::Queues(args) => &args.connection,
             Self::List(args) => &args.connection,
             Self::Logs(args) => &args.connection,
             Self::Delete(args) => &args.connection,
@@ -117,6 +121,7 @@ async fn dispatch(command: &ClientCommand, output: &Output) -> Result<(), CliErr
         ClientCommand::Deploy(args) => deploy::run(args, &client, output).await,
         ClientCommand::Invoke(args) => invoke::run(args, &client, output).await,
         ClientCommand::Event(args) => event::run(args, &client, output).await,
+        ClientCommand::Queues(_) => queues::run(&client, output).await,
         ClientCommand::List(_) => list::run(&client, output).await,
         ClientCommand::Logs(args) => logs::run(args, &client, output).await,
         ClientCommand::Delete(args) => delete::run(args, &client, output).await,

@@ -1,10 +1,11 @@
-//! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, the fate of events, and the packages that
-//! `Code.Location` points to. Health, metrics and the list of runtimes tell nothing of any function and need no
-//! signature.
+//! What Dormouse adds to AWS's API, all under `/_dormouse/`: health, metrics, runtimes, logs, the fate of events, what
+//! waits in queues, and the packages that `Code.Location` points to. Health, metrics and the list of runtimes tell
+//! nothing of any function and need no signature.
 
 pub mod code;
 mod events;
 mod logs;
+mod queues;
 mod runtimes;
 mod status;
 
@@ -42,6 +43,7 @@ pub async fn answer(app: &Arc<App>, call: Call) -> Answered {
         }
         (&Method::GET, ["code", digest]) => ("own:code", code::serve(app, &call.head, digest).await),
         (&Method::GET, ["functions", name, "logs"]) => ("own:logs", logs::serve(app, call, name).await),
+        (&Method::GET, ["queues"]) => ("own:queues", queues::serve(app, call).await),
         (&Method::GET, ["events", request]) => ("own:events", events::serve(app, call, request).await),
         _ => ("own:other", Err(nothing(&path).into())),
     }
@@ -62,6 +64,6 @@ fn nothing(path: &str) -> ServiceError {
     let shown: String = path.chars().take(100).collect();
     ServiceError::UnknownOperation(format!(
         "There is nothing to get or do at {PREFIX}{shown}. There are health, metrics, runtimes, \
-         functions/NAME/logs, events/REQUEST-ID and url/URL-ID/."
+         functions/NAME/logs, events/REQUEST-ID, queues and url/URL-ID/."
     ))
 }

@@ -201,7 +201,7 @@ impl Queue for FaultyQueue {
         self.queue.counts(queue)
     }
 
-    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<QueueName>, QueueError>> {
+    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<(QueueName, u64)>, QueueError>> {
         self.queue.queues(prefix)
     }
 

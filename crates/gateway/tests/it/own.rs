@@ -1,22 +1,25 @@
-//! The pages under `/_dormouse/`: health, metrics, runtimes, packages and logs.
+//! The pages under `/_dormouse/`: health, metrics, runtimes, packages, logs, events and queues.
 //!
 //! For each: what it gives, whether it asks for a signature, and what a forged or malformed request gets.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use control::identity::Access;
 use gateway::RuntimeSource;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use model::arn::Scope;
-use model::id::{AccountId, Region};
+use model::id::{AccountId, MessageId, Region};
 use model::log::{LogEvent, LogGroup};
 use model::port::LogSink as _;
+use model::queue::{NewMessage, Purpose, Queue as _, QueueName};
 use serde_json::json;
 use wire::sigv4::Credentials;
 
 use crate::client::Client;
+use crate::guarded::{Guarded, is_denied, queue_url};
 use crate::world::{World, now, root_credentials};
 
 fn write_log(world: &World, message: &str) {
@@ -218,4 +221,68 @@ async fn the_fate_of_an_event_is_told_to_its_account_alone() {
     let verified = World::open(Access::Verified).await;
     assert_eq!(Client::new(verified.address, None).get(&page).await.status, 403);
     assert_eq!(verified.client().get(&page).await.status, 404);
+}
+
+/// A message that nobody works on.
+async fn put(world: &World, queue: QueueName, number: u128, delay: Duration) {
+    let id = MessageId::from_bytes(number.to_be_bytes());
+    let content = Bytes::from_static(b"x");
+    let message = NewMessage { id, content, delay, group: None, deduplication: None, traceable: false };
+    world.store.queue().enqueue(&queue, vec![message]).await.expect("on the disk");
+}
+
+#[tokio::test]
+async fn who_may_read_metrics_sees_what_waits_in_the_own_account_and_region() {
+    let world = Guarded::new().await;
+    let page = "/_dormouse/queues";
+    assert_eq!(Client::new(world.world.address, None).get(page).await.status, 403);
+    assert!(is_denied(&world.user.get(page).await));
+    world.may(json!([{ "Effect": "Allow", "Action": "cloudwatch:GetMetricData", "Resource": "*" }])).await;
+    assert_eq!(world.user.get(page).await.json(), json!({ "queues": [], "next": null }));
+
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "jobs" })).await;
+    for delay in [0, 0, 60] {
+        let message = json!({ "QueueUrl": queue_url("jobs"), "MessageBody": "x", "DelaySeconds": delay });
+        world.make("sqs", "SendMessage", message).await;
+    }
+    world.make("sqs", "ReceiveMessage", json!({ "QueueUrl": queue_url("jobs") })).await;
+    let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+    let rule = Purpose::Delivery.queue(&scope, "rule/default/hourly/1").expect("a name");
+    put(&world.world, rule, 1, Duration::ZERO).await;
+    let elsewhere = Scope { region: Region::parse("eu-west-1").expect("a region"), ..scope.clone() };
+    put(&world.world, Purpose::Sqs.queue(&elsewhere, "far/1").expect("a name"), 2, Duration::ZERO).await;
+    let told = world.user.get(page).await.json();
+    let expect = json!({ "next": null, "queues": [
+        { "purpose": "deliver", "name": "rule/default/hourly/1", "waiting": 1, "inFlight": 0, "delayed": 0,
+          "oldestAt": told["queues"][0]["oldestAt"] },
+        { "purpose": "sqs", "name": "jobs", "waiting": 1, "inFlight": 1, "delayed": 1,
+          "oldestAt": told["queues"][1]["oldestAt"] },
+    ]});
+    assert_eq!(told, expect);
+    for queue in told["queues"].as_array().expect("queues") {
+        let oldest = wire::time::parse_rfc3339(queue["oldestAt"].as_str().expect("a time"));
+        assert!(oldest.is_some(), "{queue}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_told_by_the_hundred() {
+    let world = World::open(Access::Verified).await;
+    let scope = Scope { account: AccountId::DEFAULT, region: Region::default_region() };
+    for number in 0..201_u128 {
+        let queue = Purpose::Asynchronous.queue(&scope, &format!("f{number:03}")).expect("a name");
+        put(&world, queue, number, Duration::ZERO).await;
+    }
+    let (mut names, mut page) = (Vec::new(), "/_dormouse/queues".to_owned());
+    for expect in [100, 100, 1] {
+        let told = world.client().get(&page).await.json();
+        let queues = told["queues"].as_array().expect("queues");
+        assert_eq!(queues.len(), expect);
+        names.extend(queues.iter().map(|queue| queue["name"].as_str().expect("a name").to_owned()));
+        page = format!("/_dormouse/queues?after={}", told["next"].as_str().unwrap_or_default());
+    }
+    assert!(page.ends_with("after="), "the last page says so: {page}");
+    assert!(names.iter().is_sorted() && names.len() == 201, "{names:?}");
+    let (status, code, _) = world.client().get("/_dormouse/queues?after=a%20b").await.error();
+    assert_eq!((status, code.as_str()), (400, "InvalidParameterValueException"));
 }

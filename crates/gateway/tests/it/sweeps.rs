@@ -305,7 +305,7 @@ async fn an_event_that_cannot_be_kept_is_not_taken() {
         for why in [refused.err(), taken.err()].into_iter().flatten() {
             failures.push(format!("{}\n    {why}", case.title));
         }
-        if waiting.iter().any(|queue| queue.as_str().contains(&stage.region)) {
+        if waiting.iter().any(|(queue, _)| queue.as_str().contains(&stage.region)) {
             failures.push(format!("{}\n    something was stored", case.title));
         }
         swept.insert(case.operation.clone());

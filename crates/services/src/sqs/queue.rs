@@ -10,8 +10,8 @@ use std::time::Duration;
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::id::AccountId;
-use model::queue::{DeadLetter, QueueName, Receipt};
-use model::sqs::{self, QueueId, RedriveAllow, Settings, Source, Sources, UserQueue};
+use model::queue::{DeadLetter, Purpose, QueueName, Receipt};
+use model::sqs::{QueueId, RedriveAllow, Settings, Source, Sources, UserQueue};
 use model::time::Timestamp;
 use policy::{Document, Kind};
 use store::records::typed::Stored;
@@ -277,7 +277,7 @@ impl Sqs {
     /// # Errors
     /// When the disk fails.
     pub async fn collect(&self) -> Result<(), ServiceError> {
-        for messages in self.messages.queues(sqs::PREFIX).await.map_err(of_messages)? {
+        for (messages, _) in self.messages.queues(&Purpose::Sqs.prefix()).await.map_err(of_messages)? {
             let queue = QueueId::of_queue(&messages).and_then(|id| self.there(&id).ok());
             match queue.filter(|queue| queue.messages().as_ref() == Ok(&messages)) {
                 Some(queue) => drop(self.counts(&queue).await?),

@@ -189,7 +189,7 @@ impl Queue for QueueFile {
         Box::pin(self.call(move |tables| tables.counts(&queue)))
     }
 
-    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<QueueName>, QueueError>> {
+    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<(QueueName, u64)>, QueueError>> {
         let prefix = prefix.to_owned();
         Box::pin(self.call(move |tables| tables.queues(&prefix)))
     }

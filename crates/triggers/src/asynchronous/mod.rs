@@ -21,14 +21,12 @@ use model::event::{Condition, Directory, Event, Events, Fate};
 use model::id::{AccountId, Region, RequestId};
 use model::name::FunctionName;
 use model::port::{Clock, Invoke, Pending};
-use model::queue::{NewMessage, Queue, QueueError, QueueName, Trace};
+use model::queue::{NewMessage, Purpose, Queue, QueueError, QueueName, Trace};
 
 use self::run::Runner;
 use self::stored::{End, decode_attempts, encode};
 use crate::lines::Lines;
 
-/// The first part of the names of these queues.
-const PREFIX: &str = "async/";
 /// What this part is made of.
 pub struct Parts {
     /// Keeps events.
@@ -75,7 +73,7 @@ impl Asynchronous {
     /// # Errors
     /// [`QueueError`] if the queue cannot be read.
     pub async fn start(&self) -> Result<(), QueueError> {
-        for queue in self.0.lines.left(PREFIX).await? {
+        for queue in self.0.lines.left(Purpose::Asynchronous).await? {
             self.serve(queue);
         }
         Ok(())
@@ -161,13 +159,13 @@ fn told(error: &QueueError, failed: &str) -> ServiceError {
 }
 
 fn queue_of(function: &FunctionId) -> QueueName {
-    let FunctionId { scope: Scope { account, region }, name } = function;
-    QueueName::parse(&format!("{PREFIX}{account}/{region}/{name}"))
+    Purpose::Asynchronous
+        .queue(&function.scope, function.name.as_str())
         .expect("names of functions are short and printable")
 }
 
 fn function_of(queue: &QueueName) -> Option<FunctionId> {
-    let mut parts = queue.as_str().strip_prefix(PREFIX)?.split('/');
+    let mut parts = queue.as_str().strip_prefix(&Purpose::Asynchronous.prefix())?.split('/');
     let scope =
         Scope { account: AccountId::parse(parts.next()?).ok()?, region: Region::parse(parts.next()?).ok()? };
     let name = FunctionName::parse(parts.next()?).ok()?;

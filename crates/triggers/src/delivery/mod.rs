@@ -14,14 +14,11 @@ use std::time::Duration;
 use model::delivery::{Address, Deliveries, Delivery, ENDPOINTS, Target, Undelivered};
 use model::id::MessageId;
 use model::port::{Entropy, Pending};
-use model::queue::{CONTENT_BYTES_MAX, NewMessage, Queue, QueueError, QueueName};
+use model::queue::{CONTENT_BYTES_MAX, NewMessage, Purpose, Queue, QueueError, QueueName};
 
 use self::line::DeliveryLine;
 use self::stored::encode;
 use crate::lines::Lines;
-
-/// The first part of the names of these queues.
-const PREFIX: &str = "deliver/";
 
 /// Hands deliveries over to their targets. Clones share everything.
 #[derive(Clone)]
@@ -50,7 +47,7 @@ impl Delivering {
         if self.0.targets.set(targets).is_err() {
             tracing::error!("deliveries were started twice; the first targets stay");
         }
-        for queue in self.0.lines.left(PREFIX).await? {
+        for queue in self.0.lines.left(Purpose::Delivery).await? {
             self.serve(queue);
         }
         Ok(())
@@ -138,7 +135,7 @@ impl Deliveries for Delivering {
 }
 
 fn queue_of(delivery: &Delivery) -> Result<QueueName, QueueError> {
-    let scope = &delivery.from.scope;
-    QueueName::parse(&format!("{PREFIX}{}/{}/{}", scope.account, scope.region, delivery.line))
+    Purpose::Delivery
+        .queue(&delivery.from.scope, &delivery.line)
         .map_err(|error| QueueError::TooLarge(format!("no line of deliveries can have this name: {error}")))
 }

@@ -54,6 +54,7 @@ pub fn parts(behind: &Behind<'_>, store: &Store, clock: Arc<dyn Clock>) -> Parts
         links: CodeLinks::open(&store.secrets(), entropy.as_ref()).expect("links"),
         invoke: Arc::clone(engine) as _,
         events: Arc::clone(events) as _,
+        queue: store.queue(),
         runtimes: Arc::clone(engine) as _,
         runtime_admin: Arc::clone(outside) as _,
         audit: None,

@@ -50,7 +50,7 @@ impl Tables<'_> {
         Ok(next.map(Timestamp::from_millis))
     }
 
-    pub(in crate::queue) fn queues(&self, prefix: &str) -> rusqlite::Result<Vec<QueueName>> {
+    pub(in crate::queue) fn queues(&self, prefix: &str) -> rusqlite::Result<Vec<(QueueName, u64)>> {
         let mut statement = self.transaction.prepare_cached(
             "SELECT id, name FROM queue WHERE name >= ?1 AND substr(name, 1, length(?1)) = ?1 ORDER BY name",
         )?;
@@ -59,9 +59,8 @@ impl Tables<'_> {
             .collect::<rusqlite::Result<_>>()?;
         let mut names = Vec::new();
         for (id, name) in rows {
-            if self.total(id)? > 0 {
-                names.extend(QueueName::parse(&name));
-            }
+            let total = self.total(id)?;
+            names.extend(QueueName::parse(&name).ok().filter(|_| total > 0).map(|name| (name, total)));
         }
         Ok(names)
     }

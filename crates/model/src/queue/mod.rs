@@ -9,15 +9,19 @@
 //! Words: a message is *enqueued*, *received* (from then on it is out, unseen by others until its hold ends), and
 //! *settled*: it is done, it returns to the queue, or it moves to another.
 
+mod name;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::id::{IdError, MessageId};
+use crate::id::MessageId;
 use crate::port::Pending;
 use crate::time::Timestamp;
+
+pub use name::{Purpose, QueueName};
 
 /// How long a deduplication key is remembered (SQS Developer Guide, "Message deduplication ID": 5 minutes).
 pub const DEDUPLICATION_SPAN: Duration = Duration::from_secs(5 * 60);
@@ -29,41 +33,6 @@ pub const CONTENT_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 pub const BATCH_MAX: usize = 10_000;
 /// Finished messages whose outcome can still be looked up, the newest.
 pub const OUTCOMES_MAX: u64 = 100_000;
-
-/// The name of a queue: a path such as `async/000000000000/us-east-1/resize`. Clones share the text.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueName(Arc<str>);
-
-impl QueueName {
-    /// Longest name.
-    const BYTES_MAX: usize = 1_024;
-
-    /// Takes one to 1,024 bytes of printable ASCII without blanks.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() || text.len() > Self::BYTES_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(IdError { text: text.chars().take(80).collect(), expected: "the name of a queue" });
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QueueName({self})")
-    }
-}
 
 /// A message that is to be enqueued.
 #[derive(Clone, PartialEq, Eq)]
@@ -355,30 +324,15 @@ pub trait Queue: Send + Sync {
     /// [`QueueError`].
     fn counts<'a>(&'a self, queue: &'a QueueName) -> Pending<'a, Result<Counts, QueueError>>;
 
-    /// The queues that hold messages and whose names begin with `prefix`, by name.
+    /// The queues that hold messages and whose names begin with `prefix`, by name, each with how many it holds.
     ///
     /// # Errors
     /// [`QueueError`].
-    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<QueueName>, QueueError>>;
+    fn queues<'a>(&'a self, prefix: &'a str) -> Pending<'a, Result<Vec<(QueueName, u64)>, QueueError>>;
 
     /// What is known of a traceable message.
     ///
     /// # Errors
     /// [`QueueError`].
     fn trace(&self, id: MessageId) -> Pending<'_, Result<Option<Trace>, QueueError>>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_printable_and_short() {
-        for name in ["async/000000000000/us-east-1/resize", "q", &"x".repeat(1_024)] {
-            assert_eq!(QueueName::parse(name).map(|name| name.to_string()), Ok(name.to_owned()));
-        }
-        for name in ["", "a b", "a\nb", "ü", &"x".repeat(1_025)] {
-            assert!(QueueName::parse(name).is_err(), "{name}");
-        }
-    }
 }
