@@ -93,9 +93,11 @@ impl Caller {
 
     /// The caller as principals of policies mean it.
     pub(crate) fn actor<'a>(&'a self, standing: &'a Standing) -> Actor<'a> {
+        // Whose role is missing is called as a session of a role of that name would be, and must not pass for it.
+        let arn = if self.has_taken_on_no_role() { "" } else { &standing.arn };
         Actor::Principal {
             account: self.account.as_str(),
-            arn: &standing.arn,
+            arn,
             role_arn: standing.role_arn.as_deref(),
             id: standing.id(),
         }

@@ -108,11 +108,15 @@ impl Iam {
     /// The role with exactly this ARN.
     #[must_use]
     pub fn role_of_arn(&self, arn: &str) -> Option<Arc<Role>> {
+        self.role_named_as(arn).filter(|role| role.arn() == arn)
+    }
+
+    /// The role with the account and the name of an ARN, whatever the path in it.
+    pub(super) fn role_named_as(&self, arn: &str) -> Option<Arc<Role>> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let ["arn", _, "iam", "", account, resource] = parts.as_slice() else { return None };
         let account = AccountId::parse(account).ok()?;
-        let role = self.get::<Role>(account, resource.rsplit('/').next()?).ok()?;
-        (role.arn() == arn).then_some(role)
+        self.get::<Role>(account, resource.rsplit('/').next()?).ok()
     }
 }
 

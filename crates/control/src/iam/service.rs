@@ -24,13 +24,18 @@ use crate::policy::{Actor, Context, Document, Kind, Request, Verdict};
 
 impl Iam {
     /// Refuses a function's role that is there and does not let Lambda take it on for the function, and one of another
-    /// partition, which never is. A role that is not there gives the function nothing but its own logs.
+    /// partition, which never is, or with another path than the role of that name has: names are unique in an account
+    /// whatever their path. A role that is not there gives the function nothing but its own logs.
     ///
     /// # Errors
     /// `InvalidParameterValue`.
     pub fn check_execution_role(&self, function: &FunctionId, arn: &str) -> Result<(), ServiceError> {
         let trusts = |role: Arc<Role>| self.trusts(&role, &Sender::lambda(function, None));
-        if arn.starts_with("arn:aws:") && self.role_of_arn(arn).is_none_or(trusts) {
+        let is_fit = match self.role_of_arn(arn) {
+            Some(role) => trusts(role),
+            None => self.role_named_as(arn).is_none(),
+        };
+        if arn.starts_with("arn:aws:") && is_fit {
             return Ok(());
         }
         let message = "The role defined for the function cannot be assumed by Lambda.";

@@ -60,6 +60,12 @@ impl Caller {
         }
     }
 
+    /// Whether it is a function whose role was missing, or did not trust Lambda.
+    #[must_use]
+    pub fn has_taken_on_no_role(&self) -> bool {
+        matches!(self.principal, Principal::Role { .. })
+    }
+
     /// Who the caller is to policies.
     #[must_use]
     pub fn standing(&self) -> Arc<Standing> {

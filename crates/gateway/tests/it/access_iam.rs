@@ -1,5 +1,5 @@
 //! Denials of what is done to users, groups, roles and policies: by the path that something new gets, by the tags of whom no
-//! name says, and for the tags that something is made with.
+//! name says, and for the tags that something is made with. What a function is whose role is missing.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use wire::sigv4::{Credentials, Secret};
 
 use crate::client::Client;
 use crate::forms;
-use crate::world::World;
+use crate::guarded::{Guarded, ask, is_denied, queue_url};
+use crate::world::{World, create_body};
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
@@ -120,4 +121,36 @@ async fn who_names_no_user_is_asked_by_its_own_tags() {
     assert_eq!(world.asks("DeleteAccessKey", key).await, 403);
     world.deny("iam:*", "*", json!({ "StringEquals": { "iam:ResourceTag/locked": "0" } })).await;
     assert_eq!(world.asks("GetUser", json!({})).await, 200);
+}
+
+#[tokio::test]
+async fn a_function_without_its_role_does_not_pass_for_a_session_of_one_of_that_name() {
+    let world = Guarded::new().await;
+    let create = |name: &str, role: &str| {
+        let mut body = create_body(name);
+        body["Role"] = json!(format!("arn:aws:iam::000000000000:{role}"));
+        body
+    };
+    let functions = "/2015-03-31/functions";
+    assert_eq!(world.root.post(functions, create("early", "role/later")).await.status, 201);
+    world.world.settled(&world.root, "early").await;
+    let ghost = world.world.role_client("early");
+    world.role("later", Value::Null, json!([])).await;
+    let real = world.world.role_client("early");
+
+    let session = "arn:aws:sts::000000000000:assumed-role/later/early";
+    let queue = "arn:aws:sqs:us-east-1:000000000000:q";
+    let policy = json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": { "AWS": session }, "Action": "sqs:*", "Resource": queue } });
+    let attributes = json!({ "Policy": policy.to_string() });
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "q", "Attributes": attributes })).await;
+    let message = json!({ "QueueUrl": queue_url("q"), "MessageBody": "x" });
+    assert!(is_denied(&ask(&ghost, "sqs", "SendMessage", message.clone()).await));
+    assert_eq!(ask(&real, "sqs", "SendMessage", message).await.status, 200);
+
+    for role in ["role/x/later", "role//later", "role/x/../later", "role/x/LATER"] {
+        let (status, code, message) = world.root.post(functions, create("other", role)).await.error();
+        assert_eq!((status, code.as_str()), (400, "InvalidParameterValueException"), "{role}");
+        assert!(message.contains("cannot be assumed by Lambda"), "{role}: {message}");
+    }
 }
