@@ -12,6 +12,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dormouse-model", &[]),
     // A language and its matcher, for whoever filters events.
     ("dormouse-pattern", &[]),
+    // Threads, and whose turn it is on them.
+    ("dormouse-aside", &[]),
     // Knows processes and limits, not functions: the address of all privilege and all unsafe code.
     ("dormouse-sandbox", &[]),
     // IAM's language: pure.
@@ -21,10 +23,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dormouse-engine", &["dormouse-model", "dormouse-wire", "dormouse-sandbox"]),
     ("dormouse-control", &["dormouse-model", "dormouse-store", "dormouse-pattern", "dormouse-policy"]),
     // Reach functions through the `Invoke` port of `model`, never through `engine`.
-    ("dormouse-triggers", &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-pattern"]),
+    (
+        "dormouse-triggers",
+        &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-pattern", "dormouse-aside"],
+    ),
     (
         "dormouse-services",
-        &["dormouse-model", "dormouse-wire", "dormouse-store", "dormouse-pattern", "dormouse-policy"],
+        &[
+            "dormouse-model",
+            "dormouse-wire",
+            "dormouse-store",
+            "dormouse-pattern",
+            "dormouse-aside",
+            "dormouse-policy",
+        ],
     ),
     ("dormouse-cluster", &["dormouse-model", "dormouse-store"]),
     // What operations mean lies in control and in services; the gateway routes to both.
@@ -40,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "dormouse-model",
             "dormouse-pattern",
+            "dormouse-aside",
             "dormouse-wire",
             "dormouse-policy",
             "dormouse-store",
@@ -74,11 +87,12 @@ const ALLOWED_IN_TESTS: &[(&str, &[&str])] = &[
     ("dormouse-engine", &["dormouse-testkit"]),
     ("dormouse-control", &["dormouse-testkit"]),
     ("dormouse-store", &["dormouse-testkit"]),
-    ("dormouse-gateway", &["dormouse-testkit", "dormouse-store", "dormouse-triggers"]),
+    ("dormouse-gateway", &["dormouse-testkit", "dormouse-store", "dormouse-triggers", "dormouse-aside"]),
 ];
 
 /// `(crate, public crates that it must not ask for itself)`: subjects that are not its business.
 const KEPT_OUT: &[(&str, &[&str])] = &[
+    ("dormouse-aside", &["serde", "serde_json", "hyper", "http", "rusqlite", "libc"]),
     ("dormouse-policy", &["tokio", "hyper", "http", "rusqlite", "rustix", "libc"]),
     ("dormouse-model", &["serde", "serde_json", "tokio", "hyper", "http", "rusqlite", "rustix", "libc"]),
     ("dormouse-sandbox", &["serde_json", "hyper", "http", "rusqlite", "anyhow"]),

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use aside::Aside;
 use control::event_source::Queues;
 use control::function::{Functions, Parts as FunctionParts};
 use control::iam::Iam;
@@ -72,6 +73,7 @@ pub(crate) struct Ground {
     keeper: Keeper,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) aside: Aside,
 }
 
 /// Where the server is reached, and what keeps others from its data.
@@ -213,6 +215,7 @@ impl Ground {
             store,
             clock,
             entropy,
+            aside: Aside::new(),
         };
         Ok((ground, Door { listener, address, claim }))
     }

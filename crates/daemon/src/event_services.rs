@@ -54,6 +54,7 @@ impl EventServices {
             admission: Arc::clone(&ground.identity) as _,
             clock: Arc::clone(&ground.clock),
             entropy: Arc::clone(&ground.entropy),
+            aside: ground.aside.clone(),
         };
         let bus = Bus::load(bus).await.context("cannot load the event buses")?;
         let scheduler = scheduler(ground, &delivering).await?;
@@ -105,6 +106,7 @@ impl EventServices {
             queue: ground.store.queue(),
             invoke: Arc::new(engine.clone()),
             entropy: Arc::clone(&ground.entropy),
+            aside: ground.aside.clone(),
             share,
         });
         tokio::spawn(pollers.clone().run());
@@ -163,6 +165,7 @@ async fn logs(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Logs> 
         files: ground.store.logs(),
         deliveries: Arc::new(delivering.clone()),
         clock: Arc::clone(&ground.clock),
+        aside: ground.aside.clone(),
     };
     Logs::load(parts).await.context("cannot load the log groups")
 }
@@ -204,6 +207,7 @@ async fn topics(ground: &Ground, delivering: &Delivering) -> anyhow::Result<Sns>
         quotas: Quotas::default(),
         clock: Arc::clone(&ground.clock),
         entropy: Arc::clone(&ground.entropy),
+        aside: ground.aside.clone(),
     };
     Sns::load(parts).await.context("cannot load the topics")
 }

@@ -35,4 +35,3 @@ pub mod registry;
 pub mod scheduler;
 pub mod sns;
 pub mod sqs;
-mod turn;

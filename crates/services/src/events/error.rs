@@ -2,6 +2,7 @@
 //!
 //! Failures on our own side are logged here; callers are told no paths.
 
+use aside::BrokeOff;
 use model::bus::BusId;
 use model::error::ServiceError;
 use store::records::RecordError;
@@ -65,4 +66,9 @@ pub(super) fn of_records(error: RecordError) -> ServiceError {
             ServiceError::Internal("The change could not be kept.".to_owned())
         }
     }
+}
+
+/// A look at an event broke off; the log has why.
+pub(super) fn not_matched(BrokeOff: BrokeOff) -> ServiceError {
+    ServiceError::Internal("The event could not be matched.".to_owned())
 }

@@ -3,15 +3,24 @@
 //! The detail is passed on as it was written; everything around it is EventBridge's envelope. Source: EventBridge User
 //! Guide, "Events structure reference"; "Calculating PutEvents event entry size".
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use model::arn::Scope;
 use model::bus::BusId;
 use model::id::EventId;
 use model::time::Timestamp;
-use serde::de::IgnoredAny;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use wire::events as api;
+
+/// From this size on events are looked at apart from the thread that everybody shares: what patterns and paths make of one
+/// may take a tenth of a second.
+pub(super) const LARGE_BYTES: usize = 8 * 1024;
+/// Of the id of an event that another bus sent on.
+const ID_CHARS_MAX: usize = 64;
 
 /// An event on a bus.
 pub(super) struct Event {
@@ -19,14 +28,115 @@ pub(super) struct Event {
     pub(super) id: String,
     /// As targets get it.
     pub(super) text: String,
-    /// The same, read.
-    pub(super) value: Value,
+    /// The same, read. A large one takes many times its size so, and is read when it is looked at.
+    read: Option<Value>,
+    pub(super) source: String,
+    pub(super) detail_type: String,
     /// When it happened, as its sender says.
     pub(super) time: Timestamp,
     /// When it came.
     pub(super) ingested: Timestamp,
     pub(super) trace: Option<String>,
     pub(super) origin: Origin,
+}
+
+/// What is asked of a whole event without reading all of it.
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+    source: String,
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    #[serde(default)]
+    time: Option<String>,
+}
+
+/// Any JSON that can be read whole: no number is too large, nothing is nested too deep.
+struct Sound;
+
+impl Event {
+    /// An event of a text that came at this time; none, if it is none.
+    pub(super) fn of(bus: &BusId, text: String, ingested: Timestamp, origin: Origin) -> Option<Self> {
+        let read = match text.len() {
+            ..LARGE_BYTES => Some(serde_json::from_str(&text).ok()?),
+            _ => serde_json::from_str(&text).map(|Sound| None).ok()?,
+        };
+        let Head { id, source, detail_type, time } = serde_json::from_str(&text).ok()?;
+        Some(Self {
+            bus: bus.clone(),
+            id: id.chars().filter(char::is_ascii_alphanumeric).take(ID_CHARS_MAX).collect(),
+            text,
+            read,
+            source,
+            detail_type,
+            time: time.as_deref().and_then(wire::time::parse_rfc3339).unwrap_or(ingested),
+            ingested,
+            trace: None,
+            origin,
+        })
+    }
+
+    /// What it says.
+    pub(super) fn value(&self) -> Cow<'_, Value> {
+        match &self.read {
+            Some(value) => Cow::Borrowed(value),
+            // It was found to be sound.
+            None => Cow::Owned(serde_json::from_str(&self.text).unwrap_or_default()),
+        }
+    }
+
+    /// Whether a look at it may take long.
+    pub(super) fn is_large(&self) -> bool {
+        self.read.is_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for Sound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sound {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// How an event came to its bus.
@@ -130,6 +240,32 @@ mod tests {
             r#""detail":{ "z": 1.50, "a": 2 }}"#
         );
         assert_eq!(text(" { \"z\": 1.50, \"a\": 2 }\n").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_cannot_be_read_whole_is_no_event_however_large_it_is() {
+        let bus = BusId {
+            scope: Scope { account: AccountId::DEFAULT, region: Region::default_region() },
+            name: "default".to_owned(),
+        };
+        let nested = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        for (detail, is_event) in [
+            (nested(100), true),
+            (nested(127), false),
+            ("{\"a\":1e999}".to_owned(), false),
+            ("{\"a\":1e99}".to_owned(), true),
+            ("{\"a\":\"\\ud800\"}".to_owned(), false),
+        ] {
+            for size in [0, LARGE_BYTES] {
+                let text = text(&detail).expect("an object") + &" ".repeat(size);
+                let event = Event::of(&bus, text, Timestamp::from_millis(1), Origin::Put);
+                assert_eq!(event.is_some(), is_event, "{detail}, {size}");
+                if let Some(event) = event {
+                    assert_eq!(event.is_large(), size > 0);
+                    assert_eq!(event.value()["source"], event.source);
+                }
+            }
+        }
     }
 
     #[test]

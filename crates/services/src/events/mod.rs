@@ -32,6 +32,7 @@ mod timetable;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use aside::Aside;
 use model::arn::Scope;
 use model::bus::{Archive, EventBus, Replay, Rule};
 use model::delivery::Deliveries;
@@ -66,14 +67,13 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Where large events are looked at.
+    pub aside: Aside,
 }
 
 /// The service. Cloning gives another handle.
 #[derive(Clone)]
 pub struct Events(Arc<Inner>);
-
-/// Large events that are looked at at the same time: more than cores, so that a short look seldom waits for long ones.
-const LARGE_AT_ONCE: usize = 4;
 
 /// What the handles share.
 pub struct Inner {
@@ -90,8 +90,7 @@ pub struct Inner {
     entropy: Arc<dyn Entropy>,
     /// Held by whoever changes something.
     changing: tokio::sync::Mutex<()>,
-    /// Places for those who look at a large event.
-    large: Arc<tokio::sync::Semaphore>,
+    aside: Aside,
 }
 
 impl Deref for Events {
@@ -108,7 +107,7 @@ impl Events {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, records, deliveries, admission, clock, entropy } = parts;
+        let Parts { typed, records, deliveries, admission, clock, entropy, aside } = parts;
         Ok(Self(Arc::new(Inner {
             buses: Table::load(&typed).await?,
             rules: Table::load(&typed).await?,
@@ -122,7 +121,7 @@ impl Events {
             clock,
             entropy,
             changing: tokio::sync::Mutex::new(()),
-            large: Arc::new(tokio::sync::Semaphore::new(LARGE_AT_ONCE)),
+            aside,
         })))
     }
 
@@ -201,7 +200,7 @@ impl Events {
             Input::RemoveTargets(input) => written(&input, &self.remove_targets(scope, &input).await?),
             Input::StartReplay(input) => written(&input, &self.start_replay(scope, &input).await?),
             Input::TagResource(input) => written(&input, &self.tag(&input).await?),
-            Input::TestEventPattern(input) => written(&input, &put::test(&input)?),
+            Input::TestEventPattern(input) => written(&input, &self.test(scope, &input).await?),
             Input::UntagResource(input) => written(&input, &self.untag(&input).await?),
             Input::UpdateArchive(input) => written(&input, &self.update_archive(scope, &input).await?),
             Input::UpdateEventBus(input) => written(&input, &self.update_bus(scope, &input).await?),

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::route::LARGE_BYTES;
+use super::event::LARGE_BYTES;
 
 /// What is smaller is read again: an event may have very many of those.
 const WORTH_KNOWING_BYTES: usize = 1_024;

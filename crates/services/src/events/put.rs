@@ -13,7 +13,7 @@ use pattern::{Dialect, Pattern};
 use serde_json::Value;
 use wire::events as api;
 
-use super::error::{bad_pattern, invalid, not_served};
+use super::error::{bad_pattern, invalid, not_matched, not_served};
 use super::event::{self, Envelope, Event, Origin};
 use super::{Events, name};
 
@@ -83,6 +83,25 @@ impl Events {
         event.ok_or_else(|| ("MalformedDetail", "Detail is malformed.".to_owned()))
     }
 
+    /// Whether a pattern picks an event. A large one is looked at as those on buses are.
+    pub(super) async fn test(
+        &self,
+        scope: &Scope,
+        input: &api::TestEventPatternRequest,
+    ) -> Result<api::TestEventPatternResponse, ServiceError> {
+        let text = input.event_pattern.as_deref().unwrap_or_default();
+        let pattern = Pattern::parse(text, Dialect::EventBridge).map_err(|error| bad_pattern(&error))?;
+        let event = input.event.clone().unwrap_or_default();
+        let result = if event.len() < event::LARGE_BYTES {
+            picks(&pattern, &event)
+        } else {
+            let whose = format!("test/{}/{}", scope.account, scope.region);
+            self.aside.run(&whose, move || picks(&pattern, &event)).await.map_err(not_matched)?
+        };
+        let result = result.ok_or_else(|| invalid("Parameter Event is not valid."))?;
+        Ok(api::TestEventPatternResponse { result: Some(result) })
+    }
+
     /// An event in its envelope; none, if the detail is no object.
     pub(super) fn enveloped(
         &self,
@@ -91,18 +110,9 @@ impl Events {
         origin: Origin,
         trace: Option<String>,
     ) -> Option<Event> {
-        let text = envelope.text()?;
-        let value = serde_json::from_str(&text).ok()?;
-        Some(Event {
-            bus: bus.clone(),
-            id: envelope.id.to_string(),
-            text,
-            value,
-            time: envelope.time,
-            ingested: self.clock.now(),
-            trace,
-            origin,
-        })
+        let mut event = Event::of(bus, envelope.text()?, self.clock.now(), origin)?;
+        (event.id, event.time, event.trace) = (envelope.id.to_string(), envelope.time, trace);
+        Some(event)
     }
 
     pub(super) fn event_id(&self) -> EventId {
@@ -120,16 +130,9 @@ fn failed(code: &str, message: String) -> api::PutEventsResultEntry {
     }
 }
 
-/// Whether a pattern picks an event.
-pub(super) fn test(
-    input: &api::TestEventPatternRequest,
-) -> Result<api::TestEventPatternResponse, ServiceError> {
-    let pattern = Pattern::parse(input.event_pattern.as_deref().unwrap_or_default(), Dialect::EventBridge)
-        .map_err(|error| bad_pattern(&error))?;
-    let event: Option<Value> = serde_json::from_str(input.event.as_deref().unwrap_or_default()).ok();
+/// Whether a pattern picks an event; none, if that is none.
+fn picks(pattern: &Pattern, event: &str) -> Option<bool> {
+    let event: Value = serde_json::from_str(event).ok()?;
     let required = ["id", "account", "source", "time", "region", "resources", "detail-type"];
-    let event = event
-        .filter(|event| required.iter().all(|member| event.get(member).is_some()))
-        .ok_or_else(|| invalid("Parameter Event is not valid."))?;
-    Ok(api::TestEventPatternResponse { result: Some(pattern.matches(&event)) })
+    required.iter().all(|member| event.get(member).is_some()).then(|| pattern.matches(&event))
 }

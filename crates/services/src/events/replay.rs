@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aside::Turn;
 use model::arn::Scope;
 use model::bus::{Replay, ReplayState};
 use model::error::ServiceError;
@@ -219,8 +220,11 @@ impl Events {
                 .map_err(of_records)?;
             let Some(last) = page.last() else { break };
             let (last_time, last_place) = (last.time, last.place.clone());
-            let again = page.iter().filter_map(|kept| self.again(&replay, kept));
-            let events: Vec<_> = again.map(Arc::new).collect();
+            let (mut turn, mut events) = (Turn::among_all(), Vec::new());
+            for kept in &page {
+                events.extend(self.again(&replay, kept).map(Arc::new));
+                turn.give_way().await;
+            }
             let only = Some(replay.rules.as_slice()).filter(|rules| !rules.is_empty());
             self.publish(&events, only).await?;
             place = Some(last_place);
@@ -238,16 +242,9 @@ impl Events {
     fn again(&self, replay: &Replay, kept: &KeptEvent) -> Option<Event> {
         let inside = kept.text.strip_suffix('}')?;
         let text = format!("{inside},\"replay-name\":{}}}", serde_json::Value::from(replay.name.as_str()));
-        Some(Event {
-            bus: replay.bus.clone(),
-            id: kept.id.clone(),
-            value: serde_json::from_str(&text).ok()?,
-            text,
-            time: kept.time,
-            ingested: self.clock.now(),
-            trace: None,
-            origin: Origin::Put,
-        })
+        let mut event = Event::of(&replay.bus, text, self.clock.now(), Origin::Put)?;
+        (event.id, event.time) = (kept.id.clone(), kept.time);
+        Some(event)
     }
 
     /// Writes down how far a replay is.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use aside::Turn;
 use model::arn::ResourceArn;
 use model::bus::{Archive, BusId, Rule, RuleTarget, TargetInput};
 use model::dead_letter::letter;
@@ -14,20 +15,18 @@ use model::delivery::{Address, Delivery, Extras, Retry, Sender, Undelivered};
 use model::error::ServiceError;
 use pattern::{Dialect, Pattern};
 use policy::{Document, Kind};
+use serde_json::Value;
 
+use super::error::not_matched;
 use super::event::{Event, Origin};
 use super::input::{self, Source};
 use super::path::Reader;
 use super::{Events, SERVICE};
-use crate::turn::Turn;
 
 /// What no target can be given.
 const TOO_LARGE: usize = input::BYTES_MAX + 1;
 /// What is handed over at a time, so that a bus with many rules takes no more memory than one with few.
 const HANDED_OVER_BYTES: usize = 8 * 1024 * 1024;
-/// From this size on events are looked at apart from the thread that everybody shares: what patterns and paths make of one
-/// may take a tenth of a second.
-pub(super) const LARGE_BYTES: usize = 8 * 1024;
 /// What a delivery takes besides its body.
 const DELIVERY_BYTES: usize = 512;
 
@@ -121,11 +120,17 @@ impl Events {
     ) -> Result<(), ServiceError> {
         let routes: Vec<_> =
             events.iter().filter_map(|event| Some((event, self.route(&event.bus)?))).collect();
-        let (mut turn, mut kept) = (Turn::begin(), Vec::new());
+        let (mut turn, mut kept) = (Turn::among_all(), Vec::new());
         for (event, route) in &routes {
-            let wanted = self.look(event, route, |event, route| route.archives_for(event)).await?;
-            kept.extend(wanted.into_iter().map(|archive| (archive, event.as_ref())));
-            turn.give_way().await;
+            let mut next = 0;
+            while next < route.archives.len() {
+                let first = next;
+                let look = move |seen: &Seen<'_>| seen.archives(first);
+                let (wanted, reached) = self.look(event, route, look).await?;
+                kept.extend(wanted.into_iter().map(|archive| (archive, event.as_ref())));
+                next = reached;
+                turn.give_way().await;
+            }
         }
         self.kept.add(&kept).await?;
         let (mut batch, only) = (Batch::default(), only.map(Arc::<[String]>::from));
@@ -133,8 +138,7 @@ impl Events {
             let mut next = 0;
             while next < route.rules.len() {
                 let (first, only) = (next, only.clone());
-                let look =
-                    move |event: &Event, route: &Route| route.deliveries(first, only.as_deref(), event);
+                let look = move |seen: &Seen<'_>| seen.deliveries(first, only.as_deref());
                 let (some, reached) = self.look(event, route, look).await?;
                 next = reached;
                 batch.append(some);
@@ -147,27 +151,22 @@ impl Events {
         self.hand_over(batch.deliveries).await
     }
 
-    /// Looks at an event; at large ones on another thread, and at a few of them at the same time.
+    /// Looks at an event; at large ones on another thread, in the line of their bus.
     async fn look<T: Send + 'static>(
         &self,
         event: &Arc<Event>,
         route: &Arc<Route>,
-        look: impl FnOnce(&Event, &Route) -> T + Send + 'static,
+        look: impl FnOnce(&Seen<'_>) -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        if event.text.len() < LARGE_BYTES {
-            return Ok(look(event, route));
+        if !event.is_large() {
+            return Ok(look(&Seen { event, value: &event.value(), route, turn: Turn::among_all() }));
         }
-        // Nobody closes it. Whoever gives up waiting leaves the place to the look that goes on.
-        let place = Arc::clone(&self.large).acquire_owned().await;
-        let (event, route) = (Arc::clone(event), Arc::clone(route));
+        let (seen, route) = (Arc::clone(event), Arc::clone(route));
         let work = move || {
-            let _place = place;
-            look(&event, &route)
+            let turn = Turn::aside();
+            look(&Seen { event: &seen, value: &seen.value(), route: &route, turn })
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            tracing::error!(%error, "looking at an event broke off");
-            ServiceError::Internal("The event could not be matched.".to_owned())
-        })
+        self.aside.run(&event.bus.arn(), work).await.map_err(not_matched)
     }
 
     /// Sends an event to the targets of one rule.
@@ -184,32 +183,46 @@ impl Events {
     }
 }
 
-impl Route {
-    /// The archives that keep an event.
-    fn archives_for(&self, event: &Event) -> Vec<Arc<Archive>> {
+/// A look at an event, for a turn.
+struct Seen<'e> {
+    event: &'e Event,
+    /// The event, read.
+    value: &'e Value,
+    route: &'e Route,
+    turn: Turn,
+}
+
+impl Seen<'_> {
+    /// Those of the archives that keep the event, from the first one on for a turn; and the one that comes next.
+    fn archives(&self, first: usize) -> (Vec<Arc<Archive>>, usize) {
+        let (archives, mut wanted) = (&self.route.archives, Vec::new());
         // As their managed rules say, also of what another bus replays.
-        if event.value.get("replay-name").is_some() {
-            return Vec::new();
+        if self.value.get("replay-name").is_some() {
+            return (wanted, archives.len());
         }
-        let wanted = self
-            .archives
-            .iter()
-            .filter(|(_, pattern)| pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.value)));
-        wanted.map(|(archive, _)| Arc::clone(archive)).collect()
+        for (number, (archive, pattern)) in archives.iter().enumerate().skip(first) {
+            if pattern.as_ref().is_none_or(|pattern| pattern.matches(self.value)) {
+                wanted.push(Arc::clone(archive));
+            }
+            if self.turn.is_over() {
+                return (wanted, number + 1);
+            }
+        }
+        (wanted, archives.len())
     }
 
-    /// What some of the rules make of an event, from the first one on for a turn; and the one that comes next.
-    fn deliveries(&self, first: usize, only: Option<&[String]>, event: &Event) -> (Batch, usize) {
-        let (turn, mut batch) = (Turn::begin(), Batch::default());
-        for (number, (rule, pattern)) in self.rules.iter().enumerate().skip(first) {
-            if only.is_none_or(|only| only.contains(&rule.arn())) && pattern.matches(&event.value) {
-                batch.extend(to_targets(rule, event));
+    /// What some of the rules make of the event, from the first one on for a turn; and the one that comes next.
+    fn deliveries(&self, first: usize, only: Option<&[String]>) -> (Batch, usize) {
+        let (rules, mut batch) = (&self.route.rules, Batch::default());
+        for (number, (rule, pattern)) in rules.iter().enumerate().skip(first) {
+            if only.is_none_or(|only| only.contains(&rule.arn())) && pattern.matches(self.value) {
+                batch.extend(to_targets(rule, self.event));
             }
-            if turn.is_over() || batch.is_full() {
+            if self.turn.is_over() || batch.is_full() {
                 return (batch, number + 1);
             }
         }
-        (batch, self.rules.len())
+        (batch, rules.len())
     }
 }
 

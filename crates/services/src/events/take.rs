@@ -14,7 +14,6 @@ use model::error::ServiceError;
 use model::port::Pending;
 use model::time::Timestamp;
 use policy::{Actor, Request, Verdict};
-use serde_json::Value;
 
 use super::event::{Envelope, Event, Origin};
 use super::{Events, SERVICE, name};
@@ -72,26 +71,14 @@ impl Events {
 
     /// An event that another bus sent on, as it is.
     fn sent_on(&self, bus: &BusId, body: &str, trace: Option<String>) -> Option<Event> {
-        let value: Value = serde_json::from_str(body).ok()?;
-        let text = |member: &str| value.get(member).and_then(Value::as_str);
-        let (id, _, _) = (text("id")?, text("source")?, text("detail-type")?);
-        let now = self.clock.now();
-        Some(Event {
-            bus: bus.clone(),
-            id: id.chars().filter(char::is_ascii_alphanumeric).take(64).collect(),
-            text: body.to_owned(),
-            time: text("time").and_then(wire::time::parse_rfc3339).unwrap_or(now),
-            ingested: now,
-            trace,
-            origin: Origin::Bus,
-            value,
-        })
+        let mut event = Event::of(bus, body.to_owned(), self.clock.now(), Origin::Bus)?;
+        event.trace = trace;
+        Some(event)
     }
 
     fn lets_in(&self, event: &Event, sender: &Sender) -> bool {
-        let text = |member: &str| event.value.get(member).and_then(Value::as_str).unwrap_or_default();
         let is_sent_on = event.origin == Origin::Bus;
-        let need = self.put_need(&event.bus, text("source"), text("detail-type"), is_sent_on);
+        let need = self.put_need(&event.bus, &event.source, &event.detail_type, is_sent_on);
         if sender.role.is_some() || sender.service != format!("{SERVICE}.amazonaws.com") {
             return self.admission.admits(sender, &need);
         }

@@ -67,3 +67,8 @@ pub(super) fn of_files(error: LogError) -> ServiceError {
         }
     }
 }
+
+/// A search broke off; the log has why.
+pub(super) fn broke_off() -> ServiceError {
+    ServiceError::Internal("The log group could not be searched.".to_owned())
+}

@@ -7,11 +7,12 @@
 //! whose own log comes back to it goes round for ever, as it does at AWS, but not ever faster.
 //! Source: CloudWatch Logs User Guide, "Subscription filters with AWS Lambda".
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aside::{BrokeOff, Turn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -34,6 +35,8 @@ use super::{Logs, SERVICE, read};
 const ROUND_BYTES: u64 = 1024 * 1024;
 /// Messages of one delivery, unless one alone is larger.
 const DELIVERY_BYTES_MAX: usize = 256 * 1024;
+/// From this size on a pattern may take a tenth of a second over the messages of a round.
+const LARGE_BYTES: usize = 8 * 1024;
 /// How long events gather before they are read.
 const GATHER: Duration = Duration::from_millis(200);
 /// From one round to the next, once all was read.
@@ -129,7 +132,9 @@ impl Logs {
     async fn round(&self, subscription: &Subscription, reading: &mut Reading) -> Option<bool> {
         let (group, name) = (subscription.group.name.as_str(), subscription.name.as_str());
         // Was read when it was put.
-        let filter = Filter::parse(&subscription.pattern).ok()?;
+        let filter = Filter::parse(&subscription.pattern)
+            .inspect_err(|error| tracing::error!(group, name, %error, "a subscription is not understood"));
+        let filter = filter.ok()?;
         let onward = match self.files.onward(&subscription.group, reading.mark, ROUND_BYTES).await {
             Ok(onward) => onward,
             Err(error) => {
@@ -144,8 +149,8 @@ impl Logs {
                 "a subscription missed events: the log group was full before they were read"
             );
         }
-        let wanted: Vec<Found> =
-            onward.events.into_iter().filter(|found| filter.matches(&found.event.message)).collect();
+        // If that breaks off, the log says so.
+        let wanted = self.picked(&subscription.group, filter, onward.events).await.ok()?;
         let anything = !wanted.is_empty();
         for delivery in deliveries(subscription, &wanted) {
             if let Err(error) = self.deliveries.hand_over(vec![delivery]).await {
@@ -159,6 +164,36 @@ impl Logs {
             self.note(subscription, reading).await?;
         }
         Some(onward.more)
+    }
+
+    /// Those of a group's events that a filter wants. Where there is much to look at, that is done in the group's line.
+    async fn picked(
+        &self,
+        group: &LogGroup,
+        filter: Filter,
+        events: Vec<Found>,
+    ) -> Result<Vec<Found>, BrokeOff> {
+        let is_wanted = |filter: &Filter, found: &Found| filter.matches(&found.event.message);
+        if events.iter().map(|found| found.event.message.len()).sum::<usize>() < LARGE_BYTES {
+            return Ok(events.into_iter().filter(|found| is_wanted(&filter, found)).collect());
+        }
+        let (filter, whose) = (Arc::new(filter), group.arn());
+        let (mut rest, mut wanted) = (VecDeque::from(events), Vec::new());
+        while !rest.is_empty() {
+            let filter = Arc::clone(&filter);
+            let look = move || {
+                let turn = Turn::aside();
+                while let Some(found) = rest.pop_front() {
+                    wanted.extend(is_wanted(&filter, &found).then_some(found));
+                    if turn.is_over() {
+                        break;
+                    }
+                }
+                (rest, wanted)
+            };
+            (rest, wanted) = self.aside.run(&whose, look).await?;
+        }
+        Ok(wanted)
     }
 
     /// Writes down how far a subscription is.

@@ -21,6 +21,7 @@ mod take;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use aside::Aside;
 use model::arn::Scope;
 use model::delivery::Deliveries;
 use model::error::ServiceError;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub deliveries: Arc<dyn Deliveries>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where patterns are looked for.
+    pub aside: Aside,
 }
 
 /// The service. Cloning gives another handle.
@@ -72,6 +75,7 @@ pub struct Inner {
     /// deletes these: no event brings back what was deleted.
     putting: tokio::sync::RwLock<()>,
     forwarding: Forwarding,
+    aside: Aside,
 }
 
 impl Deref for Logs {
@@ -88,7 +92,7 @@ impl Logs {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, files, deliveries, clock } = parts;
+        let Parts { typed, files, deliveries, clock, aside } = parts;
         Ok(Self(Arc::new(Inner {
             settings: Table::load(&typed).await?,
             streams: Table::load(&typed).await?,
@@ -99,6 +103,7 @@ impl Logs {
             changing: tokio::sync::Mutex::new(()),
             putting: tokio::sync::RwLock::new(()),
             forwarding: Forwarding::default(),
+            aside,
         })))
     }
 

@@ -5,14 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use aside::BrokeOff;
 use model::arn::Scope;
 use model::error::ServiceError;
 use model::log::LogGroup;
 use store::logs::{Direction, Found, Place, Search, Wanted};
 use wire::logs as api;
 
-use super::error::{invalid, no_group, no_stream, of_files};
+use super::error::{broke_off, invalid, no_group, no_stream, of_files};
 use super::filter::Filter;
 use super::{Logs, name};
 
@@ -21,6 +25,8 @@ const COUNT_MAX: usize = 10_000;
 const LATEST_FIRST_SINCE_MS: i64 = 1_704_067_200_000;
 /// Messages of one answer.
 const BYTES_MAX: usize = 1_048_576;
+/// How long one search goes on, without the time that it waits for others.
+const SEARCH_MAX: Duration = Duration::from_secs(30);
 
 impl Logs {
     pub(super) async fn get_events(
@@ -68,6 +74,7 @@ impl Logs {
         })
     }
 
+    /// Searches in the line of its group, so that it holds up no other group for long.
     pub(super) async fn filter_events(
         &self,
         scope: &Scope,
@@ -93,14 +100,25 @@ impl Logs {
                 return Err(no_stream());
             }
         }
+        let patience = Patience::default();
+        let is_wanted = wanted(names, input.log_stream_name_prefix.clone(), filter);
         let search = Search {
             times: self.times(&group, input.start_time, input.end_time),
             direction,
             count_max: count(input.limit),
             bytes_max: BYTES_MAX,
-            wanted: wanted(names, input.log_stream_name_prefix.clone(), filter),
+            wanted: patience.within(is_wanted),
         };
-        let page = self.files.search(&group, search).await.map_err(of_files)?;
+        let (files, searched) = (Arc::clone(&self.files), group.clone());
+        let found = self.aside.run(&group.arn(), move || files.search_here(&searched, &search)).await;
+        let page = found.map_err(|BrokeOff| broke_off())?.map_err(of_files)?;
+        if patience.is_lost() {
+            return Err(invalid(format!(
+                "The search took more than {} seconds. Look into a shorter time, into fewer streams, or for a simpler \
+                 pattern.",
+                SEARCH_MAX.as_secs()
+            )));
+        }
         let more = |found: Option<&Found>| found.filter(|_| page.more).map(|found| found.place);
         let next_token = match direction {
             Direction::From(_) => more(page.events.last()).map(|last| text(last.next())),
@@ -123,6 +141,33 @@ impl Logs {
 
 fn count(limit: Option<i32>) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(COUNT_MAX).clamp(1, COUNT_MAX)
+}
+
+/// How long a search goes on: for its time, and no longer than somebody waits for it.
+#[derive(Default)]
+struct Patience(Arc<AtomicBool>);
+
+impl Patience {
+    /// Wants what is wanted for that long, from the first question on, and nothing any more afterwards.
+    fn within(&self, wanted: Wanted) -> Wanted {
+        let (lost, until) = (Arc::clone(&self.0), OnceLock::new());
+        Box::new(move |stream, message| {
+            if Instant::now() > *until.get_or_init(|| Instant::now() + SEARCH_MAX) {
+                lost.store(true, Ordering::Relaxed);
+            }
+            !lost.load(Ordering::Relaxed) && wanted(stream, message)
+        })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn wanted(names: Option<&Vec<String>>, prefix: Option<String>, filter: Filter) -> Wanted {
@@ -182,5 +227,19 @@ fn direction_of(token: &str) -> Result<Direction, ServiceError> {
         Some(("f", place)) => Ok(Direction::From(place_of(place)?)),
         Some(("b", place)) => Ok(Direction::Before(Some(place_of(place)?))),
         _ => Err(invalid("The specified nextToken is invalid.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_goes_on_no_longer_than_somebody_waits_for_it() {
+        let patience = Patience::default();
+        let within = patience.within(Box::new(|stream, message| stream == "s" && message == "m"));
+        assert!(within("s", "m") && !within("s", "n") && !patience.is_lost());
+        drop(patience);
+        assert!(!within("s", "m"));
     }
 }

@@ -5,7 +5,7 @@
 //! delivery retries" (100,015 attempts in 23 days for functions and queues); Lambda Developer Guide, "Using Lambda with SNS".
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -29,34 +29,12 @@ pub(super) struct Message {
     pub(super) topic_arn: String,
     pub(super) subject: Option<String>,
     /// By protocol, where they differ.
-    pub(super) texts: BTreeMap<String, Text>,
+    pub(super) texts: BTreeMap<String, String>,
     pub(super) attributes: Vec<Attribute>,
     pub(super) group: Option<String>,
     /// What a FIFO topic needs.
     pub(super) order: Option<Order>,
     pub(super) trace: Option<String>,
-    /// The attributes as filters compare them; made for the first that does.
-    pub(super) compared: OnceLock<Value>,
-}
-
-/// What a message says, and that as filters compare it, read for the first that does.
-pub(super) struct Text {
-    text: String,
-    body: OnceLock<Option<Value>>,
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self { text, body: OnceLock::new() }
-    }
-}
-
-impl Text {
-    /// The object that it is in JSON, if it is one.
-    fn body(&self) -> Option<&Value> {
-        let read = || serde_json::from_str::<Value>(&self.text).ok().filter(Value::is_object);
-        self.body.get_or_init(read).as_ref()
-    }
 }
 
 /// A message's place in the order of a FIFO topic.
@@ -68,18 +46,31 @@ pub(super) struct Order {
 }
 
 impl Message {
-    /// The delivery to a subscriber; none if the message is not for it.
+    /// What it says to those of a protocol, and under which name that stands.
+    pub(super) fn text_for(&self, protocol: &str) -> Option<(&str, &str)> {
+        let found = self.texts.get_key_value(protocol).or_else(|| self.texts.get_key_value("default"));
+        found.map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// All that it says.
+    pub(super) fn bytes(&self) -> usize {
+        self.texts.values().map(String::len).sum()
+    }
+
+    /// The attributes as filters compare them.
+    pub(super) fn compared(&self) -> Value {
+        let seen = self.attributes.iter().filter_map(|it| Some((it.name.clone(), compared(it)?)));
+        Value::Object(seen.collect())
+    }
+
+    /// The delivery to a subscriber who wants it.
     pub(super) fn to(&self, subscriber: &Subscriber) -> Option<Delivery> {
         let subscription = &subscriber.subscription;
-        let text = self.texts.get(&subscription.protocol).or_else(|| self.texts.get("default"))?;
-        if !self.is_wanted(subscriber, text) {
-            return None;
-        }
-        let text = &text.text;
+        let (_, text) = self.text_for(&subscription.protocol)?;
         let protocol = subscription.protocol.as_str();
         let body = match protocol {
             "lambda" => self.event(subscription, text).to_string(),
-            _ if subscriber.is_raw => text.clone(),
+            _ if subscriber.is_raw => text.to_owned(),
             _ => self.envelope(subscription, text).to_string(),
         };
         let mut extras = Extras { trace: self.trace.clone(), ..Extras::default() };
@@ -103,18 +94,6 @@ impl Message {
             _ => {}
         }
         Some(delivery(subscriber, body, extras))
-    }
-
-    fn is_wanted(&self, subscriber: &Subscriber, text: &Text) -> bool {
-        let Some(filter) = &subscriber.filter else { return true };
-        if filter.is_on_body {
-            return text.body().is_some_and(|body| filter.pattern.matches(body));
-        }
-        let compared = || {
-            let seen = self.attributes.iter().filter_map(|it| Some((it.name.clone(), compared(it)?)));
-            Value::Object(seen.collect())
-        };
-        filter.pattern.matches(self.compared.get_or_init(compared))
     }
 
     /// Nothing is signed here, so what would say so is empty.

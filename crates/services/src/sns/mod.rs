@@ -13,9 +13,11 @@
 
 mod attributes;
 mod error;
+mod look;
 mod message;
 mod name;
 mod needs;
+mod order;
 mod page;
 mod permission;
 mod publish;
@@ -31,6 +33,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use aside::Aside;
 use model::arn::Scope;
 use model::delivery::Deliveries;
 use model::error::ServiceError;
@@ -47,6 +50,7 @@ use wire::sns::{Input, Operation};
 
 use crate::durable::to_the_end;
 
+use order::Publishing;
 use route::Routes;
 
 /// The service in ARNs, actions and signatures.
@@ -66,6 +70,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For ids and tokens.
     pub entropy: Arc<dyn Entropy>,
+    /// Where large messages are looked at.
+    pub aside: Aside,
 }
 
 /// Who asks, and how.
@@ -91,6 +97,8 @@ pub struct Inner {
     topics: Table<Topic>,
     subscriptions: Table<Subscription>,
     routes: Routes,
+    publishing: Publishing,
+    aside: Aside,
     deliveries: Arc<dyn Deliveries>,
     admission: Arc<dyn Admission>,
     quotas: Quotas,
@@ -116,12 +124,14 @@ impl Sns {
     /// # Errors
     /// [`RecordError`] when a record cannot be read: none is ever forgotten silently.
     pub async fn load(parts: Parts) -> Result<Self, RecordError> {
-        let Parts { typed, deliveries, admission, quotas, clock, entropy } = parts;
+        let Parts { typed, deliveries, admission, quotas, clock, entropy, aside } = parts;
         Ok(Self(Arc::new(Inner {
             topics: Table::load(&typed).await?,
             subscriptions: Table::load(&typed).await?,
             records: typed,
             routes: Routes::default(),
+            publishing: Publishing::default(),
+            aside,
             deliveries,
             admission,
             quotas,

@@ -3,9 +3,10 @@
 //! Source: SNS API Reference, `Publish`, `PublishBatch`; SNS Developer Guide, "Message deduplication for FIFO topics".
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use aside::Turn;
 use bytes::Bytes;
 use model::delivery::{Attribute, Delivery};
 use model::error::ServiceError;
@@ -13,14 +14,14 @@ use model::queue::CONTENT_BYTES_MAX;
 use model::topic::TopicId;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedMutexGuard;
 use wire::sns::{self as api, errors};
 
 use super::attributes::{BY_CONTENT, MESSAGE_BYTES, SCOPE, SIZE};
 use super::error::{invalid, no_topic, not_served, of_deliveries};
-use super::message::{Message, Order, Text};
+use super::message::{Message, Order};
 use super::route::Route;
 use super::{Caller, Sns, name};
-use crate::turn::Turn;
 
 const SUBJECT_CHARS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 128;
@@ -78,10 +79,11 @@ impl Sns {
             deduplication: input.message_deduplication_id.as_deref(),
             trace: caller.trace.as_deref(),
         };
+        let alone = self.publishing.alone(&id).await;
         let route = self.route(&id).ok_or_else(no_topic)?;
         let message = self.message(&route, given)?;
         let published = Published::of(&message);
-        self.send(&route, &[message]).await?;
+        self.send(&route, vec![message], alone).await?;
         Ok(api::PublishResponse { message_id: Some(published.id), sequence_number: published.sequence })
     }
 
@@ -93,6 +95,7 @@ impl Sns {
         let id = name::topic("TopicArn", input.topic_arn.as_ref())?;
         let entries = input.publish_batch_request_entries.as_deref().unwrap_or_default();
         check_batch(entries)?;
+        let alone = self.publishing.alone(&id).await;
         let route = self.route(&id).ok_or_else(no_topic)?;
         let bytes: usize = entries.iter().map(bytes_of_entry).sum();
         if bytes > route.bytes_max() {
@@ -119,7 +122,7 @@ impl Sns {
                 }),
             }
         }
-        self.send(&route, &messages).await?;
+        self.send(&route, messages, alone).await?;
         Ok(api::PublishBatchResponse { successful: Some(successful), failed: Some(failed) })
     }
 
@@ -164,7 +167,6 @@ impl Sns {
             group,
             attributes: given.attributes,
             trace: given.trace.map(str::to_owned),
-            compared: OnceLock::new(),
         })
     }
 
@@ -203,16 +205,25 @@ impl Sns {
         now.max(last.unwrap_or_else(|last| last) + 1)
     }
 
-    /// Hands messages over to all who want them; answered when all that follows is on the disk.
-    pub(super) async fn send(&self, route: &Route, messages: &[Message]) -> Result<(), ServiceError> {
-        let (mut turn, mut deliveries) = (Turn::begin(), Vec::new());
-        for message in messages {
-            for subscriber in &route.subscribers {
-                deliveries.extend(message.to(subscriber));
-                // What others publish to a FIFO topic meanwhile would overtake it.
-                if message.order.is_none() {
+    /// Hands messages over to all who want them; answered when all that follows is on the disk. Nobody else publishes to a
+    /// FIFO topic before they have their place in the order.
+    pub(super) async fn send(
+        &self,
+        route: &Arc<Route>,
+        messages: Vec<Message>,
+        alone: Option<OwnedMutexGuard<()>>,
+    ) -> Result<(), ServiceError> {
+        let (mut turn, mut deliveries) = (Turn::among_all(), Vec::new());
+        for message in messages.into_iter().map(Arc::new) {
+            let mut next = 0;
+            while next < route.subscribers.len() {
+                let (wanting, reached) = self.look(route, &message, next).await?;
+                for number in wanting {
+                    deliveries.extend(message.to(&route.subscribers[number]));
                     turn.give_way().await;
                 }
+                next = reached;
+                turn.give_way().await;
             }
         }
         let size = |it: &Delivery| {
@@ -224,7 +235,9 @@ impl Sns {
         if deliveries.is_empty() {
             return Ok(());
         }
-        self.deliveries.hand_over(deliveries).await.map_err(of_deliveries)
+        let handed_over = self.deliveries.hand_over(deliveries);
+        drop(alone);
+        handed_over.await.map_err(of_deliveries)
     }
 }
 
@@ -268,16 +281,15 @@ fn check_batch(entries: &[api::PublishBatchRequestEntry]) -> Result<(), ServiceE
 }
 
 /// The texts for each protocol.
-fn texts(structure: Option<&str>, text: &str) -> Result<BTreeMap<String, Text>, ServiceError> {
+fn texts(structure: Option<&str>, text: &str) -> Result<BTreeMap<String, String>, ServiceError> {
     match structure {
-        None | Some("") => Ok(BTreeMap::from([("default".to_owned(), text.to_owned().into())])),
+        None | Some("") => Ok(BTreeMap::from([("default".to_owned(), text.to_owned())])),
         Some("json") => {
             let parsed: Map<String, Value> = serde_json::from_str(text)
                 .map_err(|_| invalid("Message Structure - JSON message body failed to parse"))?;
-            let texts = parsed
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned().into())));
-            let texts: BTreeMap<String, Text> = texts.collect();
+            let texts =
+                parsed.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
+            let texts: BTreeMap<String, String> = texts.collect();
             if !texts.contains_key("default") {
                 return Err(invalid("Message Structure - No default entry in JSON message body"));
             }

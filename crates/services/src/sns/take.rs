@@ -24,6 +24,7 @@ impl Sns {
         let not_found = || Undelivered::not_found(&delivery.to);
         let Address::Resource(arn) = &delivery.to else { return Err(not_found()) };
         let id = name::topic_of(arn.as_str()).ok_or_else(not_found)?;
+        let alone = self.publishing.alone(&id).await;
         let route = self.route(&id).ok_or_else(not_found)?;
         if !self.admission.admits(&delivery.from, &self.of_topic("sns:Publish", &id)) {
             return Err(Undelivered::not_permitted(&delivery.from, arn));
@@ -44,7 +45,7 @@ impl Sns {
             code: "INVALID_MESSAGE",
             message: error.to_string(),
         })?;
-        let sent = self.send(&route, &[message]).await;
+        let sent = self.send(&route, vec![message], alone).await;
         sent.map_err(|error| match error {
             refused @ ServiceError::Modeled { .. } => {
                 Undelivered::Never { code: "INVALID_MESSAGE", message: refused.to_string() }

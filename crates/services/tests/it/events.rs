@@ -62,6 +62,7 @@ impl Bus {
             admission: Arc::new(Nobody),
             clock: Arc::clone(&clock) as _,
             entropy: entropy(),
+            aside: aside::Aside::new(),
         };
         let events = Events::load(parts).await.unwrap();
         Self { events, clock, remembered, store, dir }

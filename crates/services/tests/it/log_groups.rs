@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use model::delivery::{Deliveries, Delivery, Undelivered};
 use model::port::{Clock as _, Pending};
 use model::queue::QueueError;
 use serde_json::{Value, json};
-use services::logs::{Logs, Parts};
+use services::logs::{Filter, Logs, Parts};
 use store::Store;
 use tempfile::TempDir;
 
@@ -89,6 +89,7 @@ impl Server {
             files: store.logs(),
             deliveries: Arc::clone(&taker) as _,
             clock: Arc::new(TestClock::default()),
+            aside: aside::Aside::new(),
         };
         let logs = Logs::load(parts).await.unwrap();
         logs.resume();
@@ -173,4 +174,45 @@ async fn events_bring_no_deleted_group_back() {
         let groups = server.store.logs().groups(&scope()).await.unwrap();
         assert_eq!(groups, []);
     }
+}
+
+/// One thread serves all here, as in the server.
+#[tokio::test]
+async fn what_patterns_take_long_over_holds_nobody_up() {
+    let server = Server::on(tempfile::tempdir().unwrap()).await;
+    server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+    server.ask("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" })).await;
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    let pattern = "%a[ab]{100}c|end%";
+    let filter = json!({
+        "logGroupName": "g", "filterName": "f", "filterPattern": pattern, "destinationArn": function
+    });
+    server.ask("PutSubscriptionFilter", filter).await;
+    let mut state = 1_u64;
+    let signs = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if state >> 63 == 0 { 'a' } else { 'b' }
+    });
+    let long: String = signs.take(400_000).collect();
+    server.put(&long).await;
+    server.put("end").await;
+    let (begun, longest) = (Instant::now(), Mutex::new(Duration::ZERO));
+    assert!(!Filter::parse(pattern).unwrap().matches(&long));
+    let taken = begun.elapsed();
+    let others = async {
+        let mut last = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let mut longest = longest.lock().unwrap();
+            *longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = others => {}
+        () = server.taker.until(|taker| taker.messages().contains("end")) => {}
+    }
+    let waited = *longest.lock().unwrap();
+    assert!(waited < taken / 2, "others waited for {waited:?} of {taken:?}");
 }

@@ -268,6 +268,14 @@ impl LogFiles {
         self.reading(move |logs| search::search(&group::dir_of(logs, &group), &what)).await
     }
 
+    /// The same, for a thread that may wait for the disk and has time.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn search_here(&self, group: &LogGroup, what: &Search) -> Result<Page, LogError> {
+        self.shared.read(|logs| search::search(&group::dir_of(logs, group), what))
+    }
+
     /// Where a group ends now, in the order in which it is written.
     ///
     /// # Errors
@@ -297,12 +305,7 @@ impl LogFiles {
         &self,
         read: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
-        self.blocking(move |shared| {
-            shared.queue.wait_until_written();
-            let failed = |source| LogError::Io { operation: "read", path: shared.dir.clone(), source };
-            read(&shared.dir).map_err(failed)
-        })
-        .await
+        self.blocking(move |shared| shared.read(read)).await
     }
 
     /// Events dropped since the start because the disk could not keep up or failed.
@@ -328,6 +331,15 @@ impl LogFiles {
     ) -> Result<T, LogError> {
         let shared = Arc::clone(&self.shared);
         tokio::task::spawn_blocking(move || work(&shared)).await.unwrap_or(Err(LogError::Stopping))
+    }
+}
+
+impl Shared {
+    /// Reads when all that was queued before is written.
+    fn read<T>(&self, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, LogError> {
+        self.queue.wait_until_written();
+        let failed = |source| LogError::Io { operation: "read", path: self.dir.clone(), source };
+        read(&self.dir).map_err(failed)
     }
 }
 

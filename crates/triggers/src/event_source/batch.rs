@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use aside::Turn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -15,6 +17,9 @@ use model::queue::Received;
 use model::sqs::Content;
 use pattern::{Dialect, Pattern};
 use serde_json::{Map, Value, json};
+
+/// From this size on filters may take a tenth of a second over a body.
+const LARGE_BYTES: usize = 8 * 1024;
 
 /// One message as the function sees it.
 pub(super) fn record(arn: &ResourceArn, message: &Received, content: &Content, handle: &str) -> Value {
@@ -77,7 +82,17 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What a mapping wants: any message without filters, else one that some filter matches.
-pub(super) struct Filters(Vec<Pattern>);
+#[derive(Clone)]
+pub(super) struct Filters(Arc<[Pattern]>);
+
+/// What a look with filters has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Wanted,
+    Unwanted,
+    /// Nothing before the turn was over; the filters from this one on are left.
+    Next(usize),
+}
 
 impl Filters {
     /// Texts that were checked when the mapping was made; one that cannot be read matches nothing.
@@ -86,8 +101,9 @@ impl Filters {
         (!texts.is_empty()).then(|| Self(texts.iter().filter_map(read).collect()))
     }
 
-    /// Whether a record is wanted. Its body is compared as JSON if it is JSON, and as text otherwise.
-    pub(super) fn want(&self, record: &Value) -> bool {
+    /// Whether a record is wanted by one of the filters from `first` on, as far as a turn goes. Its body is compared as JSON
+    /// if it is JSON, and as text otherwise.
+    pub(super) fn look(&self, record: &Value, first: usize, turn: Turn) -> Seen {
         let parsed = record["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
         let with_json = parsed.filter(|body| body.is_object()).map(|body| {
             let mut record = record.clone();
@@ -95,7 +111,20 @@ impl Filters {
             record
         });
         let seen = with_json.as_ref().unwrap_or(record);
-        self.0.iter().any(|pattern| pattern.matches(seen))
+        for (number, pattern) in self.0.iter().enumerate().skip(first) {
+            if pattern.matches(seen) {
+                return Seen::Wanted;
+            }
+            if turn.is_over() {
+                return Seen::Next(number + 1);
+            }
+        }
+        Seen::Unwanted
+    }
+
+    /// Whether a look at such a record may take long.
+    pub(super) fn take_long_over(record: &Value) -> bool {
+        record["body"].as_str().is_some_and(|body| body.len() >= LARGE_BYTES)
     }
 }
 
@@ -205,15 +234,17 @@ mod tests {
     fn filters_look_into_bodies() {
         let filters =
             |texts: &[&str]| Filters::new(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let wants =
+            |filters: &Filters, body: &str| filters.look(&seen(body), 0, Turn::among_all()) == Seen::Wanted;
         assert!(filters(&[]).is_none());
         let hot = filters(&[r#"{"body":{"degrees":[{"numeric":[">",30]}]}}"#]).expect("filters");
-        assert!(hot.want(&seen(r#"{"degrees": 31}"#)));
-        assert!(!hot.want(&seen(r#"{"degrees": 30}"#)) && !hot.want(&seen("31")));
+        assert!(wants(&hot, r#"{"degrees": 31}"#));
+        assert!(!wants(&hot, r#"{"degrees": 30}"#) && !wants(&hot, "31"));
         let either =
             filters(&[r#"{"body":["plain"]}"#, r#"{"messageAttributes":{"n":{"stringValue":["5"]}}}"#]);
-        assert!(either.expect("filters").want(&seen("anything")));
+        assert!(wants(&either.expect("filters"), "anything"));
         let plain = filters(&[r#"{"body":["plain"]}"#]).expect("filters");
-        assert!(plain.want(&seen("plain")) && !plain.want(&seen("fancy")));
+        assert!(wants(&plain, "plain") && !wants(&plain, "fancy"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod poller;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use aside::Aside;
 use model::arn::ResourceArn;
 use model::event::Directory;
 use model::event_source::{EventSourceMapping, MappingId, Mappings};
@@ -38,6 +39,8 @@ pub struct SourceParts {
     pub invoke: Arc<dyn Invoke>,
     /// For ids of requests.
     pub entropy: Arc<dyn Entropy>,
+    /// Where filters look at large messages.
+    pub aside: Aside,
     /// Batches of one mapping that run at once, at most.
     pub share: usize,
 }

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aside::{BrokeOff, Turn};
 use bytes::Bytes;
 use model::arn::ResourceArn;
 use model::error::ServiceError;
@@ -23,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::Inner;
-use super::batch::{Failures, Filters, failures, record};
+use super::batch::{Failures, Filters, Seen, failures, record};
 use crate::pace::Pace;
 
 /// How long one receive waits for messages.
@@ -99,7 +100,7 @@ enum Ran {
 /// A message as the function sees it.
 struct Record {
     message: Received,
-    value: Value,
+    value: Arc<Value>,
     size: usize,
     trace: String,
 }
@@ -248,18 +249,28 @@ impl Poller {
     /// Runs the function with the messages that the mapping wants, and settles all of them.
     async fn perform(&self, round: Round, messages: Vec<Received>, place: OwnedSemaphorePermit) {
         let source = &round.terms.source;
-        let (mut settled, mut wanted) = (Vec::new(), Vec::new());
+        let (mut settled, mut wanted, mut turn) = (Vec::new(), Vec::new(), Turn::among_all());
         let may_recur = self.owner.parts.directory.event_settings(&self.mapping.function, None).may_recur;
-        for message in messages {
+        let mut messages = messages.into_iter();
+        for message in messages.by_ref() {
             let Some(content) = Content::decode(&message.content) else {
                 tracing::error!(queue = %source.name, id = %message.id, "a message has a form that is not known");
                 continue;
             };
             let handle = self.owner.parts.sources.handle(&source.name, message.receipt);
-            let value = record(&self.arn, &message, &content, &handle);
+            let value = Arc::new(record(&self.arn, &message, &content, &handle));
             let (trace, hops) =
                 lineage::step(content.trace.as_deref().unwrap_or_default(), &self.mapping.function);
-            if self.filters.as_ref().is_some_and(|filters| !filters.want(&value)) {
+            let Ok(is_wanted) = self.wants(&value).await else {
+                // Whatever broke off will do so again: it comes back as what a function fails does.
+                settled.push((message.receipt, Settle::Return { after: source.visibility, note: None }));
+                if source.is_fifo {
+                    break;
+                }
+                continue;
+            };
+            turn.give_way().await;
+            if !is_wanted {
                 settled.push((message.receipt, Settle::Done { outcome: None }));
             } else if hops > lineage::HOPS_MAX && !may_recur {
                 tracing::warn!(mapping = %self.mapping.id, id = %message.id, "a message went round in a circle");
@@ -269,6 +280,7 @@ impl Poller {
                 wanted.push(Record { message, value, size, trace });
             }
         }
+        settled.extend(messages.map(|message| (message.receipt, Settle::Untake)));
         let (mut held_back, mut chunks) = (false, chunks(wanted).into_iter());
         for chunk in chunks.by_ref() {
             let ran = self.run_chunk(&round, &chunk, &mut settled).await;
@@ -286,11 +298,31 @@ impl Poller {
         }
     }
 
+    /// Whether the filters want a record; over large ones they may take their time, in the line of the mapping.
+    async fn wants(&self, record: &Arc<Value>) -> Result<bool, BrokeOff> {
+        let Some(filters) = &self.filters else { return Ok(true) };
+        let mut next = 0;
+        loop {
+            let seen = if Filters::take_long_over(record) {
+                let (filters, record, first) = (filters.clone(), Arc::clone(record), next);
+                let look = move || filters.look(&record, first, Turn::aside());
+                self.owner.parts.aside.run(&self.mapping.id.to_string(), look).await?
+            } else {
+                filters.look(record, next, Turn::among_all())
+            };
+            match seen {
+                Seen::Wanted => return Ok(true),
+                Seen::Unwanted => return Ok(false),
+                Seen::Next(number) => next = number,
+            }
+        }
+    }
+
     /// Runs the function with one event, and notes what becomes of its messages.
     async fn run_chunk(&self, round: &Round, chunk: &[Record], settled: &mut Vec<(Receipt, Settle)>) -> Ran {
         let trace = chunk.iter().map(|record| record.trace.as_str()).max_by_key(|trace| trace.len());
         let trace = trace.filter(|trace| !trace.is_empty()).map(str::to_owned);
-        let records: Vec<&Value> = chunk.iter().map(|record| &record.value).collect();
+        let records: Vec<&Value> = chunk.iter().map(|record| &*record.value).collect();
         let payload = Bytes::from(json!({ "Records": records }).to_string());
         let result = self.invoke(round, payload, trace).await;
         let back_after = round.terms.source.visibility.saturating_sub(round.begun.elapsed());

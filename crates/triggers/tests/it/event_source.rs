@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aside::Aside;
 use bytes::Bytes;
 use model::arn::ResourceArn;
 use model::error::ServiceError;
@@ -20,7 +21,7 @@ use model::queue::{
     DeadLetter, HandOut, Hold, NewMessage, Queue as _, QueueName, Receipt, Receive, Received,
 };
 use model::sqs::{Content, Source, Sources};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::Store;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -149,6 +150,7 @@ impl World {
             queue: store.queue(),
             invoke: Arc::clone(&functions) as _,
             entropy: Arc::clone(&ids) as _,
+            aside: Aside::new(),
             share: 6,
         });
         tokio::spawn(pollers.clone().run());
@@ -224,6 +226,37 @@ async fn messages_wake_a_function_in_batches_and_are_gone() {
     world
         .until("the last one ran", async |world| world.events_of("hello").contains(&vec!["6".to_owned()]))
         .await;
+}
+
+/// One thread serves all here, as in the server.
+#[tokio::test]
+async fn what_filters_take_long_over_holds_nobody_up() {
+    let world = World::open(Duration::from_secs(60));
+    let ways: Vec<_> = (0..30).map(|number| json!({ "a": [number + 1] })).collect();
+    let filter = json!({ "body": { "l": { "$or": ways } } }).to_string();
+    let filters = vec![filter.clone(), filter, r#"{"body":{"wanted":[true]}}"#.to_owned()];
+    world.map(vec![mapping("hello", MappingSettings { batch_size: 10, filters, ..Default::default() })]);
+    let large = |wanted: bool| json!({ "wanted": wanted, "l": vec![json!({ "a": 0 }); 50_000] }).to_string();
+    world.send(&[&large(false), &large(true)]).await;
+    let begun = Instant::now();
+    let longest = Mutex::new(Duration::ZERO);
+    let others = async {
+        let mut last = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let mut longest = longest.lock().unwrap();
+            *longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = others => {}
+        () = world.until("the queue is empty", World::is_empty) => {}
+    }
+    let (waited, whole) = (*longest.lock().unwrap(), begun.elapsed());
+    assert!(waited < whole / 3, "others waited for {waited:?} of {whole:?}");
+    assert_eq!(world.events_of("hello"), [vec![large(true)]]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aside::Aside;
 use control::function::Functions;
 use control::iam::Iam;
 use control::identity::{Access, Identity};
@@ -88,6 +89,7 @@ pub async fn bus(
         admission: Arc::clone(identity) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
+        aside: Aside::new(),
     };
     services::events::Events::load(parts).await.expect("buses")
 }
@@ -126,6 +128,7 @@ pub async fn topics(
         admission: Arc::clone(identity) as _,
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
+        aside: Aside::new(),
     };
     services::sns::Sns::load(parts).await.expect("topics")
 }
@@ -157,6 +160,7 @@ pub async fn log_groups(
         files: store.logs(),
         deliveries: Arc::clone(delivered) as _,
         clock: Arc::clone(clock),
+        aside: Aside::new(),
     };
     services::logs::Logs::load(parts).await.expect("log groups")
 }

@@ -1,11 +1,12 @@
 //! Regular expressions in patterns: what stands between two `%`.
 //!
 //! They are of few signs, all of ASCII; others are written `\xhh`, and parts cannot stand in parentheses. Matching takes
-//! no longer than the length of the message allows (the engine never goes back), and what an expression takes in memory
-//! is bounded. At most two stand in a pattern; the quota of five patterns with expressions for each group needs no check,
+//! no longer than the product of both lengths (the engine never goes back), and what an expression takes in memory is
+//! bounded. At most two stand in a pattern; the quota of five patterns with expressions for each group needs no check,
 //! since a group has no more than two subscription filters.
 //! Source: CloudWatch Logs User Guide, "Supported regular expressions (regex) syntax".
 
+use regex::Error;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{BadFilter, bad};
@@ -14,8 +15,9 @@ use super::{BadFilter, bad};
 pub(super) const COUNT_MAX: usize = 2;
 /// What stands in them beside letters and digits.
 const SIGNS: &[u8] = br":_#=@/;,-^$?[]{}|\*+.";
-/// What one takes once it is read.
-const BYTES_MAX: usize = 256 * 1024;
+/// What one takes once it is read. A repeat stands there as often as it says; matching may take as long as the product of
+/// this and the length of the message.
+const BYTES_MAX: usize = 16 * 1024;
 
 /// One expression, read.
 #[derive(Debug, Clone)]
@@ -42,7 +44,10 @@ impl Expression {
             return bad(format!("{sign:?} is not supported in regular expressions"));
         }
         let built = RegexBuilder::new(expression).unicode(false).size_limit(BYTES_MAX).build();
-        let regex = built.map_err(|_| BadFilter(format!("{expression:?} is no regular expression")))?;
+        let regex = built.map_err(|error| match error {
+            Error::CompiledTooBig(_) => BadFilter(format!("{expression:?} is too complex")),
+            _ => BadFilter(format!("{expression:?} is no regular expression")),
+        })?;
         Ok((Self(regex), rest))
     }
 
