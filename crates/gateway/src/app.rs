@@ -21,7 +21,7 @@ use model::queue::Queue;
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
-use crate::body::{self, Bodies, Held};
+use crate::body::{self, Bodies, Held, Holder};
 use crate::json::JsonServices;
 pub use crate::metrics::Gauge;
 use crate::metrics::Metrics;
@@ -216,28 +216,34 @@ impl App {
         limit_bytes: usize,
         operation: &str,
     ) -> Result<Held, Failure> {
-        if !body::is_small(&body)
-            && let Err(failure) = self.authenticator.recognize(head)
-        {
-            body::discard(body);
-            return Err(failure);
-        }
-        self.read_from_anybody(body, entry, limit_bytes, operation).await
+        let holder = if body::is_small(&body) {
+            peer(entry)
+        } else {
+            match self.authenticator.recognize(head) {
+                Ok(shown) => shown.map_or_else(|| peer(entry), Holder::Caller),
+                Err(failure) => {
+                    body::discard(body);
+                    return Err(failure);
+                }
+            }
+        };
+        self.read_of(holder, body, entry, limit_bytes, operation).await
     }
 
-    /// The same where nobody has to say who it is.
+    /// The same where nobody has to say who it is: whose room the body takes is known otherwise.
     ///
     /// # Errors
     /// Those of [`Bodies::read`].
-    pub async fn read_from_anybody(
+    pub async fn read_of(
         &self,
+        holder: Holder,
         body: Incoming,
         entry: Entry,
         limit_bytes: usize,
         operation: &str,
     ) -> Result<Held, Failure> {
         let bodies = if entry.is_inside { &self.inner_bodies } else { &self.bodies };
-        Ok(bodies.read(body, limit_bytes, operation).await?)
+        Ok(bodies.read(body, holder, limit_bytes, operation).await?)
     }
 
     fn new_request_id(&self) -> RequestId {
@@ -245,6 +251,10 @@ impl App {
         self.parts.entropy.fill(&mut random);
         RequestId::at(self.parts.clock.now(), random)
     }
+}
+
+fn peer(entry: Entry) -> Holder {
+    Holder::Peer(entry.peer.map(|peer| peer.ip().to_canonical()))
 }
 
 fn not_served(service: &str) -> ServiceError {

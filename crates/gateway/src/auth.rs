@@ -69,17 +69,19 @@ impl Authenticator {
         }
     }
 
-    /// Refuses a request that no body could make acceptable, before anything is spent on its body.
+    /// Refuses a request that no body could make acceptable, before anything is spent on its body. Otherwise says whose it
+    /// seems to be: a caller that is known, though not proven yet; of an open server, the key that is shown, if any.
     ///
     /// # Errors
     /// [`Failure::Auth`] as [`Authenticator::authenticate`] would say it.
-    pub fn recognize(&self, head: &Parts) -> Result<(), Failure> {
+    pub fn recognize(&self, head: &Parts) -> Result<Option<String>, Failure> {
+        let shown = Authorization::parse(&signed_parts(head));
         match self.identity.access() {
-            Access::Open => Ok(()),
+            Access::Open => Ok(shown.ok().map(|shown| shown.scope.access_key_id)),
             Access::Verified => {
-                let shown = Authorization::parse(&signed_parts(head))?;
-                self.find(&shown)?;
-                Ok(())
+                // By name, since one caller can have as many session tokens as it likes.
+                let (caller, _) = self.find(&shown?)?;
+                Ok(Some(format!("{} {}", caller.account, caller.principal)))
             }
         }
     }

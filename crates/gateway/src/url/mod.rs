@@ -31,7 +31,7 @@ use model::url::{FunctionUrl, UrlAuth, UrlId};
 use wire::sigv4::AuthError;
 
 use crate::app::{Answered, App, Call, Entry};
-use crate::body::{self, Held};
+use crate::body::{self, Held, Holder};
 use crate::lambda::invoke;
 use crate::respond::{self, Body, Failure};
 
@@ -152,7 +152,10 @@ impl Visit {
         match self.url.auth {
             UrlAuth::Iam => app.read(&self.head, body, entry, limit_bytes, OPERATION).await,
             UrlAuth::None => match admission::anybody(self) {
-                Ok(()) => app.read_from_anybody(body, entry, limit_bytes, OPERATION).await,
+                Ok(()) => {
+                    let holder = Holder::Url(self.url.id.clone());
+                    app.read_of(holder, body, entry, limit_bytes, OPERATION).await
+                }
                 Err(denied) => {
                     body::discard(body);
                     Err(denied.into())

@@ -67,7 +67,8 @@ pub struct Guarded {
     pub world: World,
     pub root: Client,
     pub user: Client,
-    key: String,
+    /// The user's access key id.
+    pub key: String,
 }
 
 /// A client that signs as the user, and its key.

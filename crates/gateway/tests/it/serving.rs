@@ -10,6 +10,7 @@ use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::guarded::Guarded;
 use crate::world::{World, now, root_credentials};
 
 const HEALTH: &[u8] = b"GET /_dormouse/health HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -72,6 +73,40 @@ async fn a_functions_connection_is_served_even_while_stopping() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stopping"), "{answer}");
     drop(function);
     tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time").expect("no panic");
+}
+
+/// The head of a request that creates a function with a package of so many bytes, signed over something else by a key.
+fn shown(world: &World, key_id: &str, size_bytes: usize) -> String {
+    format!(
+        "POST /2015-03-31/functions HTTP/1.1\r\nhost: {}\r\nx-amz-date: 20260101T000000Z\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential={key_id}/20260101/us-east-1/lambda/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature={}\r\ncontent-length: {size_bytes}\r\n\r\n",
+        world.address,
+        "0".repeat(64)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_one_key_shows_leave_room_for_those_of_others() {
+    let guarded = Guarded::new().await;
+    guarded.world.create("hello").await;
+    // Together nearly a share.
+    let mut held = Vec::new();
+    for size_bytes in [69_000_000, 65_000_000] {
+        let mut stream = TcpStream::connect(guarded.world.address).await.expect("connected");
+        let head = shown(&guarded.world, &guarded.key, size_bytes);
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.write_all(&[b'x'; 100_000]).await.expect("sent");
+        held.push(stream);
+    }
+    let payload = serde_json::json!("x".repeat(300_000));
+    let invoked = guarded.root.post("/2015-03-31/functions/hello/invocations", payload.clone()).await;
+    assert_eq!((invoked.status, invoked.json()), (200, payload));
+    for stream in held {
+        // Neither has given way, since nobody waited.
+        let found = stream.try_read(&mut [0; 1024]).map_err(|error| error.kind());
+        assert_eq!(found, Err(std::io::ErrorKind::WouldBlock));
+    }
 }
 
 /// The head of a request that creates a function with a package of 69 MB, signed over something else or not at all.
