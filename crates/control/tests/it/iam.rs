@@ -28,7 +28,7 @@ const INVOKE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","A
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess";
 const BASIC: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
 
-fn home() -> AccountId {
+pub fn home() -> AccountId {
     scope().account
 }
 
@@ -55,12 +55,12 @@ pub fn identity(world: &World) -> Identity {
     Identity::open(Access::Verified, root, &secrets, world.iam.clone(), clock, entropy).expect("identities")
 }
 
-async fn user_with_key(iam: &Iam, name: &str) -> AccessKey {
+pub async fn user_with_key(iam: &Iam, name: &str) -> AccessKey {
     iam.create_user(home(), named(name)).await.expect("a user");
     iam.create_access_key(home(), name).await.expect("a key")
 }
 
-fn find(identity: &Identity, key: &AccessKey) -> Result<Caller, KeyError> {
+pub fn find(identity: &Identity, key: &AccessKey) -> Result<Caller, KeyError> {
     let (caller, secret) = identity.find(&key.id, None)?;
     assert_eq!(secret.expose(), key.secret.expose());
     Ok(caller)
@@ -70,7 +70,7 @@ fn may(caller: &Caller, action: &str) -> bool {
     authorize(caller, action, FUNCTION).is_ok()
 }
 
-fn authorize(caller: &Caller, action: &str, resource: &str) -> Result<(), ServiceError> {
+pub fn authorize(caller: &Caller, action: &str, resource: &str) -> Result<(), ServiceError> {
     caller.may(Asking { action, resource, owner: None, policy: None, context: Context::new() })
 }
 

@@ -10,6 +10,7 @@ mod functions;
 mod iam;
 mod images;
 mod layers;
+mod managed;
 mod outside;
 mod packages;
 mod provisioned;
