@@ -1,6 +1,7 @@
 //! Which AWS service a request is meant for. One port serves them all, so the request itself has to tell: by its
 //! signature's scope, its target header, the host that it names, and at last its path.
 
+use http::Method;
 use http::request::Parts;
 
 /// A service as the request names it.
@@ -24,6 +25,7 @@ impl Service {
             .or_else(|| targeted(head))
             .or_else(|| named_by_host(head))
             .or_else(|| linked(head))
+            .or_else(|| unsigned_form(head))
             .map_or_else(|| by_path(head.uri.path()), Self::named)
     }
 
@@ -61,11 +63,23 @@ fn named_by_host(head: &Parts) -> Option<&str> {
     (first == "lambda").then_some(first)
 }
 
-/// A link that a topic has sent to an endpoint: `/?Action=ConfirmSubscription&…`.
+/// What a link asks for: one that a topic has sent to an endpoint, `/?Action=ConfirmSubscription&…`, or an exchange of a
+/// web identity for credentials.
 fn linked(head: &Parts) -> Option<&'static str> {
-    let mut pairs = head.uri.query().filter(|_| head.uri.path() == "/")?.split('&');
-    let is_link = |pair: &str| matches!(pair, "Action=ConfirmSubscription" | "Action=Unsubscribe");
-    pairs.any(is_link).then_some("sns")
+    let pairs = head.uri.query().filter(|_| head.uri.path() == "/")?.split('&');
+    pairs.into_iter().find_map(|pair| match pair {
+        "Action=ConfirmSubscription" | "Action=Unsubscribe" => Some("sns"),
+        "Action=AssumeRoleWithWebIdentity" | "Action=AssumeRoleWithSAML" => Some("sts"),
+        _ => None,
+    })
+}
+
+/// A form of which nothing says whose it is: only STS has operations that clients send without a signature.
+fn unsigned_form(head: &Parts) -> Option<&'static str> {
+    let content = head.headers.get(http::header::CONTENT_TYPE)?.as_bytes();
+    let form = b"application/x-www-form-urlencoded";
+    let is_form = content.len() >= form.len() && content[..form.len()].eq_ignore_ascii_case(form);
+    (is_form && head.method == Method::POST && head.uri.path() == "/").then_some("sts")
 }
 
 /// Lambda's paths begin with the day of an API version.
@@ -112,5 +126,7 @@ mod tests {
         check("/", &[("authorization", "Basic eDp5")], Service::Unknown);
         check("/?Action=ConfirmSubscription&Token=1", &[("host", "localhost:4566")], other("sns"));
         check("/?Action=Publish", &[("host", "localhost:4566")], Service::Unknown);
+        check("/?Action=AssumeRoleWithSAML&Version=1", &[("host", "localhost:4566")], other("sts"));
+        check("/", &[("content-type", "application/x-www-form-urlencoded")], Service::Unknown);
     }
 }

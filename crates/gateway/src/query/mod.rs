@@ -49,7 +49,8 @@ pub trait QueryService: Send + Sync {
         false
     }
 
-    /// Performs an operation for whoever holds a link to it and does not say who it is; none if there are no such links.
+    /// Performs an operation for whoever holds a link to it, or a token of somebody else's, and does not say who it is; none if
+    /// there are no such links.
     fn follow<'a>(&'a self, _link: &'a Link<'a>) -> Option<Pending<'a, Result<Reply, ServiceError>>> {
         None
     }

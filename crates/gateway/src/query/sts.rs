@@ -14,7 +14,7 @@ use wire::query::{Call as _, Output as _, Reply, Service};
 use wire::sts::{self as api, Input, Operation};
 
 use super::iam::refused;
-use super::{Asked, QueryService, unserved};
+use super::{Asked, Link, QueryService, unserved};
 
 /// The service.
 pub struct Sts {
@@ -101,6 +101,14 @@ impl QueryService for Sts {
 
     fn signing_name(&self) -> &'static str {
         "sts"
+    }
+
+    /// Who has a token of another identity provider signs nothing: that no provider is served is told to everybody.
+    fn follow<'a>(&'a self, link: &'a Link<'a>) -> Option<Pending<'a, Result<Reply, ServiceError>>> {
+        let operation = Operation::ALL[link.place];
+        let is_unsigned =
+            matches!(operation, Operation::AssumeRoleWithWebIdentity | Operation::AssumeRoleWithSAML);
+        is_unsigned.then(|| -> Pending<'a, _> { Box::pin(async move { Err(unserved(operation.name())) }) })
     }
 
     fn perform<'a>(&'a self, asked: &'a Asked<'a>) -> Pending<'a, Result<Reply, ServiceError>> {

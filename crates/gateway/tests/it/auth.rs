@@ -176,3 +176,25 @@ async fn other_services_are_named_and_operations_unknown() {
     let (status, code, _) = Client::new(world.address, None).get("/").await.error();
     assert_eq!((status, code.as_str()), (404, "UnknownOperationException"));
 }
+
+#[tokio::test]
+async fn what_is_asked_of_sts_without_a_signature_is_answered_in_its_protocol() {
+    let world = World::open(Access::Verified).await;
+    let stranger = Client::new(world.address, None);
+    let check = async |action: &str, status: u16, code: &str| {
+        let form = format!("Action={action}&Version=2011-06-15&RoleSessionName=s&WebIdentityToken=t");
+        let mut headers = HeaderMap::new();
+        headers
+            .insert("content-type", "application/x-www-form-urlencoded; charset=utf-8".parse().expect("one"));
+        let answer = stranger.send("POST", "/", headers, form.into()).await;
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, status, "{action}: {body}");
+        assert!(body.starts_with('<') && body.contains(&format!("<Code>{code}</Code>")), "{action}: {body}");
+    };
+    check("AssumeRoleWithWebIdentity", 501, "NotImplemented").await;
+    check("AssumeRoleWithSAML", 501, "NotImplemented").await;
+    check("GetCallerIdentity", 403, "MissingAuthenticationToken").await;
+    check("Nonsense", 403, "MissingAuthenticationToken").await;
+    let linked = stranger.get("/?Action=AssumeRoleWithSAML&Version=2011-06-15").await;
+    assert!(linked.status == 501 && linked.body.starts_with(b"<"), "{linked:?}");
+}
