@@ -97,3 +97,16 @@ pub struct LogStream {
     /// When it was made.
     pub created: Timestamp,
 }
+
+/// Which services may write to groups of an account in a region: one of several policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPolicy {
+    /// Account and region.
+    pub scope: Scope,
+    /// Its name.
+    pub name: String,
+    /// The policy, as the customer wrote it.
+    pub document: String,
+    /// When it was written.
+    pub updated: Timestamp,
+}

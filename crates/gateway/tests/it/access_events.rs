@@ -315,6 +315,15 @@ async fn logs_are_asked_about_by_the_arns_that_policies_name() {
             );
         }
     }
+    // Policies of the account belong to no group.
+    for operation in ["DescribeResourcePolicies", "DeleteResourcePolicy", "PutResourcePolicy"] {
+        for (form, named) in [(anywhere, false), ("*", true)] {
+            world
+                .may(json!([{ "Effect": "Allow", "Action": format!("logs:{operation}"), "Resource": form }]))
+                .await;
+            assert_eq!(world.is_denied("logs", operation, json!({})).await, !named, "{operation}, {form}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Amazon CloudWatch Logs: groups, streams, events, retention and tags, over the same files that functions log to.
+//! Amazon CloudWatch Logs: groups, streams, events, retention, tags and policies, over the same files that functions log to.
 //!
 //! [`Logs::input`] reads an operation, [`Logs::needs`] says what rights it needs, [`Logs::perform`] carries it out for a
 //! caller who has them. A group is there when it was made or written to; what is set for it is a record. Events that
@@ -11,6 +11,7 @@ mod forward;
 mod group;
 mod name;
 mod needs;
+mod policy;
 mod put;
 mod read;
 mod stream;
@@ -25,7 +26,7 @@ use aside::Aside;
 use model::arn::Scope;
 use model::delivery::Deliveries;
 use model::error::ServiceError;
-use model::log::{LogSettings, LogStream, Subscription};
+use model::log::{LogPolicy, LogSettings, LogStream, Subscription};
 use model::port::Clock;
 use store::logs::LogFiles;
 use store::records::RecordError;
@@ -66,6 +67,7 @@ pub struct Inner {
     settings: Table<LogSettings>,
     streams: Table<LogStream>,
     subscriptions: Table<Subscription>,
+    policies: Table<LogPolicy>,
     files: Arc<LogFiles>,
     deliveries: Arc<dyn Deliveries>,
     clock: Arc<dyn Clock>,
@@ -97,6 +99,7 @@ impl Logs {
             settings: Table::load(&typed).await?,
             streams: Table::load(&typed).await?,
             subscriptions: Table::load(&typed).await?,
+            policies: Table::load(&typed).await?,
             files,
             deliveries,
             clock,
@@ -138,6 +141,11 @@ impl Logs {
             Input::CreateLogStream(input) => written(&input, &self.create_stream(scope, &input).await?),
             Input::DeleteLogGroup(input) => written(&input, &self.delete_group(scope, &input).await?),
             Input::DeleteLogStream(input) => written(&input, &self.delete_stream(scope, &input).await?),
+            Input::DeleteResourcePolicy(input) => written(&input, &self.delete_policy(scope, &input).await?),
+            Input::DescribeResourcePolicies(input) => {
+                written(&input, &self.describe_policies(scope, &input)?)
+            }
+            Input::PutResourcePolicy(input) => written(&input, &self.put_policy(scope, &input).await?),
             Input::DeleteRetentionPolicy(input) => {
                 written(&input, &self.delete_retention(scope, &input).await?)
             }

@@ -21,6 +21,12 @@ impl Logs {
     /// # Errors
     /// Where a group is named by something that is no ARN of one.
     pub fn needs(&self, scope: &Scope, operation: &str, input: &Input) -> Result<Vec<Need>, ServiceError> {
+        if matches!(
+            input,
+            Input::DeleteResourcePolicy(_) | Input::DescribeResourcePolicies(_) | Input::PutResourcePolicy(_)
+        ) {
+            return Ok(vec![Need::of(format!("{SERVICE}:{operation}"), "*")]);
+        }
         let (group, stream) = asked_of(scope, input)?;
         let arn = match input {
             Input::ListTagsForResource(_) | Input::TagResource(_) | Input::UntagResource(_) => group.arn(),
@@ -59,7 +65,11 @@ fn asked_of<'i>(scope: &Scope, input: &'i Input) -> Result<(LogGroup, Option<&'i
         Input::DeleteLogStream(input) => (named(&input.log_group_name), stream(&input.log_stream_name)),
         Input::DeleteRetentionPolicy(input) => (named(&input.log_group_name), None),
         Input::DeleteSubscriptionFilter(input) => (named(&input.log_group_name), None),
-        Input::DescribeLogGroups(_) => (name::group(scope, None), None),
+        // Those of policies are asked for on no resource at all.
+        Input::DescribeLogGroups(_)
+        | Input::DeleteResourcePolicy(_)
+        | Input::DescribeResourcePolicies(_)
+        | Input::PutResourcePolicy(_) => (name::group(scope, None), None),
         Input::DescribeLogStreams(input) => {
             (either(&input.log_group_name, &input.log_group_identifier)?, None)
         }

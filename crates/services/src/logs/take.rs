@@ -1,6 +1,6 @@
 //! A group as the target of a delivery: of an event bus's rule.
 //!
-//! Groups have no policies of their own here; senders of the group's own account are let in, no others. A rule's events go
+//! Senders of the group's own account are let in, no others; the account's policies are not asked (`policy`). A rule's events go
 //! to a stream of each minute. Source: EventBridge User Guide, "Amazon CloudWatch Logs groups as targets".
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Subscriptions: what a customer puts is handed on, once deliveries take it, also after a restart; and groups that are
-//! deleted while others put events into them.
+//! Subscriptions: what a customer puts is handed on, once deliveries take it, also after a restart; groups that are deleted
+//! while others put events into them; and policies, which are kept.
 //!
 //! Deliveries are remembered here, or refused; no test waits for a time, only for what has to come within a deadline.
 
@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::arn::Scope;
 use model::delivery::{Deliveries, Delivery, Undelivered};
+use model::id::Region;
 use model::port::{Clock as _, Pending};
 use model::queue::QueueError;
 use serde_json::{Value, json};
@@ -104,9 +106,14 @@ impl Server {
     }
 
     async fn ask(&self, operation: &str, input: Value) {
+        self.ask_in(&scope(), operation, input).await;
+    }
+
+    async fn ask_in(&self, scope: &Scope, operation: &str, input: Value) -> Value {
         let target = format!("Logs_20140328.{operation}");
         let input = Logs::input(&target, input.to_string().as_bytes()).unwrap();
-        self.logs.perform(&scope(), input).await.unwrap();
+        let reply = self.logs.perform(scope, input).await.unwrap();
+        serde_json::from_slice(&reply.body).unwrap_or_default()
     }
 
     async fn put(&self, message: &str) {
@@ -147,6 +154,35 @@ async fn events_are_handed_on_once_deliveries_take_them() {
     server.ask("DeleteLogGroup", json!({ "logGroupName": "g" })).await;
     server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
     server.ask("DescribeSubscriptionFilters", json!({ "logGroupName": "g" })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_belong_to_an_account_and_a_region_and_outlive_a_restart() {
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": { "Service": "events.amazonaws.com" },
+            "Action": "logs:PutLogEvents",
+            "Resource": "*"
+        }
+    });
+    let server = Server::on(tempfile::tempdir().unwrap()).await;
+    for name in ["events", "other"] {
+        let policy = json!({ "policyName": name, "policyDocument": document.to_string() });
+        server.ask("PutResourcePolicy", policy).await;
+    }
+    server.ask("DeleteResourcePolicy", json!({ "policyName": "other" })).await;
+    let server = server.again().await;
+    let found = server.ask_in(&scope(), "DescribeResourcePolicies", json!({})).await;
+    let [policy] = found["resourcePolicies"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(
+        (&policy["policyName"], &policy["policyDocument"]),
+        (&json!("events"), &json!(document.to_string()))
+    );
+    let elsewhere = Scope { region: Region::parse("eu-west-1").unwrap(), ..scope() };
+    let found = server.ask_in(&elsewhere, "DescribeResourcePolicies", json!({})).await;
+    assert_eq!(found["resourcePolicies"], json!([]));
 }
 
 /// Whoever is told that a group is deleted finds it gone, though others put events into it at the same time.

@@ -1,13 +1,13 @@
-//! The stored forms of what is set for log groups, of log streams that were made by themselves, and of subscriptions.
-//! Version 1 of each; `golden/log-group-v1.json`, `golden/log-stream-v1.json` and `golden/log-subscription-v1.json` are
-//! examples.
+//! The stored forms of what is set for log groups, of log streams that were made by themselves, of subscriptions, and of
+//! policies. Version 1 of each; `golden/log-group-v1.json`, `golden/log-stream-v1.json`, `golden/log-subscription-v1.json` and
+//! `golden/log-policy-v1.json` are examples.
 //!
 //! The events are files of their own, which `logs` writes.
 
 use std::collections::BTreeMap;
 
 use model::arn::{ResourceArn, Scope};
-use model::log::{LogGroup, LogSettings, LogStream, Mark, Subscription};
+use model::log::{LogGroup, LogPolicy, LogSettings, LogStream, Mark, Subscription};
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,16 @@ struct SubscriptionForm {
     created_ms: i64,
     file: u64,
     offset: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyForm {
+    v: u32,
+    of: OfScope,
+    name: String,
+    document: String,
+    updated_ms: i64,
 }
 
 impl Owner for LogGroup {
@@ -178,6 +188,40 @@ impl Stored for Subscription {
     }
 }
 
+impl Stored for LogPolicy {
+    type Owner = Scope;
+    const KIND: &'static str = "log-policy";
+
+    fn owner(&self) -> Scope {
+        self.scope.clone()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn encode(&self, _: &Sealer) -> Vec<u8> {
+        let form = PolicyForm {
+            v: VERSION,
+            of: (&self.scope).into(),
+            name: self.name.clone(),
+            document: self.document.clone(),
+            updated_ms: self.updated.as_millis(),
+        };
+        serde_json::to_vec(&form).unwrap_or_default()
+    }
+
+    fn decode(bytes: &[u8], _: &Sealer) -> Result<Self, SchemaError> {
+        let form: PolicyForm = versioned(VERSION, bytes)?;
+        Ok(Self {
+            scope: scope_of(&form.of)?,
+            name: form.name,
+            document: form.document,
+            updated: Timestamp::from_millis(form.updated_ms),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +253,12 @@ mod tests {
             mark: Mark { file: 3, offset: 4_711 },
         };
         check_golden(&subscription, include_str!("../../golden/log-subscription-v1.json"));
+        let policy = LogPolicy {
+            scope: sample_scope(),
+            name: "events to logs".to_owned(),
+            document: r#"{"Statement":[]}"#.to_owned(),
+            updated: created,
+        };
+        check_golden(&policy, include_str!("../../golden/log-policy-v1.json"));
     }
 }

@@ -26,6 +26,11 @@ impl Call for DeleteLogStreamRequest {
     const RPC: Rpc = Operation::DeleteLogStream.rpc();
 }
 
+impl Call for DeleteResourcePolicyRequest {
+    type Output = ();
+    const RPC: Rpc = Operation::DeleteResourcePolicy.rpc();
+}
+
 impl Call for DeleteRetentionPolicyRequest {
     type Output = ();
     const RPC: Rpc = Operation::DeleteRetentionPolicy.rpc();
@@ -44,6 +49,11 @@ impl Call for DescribeLogGroupsRequest {
 impl Call for DescribeLogStreamsRequest {
     type Output = DescribeLogStreamsResponse;
     const RPC: Rpc = Operation::DescribeLogStreams.rpc();
+}
+
+impl Call for DescribeResourcePoliciesRequest {
+    type Output = DescribeResourcePoliciesResponse;
+    const RPC: Rpc = Operation::DescribeResourcePolicies.rpc();
 }
 
 impl Call for DescribeSubscriptionFiltersRequest {
@@ -74,6 +84,11 @@ impl Call for ListTagsLogGroupRequest {
 impl Call for PutLogEventsRequest {
     type Output = PutLogEventsResponse;
     const RPC: Rpc = Operation::PutLogEvents.rpc();
+}
+
+impl Call for PutResourcePolicyRequest {
+    type Output = PutResourcePolicyResponse;
+    const RPC: Rpc = Operation::PutResourcePolicy.rpc();
 }
 
 impl Call for PutRetentionPolicyRequest {

@@ -72,6 +72,9 @@ static EVENTS_LIMIT: Number = Number { min: Some(1.0), max: Some(10000.0) };
 
 static EVENT_MESSAGE: Text = Text { min: Some(1), max: None, pattern: None, values: None, sensitive: false };
 
+static EXPECTED_REVISION_ID: Text =
+    Text { min: Some(1), max: None, pattern: None, values: None, sensitive: false };
+
 static FIELD_SELECTION_CRITERIA: Text =
     Text { min: Some(0), max: Some(2000), pattern: None, values: None, sensitive: false };
 
@@ -140,6 +143,17 @@ static ORDER_BY: Text = Text {
     max: None,
     pattern: None,
     values: Some(<OrderBy as OpenEnum>::VALUES),
+    sensitive: false,
+};
+
+static POLICY_DOCUMENT: Text =
+    Text { min: Some(1), max: Some(51200), pattern: None, values: None, sensitive: false };
+
+static POLICY_SCOPE: Text = Text {
+    min: None,
+    max: None,
+    pattern: None,
+    values: Some(<PolicyScope as OpenEnum>::VALUES),
     sensitive: false,
 };
 
@@ -213,6 +227,12 @@ impl Check for DeleteLogStreamRequest {
     }
 }
 
+impl Check for DeleteResourcePolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("expectedRevisionId", self.expected_revision_id.as_ref(), &EXPECTED_REVISION_ID);
+    }
+}
+
 impl Check for DeleteRetentionPolicyRequest {
     fn check(&self, found: &mut Violations) {
         found.required("logGroupName", self.log_group_name.as_ref());
@@ -253,6 +273,14 @@ impl Check for DescribeLogStreamsRequest {
         found.text("orderBy", self.order_by.as_ref(), &ORDER_BY);
         found.text("nextToken", self.next_token.as_ref(), &NEXT_TOKEN);
         found.number("limit", self.limit.map(f64::from), &DESCRIBE_LIMIT);
+    }
+}
+
+impl Check for DescribeResourcePoliciesRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("nextToken", self.next_token.as_ref(), &NEXT_TOKEN);
+        found.number("limit", self.limit.map(f64::from), &DESCRIBE_LIMIT);
+        found.text("policyScope", self.policy_scope.as_ref(), &POLICY_SCOPE);
     }
 }
 
@@ -333,6 +361,13 @@ impl Check for PutLogEventsRequest {
         found.structures("logEvents", self.log_events.as_ref(), &INPUT_LOG_EVENTS);
         found.text("sequenceToken", self.sequence_token.as_ref(), &SEQUENCE_TOKEN);
         found.structure("entity", self.entity.as_ref());
+    }
+}
+
+impl Check for PutResourcePolicyRequest {
+    fn check(&self, found: &mut Violations) {
+        found.text("policyDocument", self.policy_document.as_ref(), &POLICY_DOCUMENT);
+        found.text("expectedRevisionId", self.expected_revision_id.as_ref(), &EXPECTED_REVISION_ID);
     }
 }
 

@@ -75,6 +75,24 @@ impl Structure for DeleteLogStreamRequest {
     }
 }
 
+impl Structure for DeleteResourcePolicyRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "policyName" => self.policy_name = next(values)?,
+            "resourceArn" => self.resource_arn = next(values)?,
+            "expectedRevisionId" => self.expected_revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("policyName", self.policy_name.as_ref());
+        out.member("resourceArn", self.resource_arn.as_ref());
+        out.member("expectedRevisionId", self.expected_revision_id.as_ref());
+    }
+}
+
 impl Structure for DeleteRetentionPolicyRequest {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -187,6 +205,42 @@ impl Structure for DescribeLogStreamsResponse {
 
     fn write_members(&self, out: &mut Object<'_>) {
         out.member("logStreams", self.log_streams.as_ref());
+        out.member("nextToken", self.next_token.as_ref());
+    }
+}
+
+impl Structure for DescribeResourcePoliciesRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "nextToken" => self.next_token = next(values)?,
+            "limit" => self.limit = next(values)?,
+            "resourceArn" => self.resource_arn = next(values)?,
+            "policyScope" => self.policy_scope = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("nextToken", self.next_token.as_ref());
+        out.member("limit", self.limit.as_ref());
+        out.member("resourceArn", self.resource_arn.as_ref());
+        out.member("policyScope", self.policy_scope.as_ref());
+    }
+}
+
+impl Structure for DescribeResourcePoliciesResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "resourcePolicies" => self.resource_policies = next(values)?,
+            "nextToken" => self.next_token = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("resourcePolicies", self.resource_policies.as_ref());
         out.member("nextToken", self.next_token.as_ref());
     }
 }
@@ -565,6 +619,42 @@ impl Structure for PutLogEventsResponse {
     }
 }
 
+impl Structure for PutResourcePolicyRequest {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "policyName" => self.policy_name = next(values)?,
+            "policyDocument" => self.policy_document = next(values)?,
+            "resourceArn" => self.resource_arn = next(values)?,
+            "expectedRevisionId" => self.expected_revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("policyName", self.policy_name.as_ref());
+        out.member("policyDocument", self.policy_document.as_ref());
+        out.member("resourceArn", self.resource_arn.as_ref());
+        out.member("expectedRevisionId", self.expected_revision_id.as_ref());
+    }
+}
+
+impl Structure for PutResourcePolicyResponse {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "resourcePolicy" => self.resource_policy = next(values)?,
+            "revisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("resourcePolicy", self.resource_policy.as_ref());
+        out.member("revisionId", self.revision_id.as_ref());
+    }
+}
+
 impl Structure for PutRetentionPolicyRequest {
     fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
         match name {
@@ -640,6 +730,30 @@ impl Structure for RejectedLogEventsInfo {
         out.member("tooNewLogEventStartIndex", self.too_new_log_event_start_index.as_ref());
         out.member("tooOldLogEventEndIndex", self.too_old_log_event_end_index.as_ref());
         out.member("expiredLogEventEndIndex", self.expired_log_event_end_index.as_ref());
+    }
+}
+
+impl Structure for ResourcePolicy {
+    fn read_member<'de, A: MapAccess<'de>>(&mut self, name: &str, values: &mut A) -> Result<(), A::Error> {
+        match name {
+            "policyName" => self.policy_name = next(values)?,
+            "policyDocument" => self.policy_document = next(values)?,
+            "lastUpdatedTime" => self.last_updated_time = next(values)?,
+            "policyScope" => self.policy_scope = next(values)?,
+            "resourceArn" => self.resource_arn = next(values)?,
+            "revisionId" => self.revision_id = next(values)?,
+            _ => skip(values)?,
+        }
+        Ok(())
+    }
+
+    fn write_members(&self, out: &mut Object<'_>) {
+        out.member("policyName", self.policy_name.as_ref());
+        out.member("policyDocument", self.policy_document.as_ref());
+        out.member("lastUpdatedTime", self.last_updated_time.as_ref());
+        out.member("policyScope", self.policy_scope.as_ref());
+        out.member("resourceArn", self.resource_arn.as_ref());
+        out.member("revisionId", self.revision_id.as_ref());
     }
 }
 

@@ -280,16 +280,19 @@ pub enum Input {
     CreateLogStream(CreateLogStreamRequest),
     DeleteLogGroup(DeleteLogGroupRequest),
     DeleteLogStream(DeleteLogStreamRequest),
+    DeleteResourcePolicy(DeleteResourcePolicyRequest),
     DeleteRetentionPolicy(DeleteRetentionPolicyRequest),
     DeleteSubscriptionFilter(DeleteSubscriptionFilterRequest),
     DescribeLogGroups(DescribeLogGroupsRequest),
     DescribeLogStreams(DescribeLogStreamsRequest),
+    DescribeResourcePolicies(DescribeResourcePoliciesRequest),
     DescribeSubscriptionFilters(DescribeSubscriptionFiltersRequest),
     FilterLogEvents(FilterLogEventsRequest),
     GetLogEvents(GetLogEventsRequest),
     ListTagsForResource(ListTagsForResourceRequest),
     ListTagsLogGroup(ListTagsLogGroupRequest),
     PutLogEvents(PutLogEventsRequest),
+    PutResourcePolicy(PutResourcePolicyRequest),
     PutRetentionPolicy(PutRetentionPolicyRequest),
     PutSubscriptionFilter(PutSubscriptionFilterRequest),
     TagLogGroup(TagLogGroupRequest),
@@ -307,6 +310,9 @@ impl Input {
             Operation::CreateLogStream => CreateLogStreamRequest::accept(body).map(Input::CreateLogStream),
             Operation::DeleteLogGroup => DeleteLogGroupRequest::accept(body).map(Input::DeleteLogGroup),
             Operation::DeleteLogStream => DeleteLogStreamRequest::accept(body).map(Input::DeleteLogStream),
+            Operation::DeleteResourcePolicy => {
+                DeleteResourcePolicyRequest::accept(body).map(Input::DeleteResourcePolicy)
+            }
             Operation::DeleteRetentionPolicy => {
                 DeleteRetentionPolicyRequest::accept(body).map(Input::DeleteRetentionPolicy)
             }
@@ -319,6 +325,9 @@ impl Input {
             Operation::DescribeLogStreams => {
                 DescribeLogStreamsRequest::accept(body).map(Input::DescribeLogStreams)
             }
+            Operation::DescribeResourcePolicies => {
+                DescribeResourcePoliciesRequest::accept(body).map(Input::DescribeResourcePolicies)
+            }
             Operation::DescribeSubscriptionFilters => {
                 DescribeSubscriptionFiltersRequest::accept(body).map(Input::DescribeSubscriptionFilters)
             }
@@ -329,6 +338,9 @@ impl Input {
             }
             Operation::ListTagsLogGroup => ListTagsLogGroupRequest::accept(body).map(Input::ListTagsLogGroup),
             Operation::PutLogEvents => PutLogEventsRequest::accept(body).map(Input::PutLogEvents),
+            Operation::PutResourcePolicy => {
+                PutResourcePolicyRequest::accept(body).map(Input::PutResourcePolicy)
+            }
             Operation::PutRetentionPolicy => {
                 PutRetentionPolicyRequest::accept(body).map(Input::PutRetentionPolicy)
             }

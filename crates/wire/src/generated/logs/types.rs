@@ -42,6 +42,13 @@ pub struct DeleteLogStreamRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteResourcePolicyRequest {
+    pub policy_name: Option<String>,
+    pub resource_arn: Option<String>,
+    pub expected_revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRetentionPolicyRequest {
     pub log_group_name: Option<String>,
 }
@@ -84,6 +91,20 @@ pub struct DescribeLogStreamsRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DescribeLogStreamsResponse {
     pub log_streams: Option<Vec<LogStream>>,
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResourcePoliciesRequest {
+    pub next_token: Option<String>,
+    pub limit: Option<i32>,
+    pub resource_arn: Option<String>,
+    pub policy_scope: Option<PolicyScope>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DescribeResourcePoliciesResponse {
+    pub resource_policies: Option<Vec<ResourcePolicy>>,
     pub next_token: Option<String>,
 }
 
@@ -263,6 +284,13 @@ pub struct OutputLogEvent {
     pub ingestion_time: Option<i64>,
 }
 
+open_enum! {
+    PolicyScope {
+        Account = "ACCOUNT",
+        Resource = "RESOURCE",
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PutLogEventsRequest {
     pub log_group_name: Option<String>,
@@ -277,6 +305,20 @@ pub struct PutLogEventsResponse {
     pub next_sequence_token: Option<String>,
     pub rejected_log_events_info: Option<RejectedLogEventsInfo>,
     pub rejected_entity_info: Option<RejectedEntityInfo>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutResourcePolicyRequest {
+    pub policy_name: Option<String>,
+    pub policy_document: Option<String>,
+    pub resource_arn: Option<String>,
+    pub expected_revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutResourcePolicyResponse {
+    pub resource_policy: Option<ResourcePolicy>,
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -308,6 +350,16 @@ pub struct RejectedLogEventsInfo {
     pub too_new_log_event_start_index: Option<i32>,
     pub too_old_log_event_end_index: Option<i32>,
     pub expired_log_event_end_index: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResourcePolicy {
+    pub policy_name: Option<String>,
+    pub policy_document: Option<String>,
+    pub last_updated_time: Option<i64>,
+    pub policy_scope: Option<PolicyScope>,
+    pub resource_arn: Option<String>,
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
