@@ -15,6 +15,8 @@ use super::images::is_resolved;
 /// See the module's description.
 #[derive(Clone)]
 pub struct Live {
+    /// Which of all functions that have had its name.
+    making: Making,
     /// The newest durable snapshot of `$LATEST`: what reads show.
     pub current: Arc<Function>,
     /// What invocations of `$LATEST` run: the last snapshot whose code was prepared.
@@ -24,6 +26,11 @@ pub struct Live {
     /// Its versions by number.
     pub published: Arc<[Published]>,
 }
+
+/// Tells a function from one of the same name that was deleted or is made after it. Nothing that waits outlives the
+/// process, so it is kept nowhere.
+#[derive(Clone)]
+struct Making(Arc<()>);
 
 /// A published version.
 #[derive(Clone)]
@@ -37,7 +44,12 @@ pub struct Published {
 impl Live {
     /// A function without published versions.
     pub fn new(current: Arc<Function>, serving: Option<Arc<Function>>, stored: Revision) -> Self {
-        Self { current, serving, stored, published: Arc::default() }
+        Self { making: Making(Arc::default()), current, serving, stored, published: Arc::default() }
+    }
+
+    /// Whether both are the same function, whatever has changed of it; not merely two of one name.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.making.0, &other.making.0)
     }
 
     /// The same with these versions added, or put in the place of those of the same number.
@@ -67,7 +79,7 @@ impl Live {
         stored: Revision,
     ) -> Self {
         let published = self.published.to_vec();
-        Self { current, serving, stored, published: Arc::default() }.share(published)
+        Self { making: self.making, current, serving, stored, published: Arc::default() }.share(published)
     }
 
     /// Puts versions in: they have the tags of their function, since AWS knows tags of functions only, and share

@@ -81,7 +81,8 @@ impl Functions {
     /// Prepares a function that is being created for its configuration, if it is to have one.
     ///
     /// # Errors
-    /// `CodeSigningConfigNotFound`: it may have been deleted while the code was coming in.
+    /// `CodeSigningConfigNotFound`, `CodeVerificationFailed`: it may have been deleted, or changed, while the code was
+    /// coming in.
     pub(super) async fn about_to_sign(
         &self,
         id: &FunctionId,
@@ -89,8 +90,9 @@ impl Functions {
     ) -> Result<Option<AboutToSign<'_>>, ServiceError> {
         let Some(arn) = config_arn else { return Ok(None) };
         let _turn = self.0.signing.turn.lock().await;
-        let config = self.usable_config(&id.scope, arn)?.id.clone();
-        let value = Arc::new(FunctionCodeSigning { function: id.clone(), config });
+        let config = self.usable_config(&id.scope, arn)?;
+        deploy_unsigned(id, &config)?;
+        let value = Arc::new(FunctionCodeSigning { function: id.clone(), config: config.id.clone() });
         Ok(Some(AboutToSign { table: &self.0.attachments.signing, value, _turn }))
     }
 
@@ -151,14 +153,29 @@ impl Functions {
         .await
     }
 
-    /// Whether code, or layers, may come into a function that has a configuration.
+    /// Whether code, or layers, may come into a function that has a configuration; as far as is known before they are
+    /// there.
     ///
     /// # Errors
     /// `CodeVerificationFailed`.
     pub(super) fn check_signature(&self, id: &FunctionId) -> Result<(), ServiceError> {
         let Some(entry) = self.0.attachments.signing.get(id, "") else { return Ok(()) };
-        let config = self.usable_config(&id.scope, &entry.value.config.to_string())?;
-        check_unsigned(id, &config)
+        check_unsigned(&*self.usable_config(&id.scope, &entry.value.config.to_string())?)
+    }
+
+    /// The same for what has come, to be asked by whoever has claimed the function. As long as what this gives is held,
+    /// its configuration stays as it is.
+    ///
+    /// # Errors
+    /// `CodeVerificationFailed`.
+    pub(super) async fn about_to_deploy(
+        &self,
+        id: &FunctionId,
+    ) -> Result<Option<MutexGuard<'_, ()>>, ServiceError> {
+        let Some(entry) = self.0.attachments.signing.get(id, "") else { return Ok(None) };
+        let turn = self.0.signing.turn.lock().await;
+        deploy_unsigned(id, &*self.usable_config(&id.scope, &entry.value.config.to_string())?)?;
+        Ok(Some(turn))
     }
 
     /// The same for a function that is being created.
@@ -175,7 +192,7 @@ impl Functions {
         if let Source::Image(_) = source {
             return Err(images_are_not_signed());
         }
-        check_unsigned(id, &*self.usable_config(&id.scope, arn)?)
+        check_unsigned(&*self.usable_config(&id.scope, arn)?)
     }
 
     /// All code signing configurations.
@@ -193,12 +210,15 @@ impl Functions {
     }
 }
 
-fn check_unsigned(id: &FunctionId, config: &CodeSigningConfig) -> Result<(), ServiceError> {
+fn deploy_unsigned(id: &FunctionId, config: &CodeSigningConfig) -> Result<(), ServiceError> {
+    check_unsigned(config)?;
+    tracing::warn!(function = %id.arn(), config = %config.id, "code without a signature was deployed");
+    Ok(())
+}
+
+fn check_unsigned(config: &CodeSigningConfig) -> Result<(), ServiceError> {
     match config.policy {
-        CodeSigningPolicy::Warn => {
-            tracing::warn!(function = %id.arn(), config = %config.id, "code without a signature was deployed");
-            Ok(())
-        }
+        CodeSigningPolicy::Warn => Ok(()),
         CodeSigningPolicy::Enforce => Err(ServiceError::CodeVerificationFailed(
             "Lambda cannot deploy the function. The function or layer might be signed using a signature that the \
              client is not configured to accept. Check the provided signature for the function or layer. Dormouse \

@@ -1,7 +1,8 @@
 //! Changes of functions that exist: new code, new settings.
 //!
 //! A change is checked as far as possible without a claim, made under one, and answered as soon as it is durable; until
-//! it is prepared, the previous snapshot keeps serving. What was checked against a snapshot is made only to that one.
+//! it is prepared, the previous snapshot keeps serving. Code may be long in coming: what was allowed and checked for one
+//! function is made to no other that has its name by then, and to none of whose checked sides one has changed.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use model::name::FunctionReference;
 use model::noted::Origin;
 
 use super::intake::Fit;
+use super::live::Live;
 use super::noted::check_key;
 use super::reference::own_latest;
 use super::refusal::{in_progress, in_state, not_found};
@@ -50,6 +52,18 @@ pub struct UpdateSettings {
     pub revision: Option<String>,
 }
 
+/// What a change was allowed and checked for, at its beginning.
+struct Grounds<'a> {
+    /// The function as it was.
+    live: &'a Live,
+    /// The revision that it must have.
+    revision: Option<&'a str>,
+    /// Whether a version is made of what it becomes.
+    publish: bool,
+    /// Whether code or layers come in, which may have to be signed.
+    has_code: bool,
+}
+
 impl Functions {
     /// Replaces the code; under `dry_run` only says what would be.
     ///
@@ -71,8 +85,9 @@ impl Functions {
     ) -> Result<Arc<Function>, ServiceError> {
         let Inner { registry, .. } = &*self.0;
         let id = own_latest(caller, &request.reference, None)?;
-        let current = registry.get(&id).ok_or_else(|| not_found(&id, None))?.current;
-        check_changeable(&current, request.revision.as_deref())?;
+        let live = registry.get(&id).ok_or_else(|| not_found(&id, None))?;
+        let current = &live.current;
+        check_changeable(current, request.revision.as_deref())?;
         match (&current.code, &request.source) {
             (Code::Zip(_), Source::Image(_)) => {
                 return invalid(
@@ -98,22 +113,27 @@ impl Functions {
         };
         let arrived = self.take_in(request.source, fit).await?;
         if request.dry_run {
-            let mut would_be = Function::clone(&current);
+            let mut would_be = Function::clone(current);
             (would_be.code, would_be.origin) = (arrived.code(), request.origin);
             Arc::make_mut(&mut would_be.settings).architecture = architecture;
             return Ok(Arc::new(would_be));
         }
         let edit = |function: &mut Function| {
-            if function.settings.layers != current.settings.layers {
-                // Changed meanwhile: the new code was measured together with others.
+            let settings = &function.settings;
+            // The new code was measured together with these layers, and is made for this instruction set.
+            if settings.layers != current.settings.layers
+                || settings.architecture != current.settings.architecture
+            {
                 return Err(in_progress(&function.id));
             }
+            self.check_runtime(&settings.start, architecture)?;
             function.code = arrived.code();
             function.origin = request.origin;
             Arc::make_mut(&mut function.settings).architecture = architecture;
             Ok(())
         };
-        self.change(&id, request.revision.as_deref(), request.publish, edit).await
+        let (revision, publish) = (request.revision.as_deref(), request.publish);
+        self.change(&id, Grounds { live: &live, revision, publish, has_code: true }, edit).await
     }
 
     /// Changes settings.
@@ -134,22 +154,29 @@ impl Functions {
         id: FunctionId,
         request: UpdateSettings,
     ) -> Result<Arc<Function>, ServiceError> {
-        if let Some(arns) = request.settings.layers.as_ref().filter(|arns| !arns.is_empty()) {
-            let current = self.0.registry.get(&id).ok_or_else(|| not_found(&id, None))?.current;
+        let live = self.0.registry.get(&id).ok_or_else(|| not_found(&id, None))?;
+        let layers = request.settings.layers.as_ref().filter(|arns| !arns.is_empty());
+        if let Some(arns) = layers {
             self.check_signature(&id)?;
             let layers = self.surroundings(&id.scope).layers(arns)?;
-            self.check_with_layers(&current.code, &layers).await?;
+            self.check_with_layers(&live.current.code, &layers).await?;
         }
         if let Some(role) = &request.settings.role {
             self.0.parts.iam.check_execution_role(&id, role)?;
         }
+        let has_code = layers.is_some();
+        let revision = request.revision.as_deref();
         let edit = |function: &mut Function| {
+            if has_code && function.code != live.current.code {
+                // The layers were measured together with other code.
+                return Err(in_progress(&function.id));
+            }
             let surroundings = self.surroundings(&function.id.scope);
             let settings = Settings::clone(&function.settings);
             function.settings = Arc::new(request.settings.apply(settings, &surroundings)?);
             self.check_runtime(&function.settings.start, function.settings.architecture)
         };
-        self.change(&id, request.revision.as_deref(), false, edit).await
+        self.change(&id, Grounds { live: &live, revision, publish: false, has_code }, edit).await
     }
 
     /// Makes one change of settings or code durable and visible, and has it prepared. Gives `$LATEST`, or the version
@@ -157,8 +184,7 @@ impl Functions {
     async fn change(
         &self,
         id: &FunctionId,
-        revision: Option<&str>,
-        publish: bool,
+        Grounds { live: asked, revision, publish, has_code }: Grounds<'_>,
         edit: impl FnOnce(&mut Function) -> Result<(), ServiceError>,
     ) -> Result<Arc<Function>, ServiceError> {
         let Inner { parts, registry, .. } = &*self.0;
@@ -166,6 +192,7 @@ impl Functions {
             ClaimError::Missing => not_found(id, None),
             ClaimError::Busy => in_progress(id),
         })?;
+        check_same(asked, &claim.live)?;
         check_changeable(&claim.live.current, revision)?;
         let mut function = Function::clone(&claim.live.current);
         edit(&mut function)?;
@@ -177,11 +204,21 @@ impl Functions {
         let has_moved = provider(&function) != provider(&claim.live.current);
         let more = usize::from(version.is_some()) + usize::from(has_moved);
         let _room = self.room_on_provider(&id.scope, &function.settings, more).await?;
+        let _signing = if has_code { self.about_to_deploy(id).await? } else { None };
         let live = self.write(claim, function, version.into_iter().collect(), |_, serving| serving).await?;
         self.prepare_soon(&live.current);
         let version = live.newest().filter(|_| publish).map(|published| &published.function);
         Ok(Arc::clone(version.unwrap_or(&live.current)))
     }
+}
+
+/// Refuses a change of what is no longer what the caller was allowed to change: another function of the same name, or one
+/// with other tags, by which that may have been decided.
+fn check_same(asked: &Live, now: &Live) -> Result<(), ServiceError> {
+    if now.is_same_as(asked) && now.current.tags == asked.current.tags {
+        return Ok(());
+    }
+    Err(in_progress(&now.current.id))
 }
 
 pub(super) fn check_changeable(function: &Function, revision: Option<&str>) -> Result<(), ServiceError> {

@@ -11,6 +11,7 @@ mod iam;
 mod images;
 mod layers;
 mod managed;
+mod meanwhile;
 mod outside;
 mod packages;
 mod provisioned;

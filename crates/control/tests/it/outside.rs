@@ -1,9 +1,10 @@
-//! Stand-ins for what lies outside: a gallery of container images, whose doors a test can hold shut, and a bucket.
+//! Stand-ins for what lies outside: a gallery of container images and a bucket, whose doors a test can hold shut.
 //!
 //! Both know what was put into them, refuse all else in AWS's words, and remember what they were asked.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use model::arn::Scope;
@@ -71,7 +72,13 @@ type Name = (String, String, Option<String>);
 
 /// Objects by name.
 #[derive(Default)]
-pub struct Bucket(pub Mutex<HashMap<Name, Bytes>>);
+pub struct Bucket {
+    pub objects: Mutex<HashMap<Name, Bytes>>,
+    /// While this is held for writing, objects take their time.
+    pub doors: tokio::sync::RwLock<()>,
+    /// How many have been asked for.
+    pub asked: AtomicUsize,
+}
 
 impl Objects for Bucket {
     fn get<'a>(
@@ -83,8 +90,10 @@ impl Objects for Bucket {
         bytes_max: u64,
     ) -> Pending<'a, Result<Bytes, ServiceError>> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let _open = self.doors.read().await;
             let name = (bucket.to_owned(), key.to_owned(), version.map(str::to_owned));
-            let found = self.0.lock().expect("not poisoned").get(&name).cloned();
+            let found = self.objects.lock().expect("not poisoned").get(&name).cloned();
             found.filter(|bytes| bytes.len() as u64 <= bytes_max).ok_or_else(|| {
                 ServiceError::InvalidParameterValue(
                     "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key \

@@ -95,7 +95,7 @@ async fn code_can_come_from_a_bucket() {
     };
     let name = ("code".to_owned(), "app.zip".to_owned(), Some("3".to_owned()));
     let content = zip(&[("app.py", "from a bucket")]);
-    world.bucket.0.lock().expect("not poisoned").insert(name, content.clone());
+    world.bucket.objects.lock().expect("not poisoned").insert(name, content.clone());
     let from = |key| Create { source: object(key), ..create("hello") };
     let missing = world.functions.create(&scope(), from("none.zip")).await.expect_err("no such object");
     assert!(missing.to_string().contains("NoSuchKey"), "{missing}");
