@@ -176,8 +176,8 @@ impl Objects for RemoteObjects {
     }
 }
 
-/// The key that whoever resolves `.` and `..` would take for this one; none where that leads out of the bucket. To S3 they
-/// are names as any other.
+/// The key that whoever resolves `.`, `..` and empty names would take for this one; none where that leads out of the
+/// bucket. To S3 they are names as any other.
 #[must_use]
 pub fn resolved(key: &str) -> Option<String> {
     let mut segments = Vec::new();

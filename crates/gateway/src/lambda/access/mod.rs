@@ -193,11 +193,11 @@ impl Resource {
         })
     }
 
-    /// The object that whoever resolves dots in its key would give; one outside of its bucket is asked for by nobody.
+    /// The object that whoever resolves the dots in its key, or takes several slashes for one, would give if that is
+    /// another; one outside of its bucket is asked for by nobody.
     fn resolved(target: Target<'_>) -> Option<Self> {
         let Target::Object { bucket, key: Some(key) } = target else { return None };
-        let has_dots = key.split('/').any(|segment| matches!(segment, "." | ".."));
-        let key = has_dots.then(|| services::objects::resolved(key))??;
+        let key = services::objects::resolved(key).filter(|resolved| resolved != key)?;
         Some(Self { arn: format!("arn:aws:s3:::{}/{key}", bucket.unwrap_or_default()), ..Self::default() })
     }
 
