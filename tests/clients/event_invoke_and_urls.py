@@ -113,7 +113,7 @@ def destinations(name, whole):
         DestinationConfig={outcome: {"Destination": place} for outcome, place in places.items()},
     )
     for place in (
-        arn("sqs", "q"), arn("sns", "t"), arn("events", "event-bus/b"), arn("lambda", "function:other"),
+        arn("sqs", "q"), arn("sns", "t"), arn("events", "event-bus/b"), arn("lambda", f"function:{other}"),
     ):
         seen = put(OnSuccess=place, OnFailure=place)["DestinationConfig"]
         checks.equal(f"a destination: {place}", (seen["OnSuccess"], seen["OnFailure"]), ({"Destination": place},) * 2)
@@ -124,11 +124,14 @@ def destinations(name, whole):
         ("a bucket takes no successes", bucket, "a bucket can be a destination of failures only"),
         ("a FIFO queue", arn("sqs", "q.fifo"), "a FIFO queue cannot be a destination"),
         ("a FIFO topic", arn("sns", "t.fifo"), "a FIFO topic cannot be a destination"),
-        ("the function itself", whole, "a function cannot be its own destination"),
-        ("an alias of itself", f"{whole}:live", "a function cannot be its own destination"),
+        ("the function itself", whole, "You can't specify the function as a destination for itself"),
+        ("an alias of itself", f"{whole}:live", "You can't specify the function as a destination for itself"),
+        ("a function that is not there", f"{whole}-none", f"The destination ARN {whole}-none is invalid"),
         ("a table", arn("dynamodb", "table/t"), "no queue, topic, event bus or function"),
     ):
         refused(label, lambda place=place: put(OnSuccess=place), INVALID, message)
+    nothing = "You must specify at least one of error handling or destination setting"
+    refused("nothing at all", lambda: client.put_function_event_invoke_config(FunctionName=name), INVALID, nothing)
     number = lambda **more: lambda: client.put_function_event_invoke_config(FunctionName=name, **more)
     for member, values in {"MaximumRetryAttempts": (-1, 3), "MaximumEventAgeInSeconds": (59, 21601)}.items():
         for value in values:
@@ -198,6 +201,7 @@ def url_rules(name):
 with Functions(client) as functions:
     function = functions.make("configured", CODE, "app.handler", runtime_of("python"))
     function_arn = client.get_function_configuration(FunctionName=function)["FunctionArn"]
+    other = functions.make("told", CODE, "app.handler", runtime_of("python"))
     client.publish_version(FunctionName=function)
     client.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
     for part in (event_configs, event_qualifiers, destinations, urls, url_qualifiers):

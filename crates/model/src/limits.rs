@@ -29,7 +29,7 @@ pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 pub const LOG_TAIL_BYTES: usize = 4 * 1024;
 /// One log event: 256 KB (CloudWatch Logs quota); longer lines are cut into several.
 pub const LOG_EVENT_BYTES_MAX: usize = 256 * 1024;
-/// Environment variables, names and values together: 4 KB.
+/// Environment variables, as the JSON of one object without spaces: 4 KB.
 pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
 
 /// Memory of a function in MB.

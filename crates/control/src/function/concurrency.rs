@@ -12,7 +12,7 @@ use model::error::ServiceError;
 use model::limits;
 use model::name::FunctionReference;
 
-use super::reference::own_whole;
+use super::reference::{own_unqualified, own_whole};
 use super::refusal::not_found;
 use super::{Functions, Inner};
 use crate::durable::not_written;
@@ -36,7 +36,7 @@ impl Functions {
     /// Reserves concurrency for a function, with all its versions.
     ///
     /// # Errors
-    /// `ResourceNotFound`; `InvalidParameterValue` if too little would be left for all other functions, or for what is
+    /// `ResourceNotFound`; `InvalidParameterValue` for a qualified name (even `$LATEST`), or if too little would be left for all other functions, or for what is
     /// provisioned.
     pub async fn reserve_concurrency(
         &self,
@@ -44,7 +44,7 @@ impl Functions {
         reference: &FunctionReference,
         executions: u32,
     ) -> Result<u32, ServiceError> {
-        let id = own_whole(caller, reference)?;
+        let id = own_unqualified(caller, reference)?;
         self.in_turn(&id.clone(), async move |functions, _| {
             let table = &functions.0.attachments.reserved;
             let before = table.get(&id, "");

@@ -59,6 +59,7 @@ impl Functions {
         let EventInvokeChange { retries_max, event_age_max_s, on_success, on_failure } = change;
         check_destination(&id, on_success.as_deref(), Outcome::Success)?;
         check_destination(&id, on_failure.as_deref(), Outcome::Failure)?;
+        [&on_success, &on_failure].into_iter().flatten().try_for_each(|arn| self.check_is_there(&id, arn))?;
         self.in_turn(&id.clone(), async move |functions, live| {
             functions.check_qualifier(&live, &id, &qualifier)?;
             let table = &functions.0.attachments.event_invokes;
@@ -146,6 +147,25 @@ impl Functions {
         .await
     }
 
+    /// Whether a destination that is a function of the same account and region is there. What lies elsewhere cannot be
+    /// known, and what is no function comes and goes.
+    fn check_is_there(&self, id: &FunctionId, arn: &str) -> Result<(), ServiceError> {
+        if arn.split(':').nth(2) != Some("lambda") {
+            return Ok(());
+        }
+        let is_there = FunctionReference::parse(arn).is_ok_and(|named| {
+            let account = named.account.unwrap_or(id.scope.account);
+            let region = named.region.unwrap_or_else(|| id.scope.region.clone());
+            let named = FunctionId { scope: Scope { account, region }, name: named.name };
+            named.scope != id.scope || self.0.registry.look(&named, |_| ()).is_some()
+        });
+        if is_there {
+            return Ok(());
+        }
+        let shown: String = arn.chars().take(200).collect();
+        Err(ServiceError::InvalidParameterValue(format!("The destination ARN {shown} is invalid.")))
+    }
+
     /// Whether a function that is claimed has this version or alias.
     pub(super) fn check_qualifier(
         &self,
@@ -199,7 +219,9 @@ fn check_destination(id: &FunctionId, arn: Option<&str>, outcome: Outcome) -> Re
     let own = id.arn().to_string();
     let is_own = arn == own || arn.strip_prefix(&own).is_some_and(|rest| rest.starts_with(':'));
     match (*service, outcome) {
-        ("lambda", _) if is_own => refuse("a function cannot be its own destination."),
+        ("lambda", _) if is_own => Err(ServiceError::InvalidParameterValue(
+            "You can't specify the function as a destination for itself.".to_owned(),
+        )),
         ("lambda", _) if resource.starts_with("function:") => Ok(()),
         ("events", _) if resource.starts_with("event-bus/") => Ok(()),
         ("sqs", _) if resource.ends_with(".fifo") => refuse("a FIFO queue cannot be a destination."),
@@ -240,8 +262,8 @@ mod tests {
         check("arn:aws:lambda:us-east-1:000000000000:function:g", Success, None);
         check("arn:aws-cn:lambda:us-east-1:000000000000:function:g", Success, Some("no queue"));
         check("arn:aws-cn:sqs:us-east-1:000000000000:q", Success, Some("no queue"));
-        check("arn:aws:lambda:us-east-1:000000000000:function:f", Success, Some("its own"));
-        check("arn:aws:lambda:us-east-1:000000000000:function:f:live", Failure, Some("its own"));
+        check("arn:aws:lambda:us-east-1:000000000000:function:f", Success, Some("for itself"));
+        check("arn:aws:lambda:us-east-1:000000000000:function:f:live", Failure, Some("for itself"));
         check("arn:aws:lambda:us-east-1:000000000000:function:f2", Failure, None);
         check("arn:aws:s3:::bucket", Failure, None);
         check("arn:aws:s3:::bucket", Success, Some("failures only"));

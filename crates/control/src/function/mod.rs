@@ -334,7 +334,8 @@ impl Functions {
         Ok(Page { functions, next })
     }
 
-    /// Removes a function with all its versions and aliases, or one version of it; running invocations end normally.
+    /// Removes a function with all its versions and aliases, or one version of it, if there is one of that number; running
+    /// invocations end normally.
     ///
     /// # Errors
     /// `ResourceNotFound`; `InvalidParameterValue` when only `$LATEST` or an alias is to be removed;

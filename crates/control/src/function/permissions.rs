@@ -75,7 +75,12 @@ impl Functions {
         revision: Option<String>,
     ) -> Result<(), ServiceError> {
         let (id, qualifier) = self.policy_place(caller, place)?;
-        let change = move |text: Option<&str>| permission::without(text, &sid);
+        let change = move |text: Option<&str>| match text {
+            Some(text) => permission::without(Some(text), &sid),
+            None => Err(ServiceError::ResourceNotFound(
+                "No policy is associated with the given resource.".to_owned(),
+            )),
+        };
         self.change_policy(id, qualifier, revision, change).await.map(drop)
     }
 

@@ -36,12 +36,27 @@ pub(super) fn own_latest(
 pub(super) fn own_whole(caller: &Scope, reference: &FunctionReference) -> Result<FunctionId, ServiceError> {
     match reference.qualifier {
         None | Some(Qualifier::Version(Version::Latest)) => own_id(caller, reference),
-        Some(_) => Err(ServiceError::InvalidParameterValue(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
-             operation. Please specify either a function name or an unqualified function ARN."
-                .to_owned(),
-        )),
+        Some(_) => Err(not_whole()),
     }
+}
+
+fn not_whole() -> ServiceError {
+    ServiceError::InvalidParameterValue(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+         Please specify either a function name or an unqualified function ARN."
+            .to_owned(),
+    )
+}
+
+/// As [`own_whole`], where not even `$LATEST` may be named.
+pub(super) fn own_unqualified(
+    caller: &Scope,
+    reference: &FunctionReference,
+) -> Result<FunctionId, ServiceError> {
+    if reference.qualifier.is_some() {
+        return Err(not_whole());
+    }
+    own_id(caller, reference)
 }
 
 /// The qualifier of the name or of the parameter, which must not contradict each other.

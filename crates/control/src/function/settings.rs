@@ -11,6 +11,7 @@ use model::function::{
 };
 use model::limits;
 use model::noted::{Durable, Noted};
+use model::pairs::Pairs;
 use model::runtime::RuntimeName;
 
 use super::noted::{self, NotedChange};
@@ -301,7 +302,7 @@ fn check_environment(Environment(variables): &Environment) -> Result<(), Service
             reserved.join(", ")
         ));
     }
-    let size_bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let size_bytes = json_bytes(variables);
     if size_bytes > limits::ENVIRONMENT_BYTES_MAX {
         return invalid(&format!(
             "{PREFIX} the environment variables you have provided exceeded the 4KB limit. They take {size_bytes} \
@@ -314,6 +315,11 @@ fn check_environment(Environment(variables): &Environment) -> Result<(), Service
         Some((name, _)) => invalid(&format!("{PREFIX} {name:?} is not a variable that a process can have.")),
         None => Ok(()),
     }
+}
+
+/// As Lambda measures them: as the JSON of one object without spaces. Names and values are texts, which always have one.
+fn json_bytes(variables: &Pairs) -> usize {
+    serde_json::to_vec(&variables.to_map()).map_or(usize::MAX, |json| json.len())
 }
 
 fn invalid<T>(message: &str) -> Result<T, ServiceError> {
@@ -442,5 +448,12 @@ mod tests {
         let large = Change { environment: environment(&[("A", &secret)]), ..change() };
         let message = settings(large).expect_err("too large").to_string();
         assert!(message.contains("exceeded the 4KB limit") && !message.contains("sss"), "{message}");
+        // Measured as {"A":"x","B":"…"}: 16 bytes beside the value; a quotation mark takes two.
+        for (value, fits) in
+            [("b".repeat(4_080), true), ("b".repeat(4_081), false), ("\"".repeat(2_041), false)]
+        {
+            let change = Change { environment: environment(&[("A", "x"), ("B", &value)]), ..change() };
+            assert_eq!(settings(change).is_ok(), fits, "{} bytes", value.len());
+        }
     }
 }

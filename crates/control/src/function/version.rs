@@ -14,7 +14,7 @@ use model::arn::{FunctionId, Scope};
 use model::error::ServiceError;
 use model::function::{Code, Function, Settings, State, UpdateStatus};
 use model::limits;
-use model::name::{FunctionReference, Qualifier, Version};
+use model::name::{FunctionReference, Version};
 use model::version::LastVersion;
 
 use super::live::Live;
@@ -141,15 +141,14 @@ impl Functions {
         page.ok_or_else(|| not_found(&id, None))
     }
 
-    /// Removes a version, with what belongs to it alone.
+    /// Removes a version, with what belongs to it alone. One that is not there is no error, as at Lambda.
     pub(super) async fn delete_version(
         &self,
         claim: Claim,
         id: &FunctionId,
         version: Version,
     ) -> Result<(), ServiceError> {
-        let qualifier = Qualifier::Version(version);
-        let published = claim.live.published(version).ok_or_else(|| not_found(id, Some(&qualifier)))?;
+        let Some(published) = claim.live.published(version) else { return Ok(()) };
         self.check_unreferenced(id, version)?;
         let records = &self.0.parts.records;
         let name = version.to_string();

@@ -4,6 +4,7 @@
 
 use control::function::EventInvokeChange;
 use http::Response;
+use model::error::ServiceError;
 use model::event_invoke::EventInvokeConfig;
 use wire::lambda as api;
 
@@ -18,7 +19,7 @@ pub async fn put_function_event_invoke_config(
     let qualifier = request::qualifier(input.qualifier.as_deref())?;
     told::check_destinations(asked, &reference, qualifier.as_ref(), input.destination_config.as_ref())?;
     let change =
-        change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config);
+        change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config)?;
     let functions = &asked.app.parts.functions;
     let config = functions.configure_events(&asked.who.scope, &reference, qualifier.as_ref(), change, false);
     Ok(respond::<api::PutFunctionEventInvokeConfigRequest, _>(&shown(&*config.await?)))
@@ -32,7 +33,7 @@ pub async fn update_function_event_invoke_config(
     let qualifier = request::qualifier(input.qualifier.as_deref())?;
     told::check_destinations(asked, &reference, qualifier.as_ref(), input.destination_config.as_ref())?;
     let change =
-        change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config);
+        change(input.maximum_retry_attempts, input.maximum_event_age_in_seconds, input.destination_config)?;
     let functions = &asked.app.parts.functions;
     let config = functions.configure_events(&asked.who.scope, &reference, qualifier.as_ref(), change, true);
     Ok(respond::<api::UpdateFunctionEventInvokeConfigRequest, _>(&shown(&*config.await?)))
@@ -96,15 +97,19 @@ fn change(
     retries: Option<i32>,
     age: Option<i32>,
     destinations: Option<api::DestinationConfig>,
-) -> EventInvokeChange {
+) -> Result<EventInvokeChange, ServiceError> {
+    if retries.is_none() && age.is_none() && destinations.is_none() {
+        let message = "You must specify at least one of error handling or destination setting.".to_owned();
+        return Err(ServiceError::InvalidParameterValue(message));
+    }
     let destinations = destinations.unwrap_or_default();
     // The model allows no negative number; a destination that is named without an ARN is taken away.
-    EventInvokeChange {
+    Ok(EventInvokeChange {
         retries_max: retries.and_then(|count| u32::try_from(count).ok()),
         event_age_max_s: age.and_then(|seconds| u32::try_from(seconds).ok()),
         on_success: destinations.on_success.map(|on| on.destination.unwrap_or_default()),
         on_failure: destinations.on_failure.map(|on| on.destination.unwrap_or_default()),
-    }
+    })
 }
 
 fn shown(config: &EventInvokeConfig) -> api::FunctionEventInvokeConfig {

@@ -232,6 +232,8 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     for name in [other.clone(), format!("{other}:$LATEST")] {
         refused(&world.tell("$LATEST", "OnSuccess", &name).await, lacks);
     }
+    let created = world.0.root.post("/2015-03-31/functions", create_body("f3")).await;
+    assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(world.tell("$LATEST", "OnSuccess", &format!("{FUNCTION}3:$LATEST")).await.status, 200);
     assert_eq!(
         world.tell("1", "OnSuccess", BUS).await.status,
