@@ -29,4 +29,5 @@ mod seen;
 mod serving;
 mod stream;
 mod sweeps;
+mod topics;
 mod world;
