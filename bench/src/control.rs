@@ -236,6 +236,7 @@ fn function(number: u64) -> anyhow::Result<Function> {
         code: code(&number.to_string()),
         origin: Origin::default(),
         revision: revision(number, 0),
+        build: revision(number, 0),
         last_modified: Timestamp::from_millis(1_764_000_000_000),
         state: State::Active,
         last_update: UpdateStatus::Successful,

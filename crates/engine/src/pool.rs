@@ -1,4 +1,4 @@
-//! Pools: all environments of one revision of a function (and of one tenant, where tenants are isolated), with the
+//! Pools: all environments of one build of a function (and of one tenant, where tenants are isolated), with the
 //! waiting line, and the registry of pools. What is idle is places: an environment that takes several invocations
 //! at once is there as often as it has a place free.
 //!
@@ -56,7 +56,7 @@ pub(crate) enum Acquired {
     Wait(oneshot::Receiver<Result<Handed, ServiceError>>, bool),
 }
 
-/// All environments of one revision of a function, for one tenant if the function isolates tenants.
+/// All environments of one build of a function, for one tenant if the function isolates tenants.
 pub(crate) struct Pool {
     pub function: Arc<Function>,
     pub tenant: Option<TenantId>,
@@ -81,7 +81,7 @@ struct State {
 
 impl Pool {
     fn key(&self) -> Key {
-        (self.function.revision, self.tenant.clone())
+        (self.function.build, self.tenant.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -342,7 +342,7 @@ impl Registry {
         tenant: Option<&TenantId>,
         share: impl FnOnce() -> Arc<Share>,
     ) -> Arc<Pool> {
-        let key = (function.revision, tenant.cloned());
+        let key = (function.build, tenant.cloned());
         if let Some(pool) = pools.current.get(&key) {
             return Arc::clone(pool);
         }
@@ -442,6 +442,24 @@ fn distinct<T>(places: &[Arc<T>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::concurrency::Accounts;
+    use crate::samples;
+    use model::id::RevisionId;
+
+    #[test]
+    fn environments_go_by_the_build_and_not_by_what_is_shown() {
+        let (registry, accounts) = (Arc::new(Registry::default()), Accounts::new(1));
+        let first = samples::function();
+        let another = RevisionId::from_random([9; 16]);
+        let pool = |function: &Function| {
+            let share = || accounts.share(&function.id);
+            registry.pool(&Arc::new(function.clone()), None, share)
+        };
+        let shown_anew = Function { revision: another, ..first.clone() };
+        let built_anew = Function { build: another, ..first.clone() };
+        assert!(Arc::ptr_eq(&pool(&first), &pool(&shown_anew)));
+        assert!(!Arc::ptr_eq(&pool(&first), &pool(&built_anew)));
+    }
 
     #[test]
     fn an_environment_with_several_places_counts_once() {

@@ -52,6 +52,7 @@ pub(crate) fn function() -> Function {
         code: Code::Zip(Zip { digest: Digest::from_bytes([0; 32]), size_bytes: 1 }),
         origin: Origin::default(),
         revision: RevisionId::from_random([0; 16]),
+        build: RevisionId::from_random([0; 16]),
         last_modified: Timestamp::from_millis(0),
         state: State::Active,
         last_update: UpdateStatus::Successful,

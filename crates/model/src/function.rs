@@ -28,8 +28,12 @@ pub struct Function {
     pub code: Code,
     /// What was said of where that came from.
     pub origin: Origin,
-    /// Changes with every change of settings or code.
+    /// What is shown to tell whether anything has changed: settings, code, tags, its policy, or (for `$LATEST`) that a
+    /// version was made of it.
     pub revision: RevisionId,
+    /// By which its environments are told from those of other snapshots: the revision at the last change of settings or
+    /// code. Not kept, since no environment outlives the process.
+    pub build: RevisionId,
     /// When settings or code last changed.
     pub last_modified: Timestamp,
     /// Whether it can be invoked.

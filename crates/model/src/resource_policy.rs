@@ -17,7 +17,7 @@ pub struct FunctionPolicy {
     pub qualifier: String,
     /// The policy.
     pub text: String,
-    /// Changes whenever the text does.
+    /// What its holder's revision became when the text changed; that goes on with the holder.
     pub revision: RevisionId,
 }
 

@@ -276,13 +276,15 @@ impl Functions {
             dry_run: false,
         };
         let arrived = self.take_in(request.source, fit).await?;
+        let revision = self.new_revision();
         let function = Function {
             id,
             version: Version::Latest,
             settings: Arc::new(settings),
             code: arrived.code(),
             origin: request.origin,
-            revision: self.new_revision(),
+            revision,
+            build: revision,
             last_modified: parts.clock.now(),
             state: State::Pending,
             last_update: UpdateStatus::Successful,

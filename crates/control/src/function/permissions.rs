@@ -1,22 +1,32 @@
 //! The policy of a function, of a version or of an alias: statement by statement, or whole.
 //!
+//! It has its holder's revision, as at Lambda: each change of it is one of the holder's, in the same durable write.
+//!
 //! Source: Lambda API reference, `AddPermission`, `PutResourcePolicy` and their kin. What a policy may say is
 //! [`crate::permission`]'s matter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::alias::Alias;
 use model::arn::{FunctionId, Scope};
 use model::delivery::Sender;
 use model::error::ServiceError;
-use model::name::{FunctionReference, Qualifier};
+use model::function::Function;
+use model::id::RevisionId;
+use model::name::{FunctionReference, Qualifier, Version};
 use model::resource_policy::FunctionPolicy;
+use store::records::{Revision, Write};
 
 use super::Functions;
+use super::live::{Live, Published};
 use super::reference::{one_qualifier, own_id};
-use crate::durable::not_written;
+use super::refusal::not_found;
+use super::registry::Claim;
+use crate::durable::{not_written, to_the_end};
 use crate::permission::{self, Granted, Permission};
 use crate::policy::{Admission, Document, Need};
+use crate::table::Entry;
 
 /// What everybody may be let in to do.
 const HARMLESS: &[&str] = &["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"];
@@ -96,14 +106,16 @@ impl Functions {
     /// `ResourceNotFound` where there is none.
     pub fn policy(&self, caller: &Scope, place: Place<'_>) -> Result<Arc<FunctionPolicy>, ServiceError> {
         let (id, qualifier) = self.policy_place(caller, place)?;
-        let entry = self.0.attachments.policies.get(&id, &qualifier);
-        entry.map(|entry| self.shown_policy(entry.value)).ok_or_else(permission::missing)
+        let entry = self.0.attachments.policies.get(&id, &qualifier).ok_or_else(permission::missing)?;
+        let live = self.0.registry.get(&id).ok_or_else(permission::missing)?;
+        let revision = self.holder(&live, &qualifier)?.revision();
+        Ok(self.shown_policy(&entry.value, revision))
     }
 
     /// The policy as it is shown: it names users and roles where it is kept with their unique ids.
-    fn shown_policy(&self, policy: Arc<FunctionPolicy>) -> Arc<FunctionPolicy> {
+    fn shown_policy(&self, policy: &FunctionPolicy, revision: RevisionId) -> Arc<FunctionPolicy> {
         let text = self.0.parts.iam.shown(&policy.text);
-        if text == policy.text { policy } else { Arc::new(FunctionPolicy { text, ..(*policy).clone() }) }
+        Arc::new(FunctionPolicy { text, revision, ..policy.clone() })
     }
 
     /// Replaces the whole policy.
@@ -122,7 +134,7 @@ impl Functions {
         permission::check_public(&text, HARMLESS)?;
         let text = self.0.parts.iam.meaning(&text);
         let kept = self.change_policy(id, qualifier, revision, move |_| Ok(Some(text.clone()))).await?;
-        kept.map(|policy| self.shown_policy(policy)).ok_or_else(permission::missing)
+        kept.map(|policy| self.shown_policy(&policy, policy.revision)).ok_or_else(permission::missing)
     }
 
     /// Removes the whole policy.
@@ -206,38 +218,110 @@ impl Functions {
         revision: Option<String>,
         change: impl Fn(Option<&str>) -> Result<Option<String>, ServiceError> + Send + Sync + 'static,
     ) -> Result<Option<Arc<FunctionPolicy>>, ServiceError> {
-        self.in_turn(&id.clone(), async move |functions, live| {
-            // Looked at again in turn: a policy must not outlive the version or alias that it belongs to.
-            if let Ok(qualifier) = Qualifier::parse(&qualifier) {
-                functions.check_qualifier(&live, &id, &qualifier)?;
-            }
-            functions.change_policy_now(id, qualifier, revision.as_deref(), &change).await
+        let functions = self.clone();
+        to_the_end(async move {
+            let claim = functions.claim_in_turn(&id).await?;
+            functions.change_policy_now(claim, qualifier, revision.as_deref(), &change).await
         })
         .await
     }
 
     async fn change_policy_now(
         &self,
-        id: FunctionId,
+        claim: Claim,
         qualifier: String,
         revision: Option<&str>,
         change: Change<'_>,
     ) -> Result<Option<Arc<FunctionPolicy>>, ServiceError> {
-        let table = &self.0.attachments.policies;
+        // Looked at in turn: a policy must not outlive the version or alias that it belongs to.
+        let holder = self.holder(&claim.live, &qualifier)?;
+        permission::check_revision(Some(holder.revision()), revision)?;
+        let (id, table) = (claim.live.current.id.clone(), &self.0.attachments.policies);
         let before = table.get(&id, &qualifier);
-        permission::check_revision(before.as_ref().map(|entry| entry.value.revision), revision)?;
-        let arn = id.arn().to_string();
-        let failed = |error| not_written(arn, &error);
-        match (change(before.as_ref().map(|entry| entry.value.text.as_str()))?, before) {
-            (Some(text), before) => {
-                let revision = self.new_revision();
-                let policy = FunctionPolicy { function: id, qualifier, text, revision };
-                table.put(policy, before.map(|entry| entry.stored)).await.map(Some).map_err(failed)
+        let text = change(before.as_ref().map(|entry| entry.value.text.as_str()))?;
+        let revision = self.new_revision();
+        let policy = text.map(|text| {
+            let (function, qualifier) = (id.clone(), qualifier.clone());
+            Arc::new(FunctionPolicy { function, qualifier, text, revision })
+        });
+        let write = match (&policy, &before) {
+            (Some(policy), before) => table.keep(policy, before.as_ref().map(|entry| entry.stored)),
+            (None, Some(entry)) => table.removal(&id, &qualifier, entry.stored),
+            (None, None) => return Ok(None),
+        };
+        let holder = holder.at(revision);
+        let stored = self.0.parts.records.commit(vec![write, self.keep_holder(&claim.live, &holder)]).await;
+        let stored = stored.map_err(|error| not_written(id.arn(), &error))?;
+        let [of_policy, of_holder] = stored.as_slice() else { return Err(super::lost_count()) };
+        match &policy {
+            Some(policy) => table.install(Arc::clone(policy), *of_policy),
+            None => table.forget_one(&id, &qualifier),
+        }
+        self.install_holder(claim, holder, *of_holder);
+        Ok(policy)
+    }
+
+    /// Whose policy it is; `$LATEST` where no qualifier is named.
+    fn holder(&self, live: &Live, qualifier: &str) -> Result<Holder, ServiceError> {
+        let Ok(qualifier) = Qualifier::parse(qualifier) else {
+            return Ok(Holder::Version(Arc::clone(&live.current)));
+        };
+        let id = &live.current.id;
+        let holder = match &qualifier {
+            Qualifier::Version(version) => live.version(*version).cloned().map(Holder::Version),
+            Qualifier::Alias(name) => self.0.attachments.aliases.get(id, name).map(Holder::Alias),
+        };
+        holder.ok_or_else(|| not_found(id, Some(&qualifier)))
+    }
+
+    fn keep_holder(&self, live: &Live, holder: &Holder) -> Write {
+        match holder {
+            Holder::Alias(alias) => self.0.attachments.aliases.keep(&alias.value, Some(alias.stored)),
+            Holder::Version(function) => {
+                let published = live.published(function.version);
+                let before = published.map_or(live.stored, |published| published.stored);
+                self.0.parts.records.keep(&**function, Some(before))
             }
-            (None, Some(entry)) => {
-                table.remove(&id, &qualifier, entry.stored).await.map(|()| None).map_err(failed)
+        }
+    }
+
+    /// Shows a holder that has become durable.
+    fn install_holder(&self, claim: Claim, holder: Holder, stored: Revision) {
+        let live = claim.live.clone();
+        match holder {
+            Holder::Alias(alias) => self.0.attachments.aliases.install(alias.value, stored),
+            Holder::Version(function) if function.version == Version::Latest => {
+                let serving = live.serving.clone();
+                claim.install(live.with_current(function, serving, stored));
             }
-            (None, None) => Ok(None),
+            Holder::Version(function) => claim.install(live.with_versions([Published { function, stored }])),
+        }
+    }
+}
+
+/// What a policy belongs to, and whose revision it has.
+enum Holder {
+    /// `$LATEST` for the function as a whole, or a published version.
+    Version(Arc<Function>),
+    /// An alias.
+    Alias(Entry<Alias>),
+}
+
+impl Holder {
+    fn revision(&self) -> RevisionId {
+        match self {
+            Self::Version(function) => function.revision,
+            Self::Alias(alias) => alias.value.revision,
+        }
+    }
+
+    /// The same with a new revision. Its environments stay.
+    fn at(self, revision: RevisionId) -> Self {
+        match self {
+            Self::Version(function) => Self::Version(Arc::new(Function { revision, ..(*function).clone() })),
+            Self::Alias(Entry { value, stored }) => {
+                Self::Alias(Entry { value: Arc::new(Alias { revision, ..(*value).clone() }), stored })
+            }
         }
     }
 }

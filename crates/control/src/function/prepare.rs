@@ -1,6 +1,6 @@
 //! What happens after a change has been answered: its code is made ready and its state settles.
 //!
-//! Preparation is idempotent and names the revision that it is for: done twice, or for a function that has been
+//! Preparation is idempotent and names the build that it is for: done twice, or for a function that has been
 //! changed or deleted since, it changes nothing. So it can be started after each change and again for everything
 //! unsettled, at start and on a timer; whoever finds it under way leaves it alone.
 
@@ -16,10 +16,10 @@ use super::images::{Fetched, is_runnable};
 use super::live::{Live, Published};
 use super::{Functions, is_resolved};
 
-/// Marks a revision as being prepared.
+/// Marks a build as being prepared.
 struct Turn<'a> {
     functions: &'a Functions,
-    revision: RevisionId,
+    build: RevisionId,
 }
 
 impl Functions {
@@ -41,18 +41,19 @@ impl Functions {
     }
 
     async fn prepare(&self, function: &Arc<Function>) {
-        let Some(_turn) = self.turn(function.revision) else { return };
+        let Some(_turn) = self.turn(function.build) else { return };
         // What was fetched is held until the function refers to it.
         let (prepared, fetched) = match self.make_ready(function).await {
             Ok((code, fetched)) => (Ok(code), fetched),
             Err(error) => (Err(error), None),
         };
         let Some(claim) = self.0.registry.claim_in_turn(&function.id).await else { return };
-        if claim.live.current.revision != function.revision {
+        if claim.live.current.build != function.build {
             return;
         }
         let mut settled = Function::clone(&claim.live.current);
         settled.revision = self.new_revision();
+        settled.build = settled.revision;
         match &prepared {
             Ok(code) => {
                 settled.code = code.clone();
@@ -110,16 +111,16 @@ impl Functions {
         }
     }
 
-    fn turn(&self, revision: RevisionId) -> Option<Turn<'_>> {
+    fn turn(&self, build: RevisionId) -> Option<Turn<'_>> {
         let mut preparing = self.0.preparing.lock().unwrap_or_else(PoisonError::into_inner);
-        preparing.insert(revision).then_some(Turn { functions: self, revision })
+        preparing.insert(build).then_some(Turn { functions: self, build })
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut preparing = self.functions.0.preparing.lock().unwrap_or_else(PoisonError::into_inner);
-        preparing.remove(&self.revision);
+        preparing.remove(&self.build);
     }
 }
 

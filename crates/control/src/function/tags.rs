@@ -1,6 +1,6 @@
 //! The tags of a function: labels for its owner, and the few by which it sets what AWS has no field for.
 //!
-//! They belong to the function as a whole, stand in the record of `$LATEST` and change no revision. What holds for the
+//! They belong to the function as a whole, stand in the record of `$LATEST` and, as at Lambda, change its revision. What holds for the
 //! tags of every kind of thing stands in [`crate::tags`].
 
 use std::sync::Arc;
@@ -53,7 +53,8 @@ impl Functions {
         // What runs gets them as well, whether or not it is what is shown.
         let serving = served.map(|serving| Arc::new(tagged(&serving)));
         // Versions follow when they are put in beside it.
-        self.write(claim, tagged(&before), Vec::new(), |_, _| serving).await?;
+        let current = Function { revision: self.new_revision(), ..tagged(&before) };
+        self.write(claim, current, Vec::new(), |_, _| serving).await?;
         if is_steered_anew {
             self.0.parts.invoke.retire(id, None);
             self.tell_provisioned(id);

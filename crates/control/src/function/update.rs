@@ -197,6 +197,7 @@ impl Functions {
         let mut function = Function::clone(&claim.live.current);
         edit(&mut function)?;
         function.revision = self.new_revision();
+        function.build = function.revision;
         function.last_modified = parts.clock.now();
         function.last_update = UpdateStatus::InProgress;
         let version = publish.then(|| self.next_version(&claim.live, &function, None)).flatten();

@@ -60,19 +60,12 @@ impl Functions {
             };
             functions.check_code_storage(&id.scope, version.code.stored_bytes(), 0)?;
             let _room = functions.room_on_provider(&id.scope, &version.settings, 1).await?;
-            functions.add_version(claim, version).await
+            let number = version.version;
+            let latest = Function { revision: functions.new_revision(), ..Function::clone(&latest) };
+            let live = functions.write(claim, latest, vec![version], |_, serving| serving).await?;
+            live.version(number).cloned().ok_or_else(super::lost_count)
         })
         .await
-    }
-
-    async fn add_version(&self, claim: Claim, version: Function) -> Result<Arc<Function>, ServiceError> {
-        let stored = self.0.parts.records.insert(&version).await;
-        let stored = stored.map_err(|error| not_written(version.id.arn(), &error))?;
-        let version = super::published((version, stored));
-        let function = Arc::clone(&version.function);
-        let live = claim.live.clone().with_versions([version]);
-        claim.install(live);
-        Ok(function)
     }
 
     /// The version that publishing `latest` makes; nothing if the newest version is the same already.
@@ -95,6 +88,7 @@ impl Functions {
         let mut version = latest.clone();
         version.version = Version::Published(number);
         version.revision = self.new_revision();
+        version.build = version.revision;
         version.last_modified = self.0.parts.clock.now();
         // Code that is still being prepared has never run as this version.
         let is_ready = latest.state == State::Active && latest.last_update != UpdateStatus::InProgress;

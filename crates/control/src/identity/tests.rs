@@ -103,6 +103,7 @@ fn function() -> Function {
         code: Code::Zip(Zip { digest: model::id::Digest::from_bytes([0; 32]), size_bytes: 1 }),
         origin: Default::default(),
         revision: model::id::RevisionId::from_random([0; 16]),
+        build: model::id::RevisionId::from_random([0; 16]),
         last_modified: Timestamp::default(),
         state: model::function::State::Active,
         last_update: model::function::UpdateStatus::Successful,

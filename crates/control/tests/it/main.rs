@@ -15,6 +15,7 @@ mod meanwhile;
 mod outside;
 mod packages;
 mod provisioned;
+mod revisions;
 mod settings;
 mod target;
 mod versions;

@@ -187,10 +187,12 @@ pub(super) fn read(function: stored::Function<'_>, sealer: &Sealer) -> Result<do
     let mut settings = function.settings;
     let variables = std::mem::replace(&mut settings.environment, stored::Variables::None);
     let environment = unseal(variables, &label(&id, version), sealer)?;
+    let revision = RevisionId::parse(&function.revision).map_err(illegal("revision"))?;
     Ok(domain::Function {
         id,
         version,
-        revision: RevisionId::parse(&function.revision).map_err(illegal("revision"))?,
+        revision,
+        build: revision,
         last_modified: Timestamp::from_millis(function.last_modified_ms),
         state: match function.state {
             stored::State::Pending => domain::State::Pending,

@@ -238,6 +238,7 @@ mod tests {
             code: Code::Zip(Zip { digest: Digest::from_bytes([0x5a; 32]), size_bytes: 1_234_567 }),
             origin: Origin::default(),
             revision: RevisionId::from_random([3; 16]),
+            build: RevisionId::from_random([3; 16]),
             last_modified: Timestamp::from_millis(1_764_000_000_123),
             state: State::Failed { reason: "no such interpreter".to_owned() },
             last_update: UpdateStatus::InProgress,

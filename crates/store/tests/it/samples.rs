@@ -60,6 +60,7 @@ pub(crate) fn function(name: &str, description: &str) -> Function {
         code: Code::Zip(Zip { digest: Digest::from_bytes([1; 32]), size_bytes: 1 }),
         origin: Origin::default(),
         revision: RevisionId::from_random([2; 16]),
+        build: RevisionId::from_random([2; 16]),
         last_modified: Timestamp::from_millis(1),
         state: State::Active,
         last_update: UpdateStatus::Successful,
