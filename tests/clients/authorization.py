@@ -251,8 +251,9 @@ def own_credentials(server):
         functions.client.add_permission(
             FunctionName=name, StatementId="self", Action="lambda:GetFunction", Principal=principal
         )
-        got = inside.get_function(FunctionName=name)["Configuration"]["FunctionName"]
-        checks.equal("named by the resource's policy", got, name)
+        # Only a role that is there has sessions: one made later, or for others, must not find a stranger in its place.
+        get = lambda: inside.get_function(FunctionName=name)
+        checks.refused("named as a session of its role", get, *DENIED, words.format("GetFunction", ""))
         return name
 
 
