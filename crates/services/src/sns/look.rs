@@ -1,6 +1,6 @@
 //! A look at a message with the filters of a topic's subscribers: which of them want it.
 //!
-//! What filters compare is read once in each look, and kept no longer: a body takes many times its size so. Large bodies are
+//! What filters compare is read once in each look, and kept no longer: a body takes many times its size so. Large messages are
 //! looked at apart from the thread that everybody shares, in the line of their topic.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::Sns;
 use super::message::Message;
 use super::route::{Route, Subscriber};
 
-/// From this size on filters may take a tenth of a second over a body.
+/// From this size on filters may take a tenth of a second over a message.
 const LARGE_BYTES: usize = 8 * 1024;
 
 /// See the module.
@@ -67,8 +67,7 @@ impl Sns {
         message: &Arc<Message>,
         first: usize,
     ) -> Result<(Vec<usize>, usize), ServiceError> {
-        let looks_inside = |one: &Subscriber| one.filter.as_ref().is_some_and(|filter| filter.is_on_body);
-        if message.bytes() < LARGE_BYTES || !route.subscribers.iter().any(looks_inside) {
+        if message.bytes() < LARGE_BYTES || route.subscribers.iter().all(|one| one.filter.is_none()) {
             return Ok(wanting(message, &route.subscribers, first, Turn::among_all()));
         }
         let (route, message) = (Arc::clone(route), Arc::clone(message));

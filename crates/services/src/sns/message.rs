@@ -52,9 +52,10 @@ impl Message {
         found.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// All that it says.
+    /// All that it says, attributes included.
     pub(super) fn bytes(&self) -> usize {
-        self.texts.values().map(String::len).sum()
+        let texts: usize = self.texts.values().map(String::len).sum();
+        texts + self.attributes.iter().map(Attribute::bytes).sum::<usize>()
     }
 
     /// The attributes as filters compare them.

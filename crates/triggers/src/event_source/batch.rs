@@ -18,9 +18,6 @@ use model::sqs::Content;
 use pattern::{Dialect, Pattern};
 use serde_json::{Map, Value, json};
 
-/// From this size on filters may take a tenth of a second over a body.
-const LARGE_BYTES: usize = 8 * 1024;
-
 /// One message as the function sees it.
 pub(super) fn record(arn: &ResourceArn, message: &Received, content: &Content, handle: &str) -> Value {
     let mut attributes: BTreeMap<&str, String> = BTreeMap::from([
@@ -120,11 +117,6 @@ impl Filters {
             }
         }
         Seen::Unwanted
-    }
-
-    /// Whether a look at such a record may take long.
-    pub(super) fn take_long_over(record: &Value) -> bool {
-        record["body"].as_str().is_some_and(|body| body.len() >= LARGE_BYTES)
     }
 }
 

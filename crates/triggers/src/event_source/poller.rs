@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const AFTER_ABSENCE: Duration = Duration::from_secs(2);
 /// Bytes of the records of one event; the rest is for what stands around them.
 const RECORDS_BYTES_MAX: usize = model::limits::PAYLOAD_SYNC_BYTES_MAX - 1_024;
+/// From this size on filters may take a tenth of a second over a message.
+const LARGE_BYTES: usize = 8 * 1024;
 /// Messages in a batch of a queue that is asked without a window (`ReceiveMessage` gives ten).
 const BATCH_WITHOUT_WINDOW_MAX: u32 = 10;
 /// Time that messages are held beyond the function's timeout.
@@ -261,7 +263,8 @@ impl Poller {
             let value = Arc::new(record(&self.arn, &message, &content, &handle));
             let (trace, hops) =
                 lineage::step(content.trace.as_deref().unwrap_or_default(), &self.mapping.function);
-            let Ok(is_wanted) = self.wants(&value).await else {
+            let is_large = message.content.len() >= LARGE_BYTES;
+            let Ok(is_wanted) = self.wants(&value, is_large).await else {
                 // Whatever broke off will do so again: it comes back as what a function fails does.
                 settled.push((message.receipt, Settle::Return { after: source.visibility, note: None }));
                 if source.is_fifo {
@@ -299,11 +302,11 @@ impl Poller {
     }
 
     /// Whether the filters want a record; over large ones they may take their time, in the line of the mapping.
-    async fn wants(&self, record: &Arc<Value>) -> Result<bool, BrokeOff> {
+    async fn wants(&self, record: &Arc<Value>, is_large: bool) -> Result<bool, BrokeOff> {
         let Some(filters) = &self.filters else { return Ok(true) };
         let mut next = 0;
         loop {
-            let seen = if Filters::take_long_over(record) {
+            let seen = if is_large {
                 let (filters, record, first) = (filters.clone(), Arc::clone(record), next);
                 let look = move || filters.look(&record, first, Turn::aside());
                 self.owner.parts.aside.run(&self.mapping.id.to_string(), look).await?
