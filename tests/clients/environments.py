@@ -106,6 +106,16 @@ def reset_by_crash(functions):
     reset(functions, "crash", {"do": [{"exit": 3}]}, "failure", "Runtime.ExitError")
 
 
+def runs_its_signal_handler(name):
+    """Whether one of some environments that end says so: a busy machine may not let it run in the 300 ms that it has."""
+    for number in range(4):
+        if wait_until(lambda: any("ended by SIGTERM" in line for line in logged(name)), seconds=5):
+            return True
+        invoke(client, name)
+        client.update_function_configuration(FunctionName=name, Description=f"superfluous again {number}")
+    return False
+
+
 def spindown(functions):
     """SIGTERM reaches the runtime when an extension is registered, then the extension is told."""
     layer = functions.layer("spindown", package({"extensions/watch": ACTOR}))
@@ -119,7 +129,7 @@ def spindown(functions):
         told = reset_is_over(name)
         events = [note["event"]["shutdownReason"] for note in notes(name, phase="SHUTDOWN")]
         checks.equal(f"spindown, {label}: reason", (events, len(told)), (["spindown"], 1))
-        said = wait_until(lambda: any("ended by SIGTERM" in line for line in logged(name)))
+        said = runs_its_signal_handler(name)
         checks.holds(f"spindown, {label}: the runtime's signal handler ran", said, logged(name), "ended by SIGTERM")
         silent = not any("SIGTERM" in line for line in logged(bare))
         checks.holds(f"spindown, {label}: no signal without extensions", silent, logged(bare), "nothing")

@@ -3,7 +3,7 @@
 //! Every request leaves here with an answer, an id and one more on a counter, whatever went wrong. What an
 //! operation means is not known here.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use control::function::Functions;
@@ -220,7 +220,8 @@ impl App {
             peer(entry)
         } else {
             match self.authenticator.recognize(head) {
-                Ok(shown) => shown.map_or_else(|| peer(entry), Holder::Caller),
+                Ok(Some(shown)) => Holder::Caller(shown, peer_ip(entry)),
+                Ok(None) => peer(entry),
                 Err(failure) => {
                     body::discard(body);
                     return Err(failure);
@@ -254,7 +255,11 @@ impl App {
 }
 
 fn peer(entry: Entry) -> Holder {
-    Holder::Peer(entry.peer.map(|peer| peer.ip().to_canonical()))
+    Holder::Peer(peer_ip(entry))
+}
+
+fn peer_ip(entry: Entry) -> Option<IpAddr> {
+    entry.peer.map(|peer| peer.ip().to_canonical())
 }
 
 fn not_served(service: &str) -> ServiceError {

@@ -150,20 +150,25 @@ impl Functions {
     /// Whether a destination that is a function of the same account and region is there. What lies elsewhere cannot be
     /// known, and what is no function comes and goes.
     fn check_is_there(&self, id: &FunctionId, arn: &str) -> Result<(), ServiceError> {
-        if arn.split(':').nth(2) != Some("lambda") {
-            return Ok(());
-        }
-        let is_there = FunctionReference::parse(arn).is_ok_and(|named| {
-            let account = named.account.unwrap_or(id.scope.account);
-            let region = named.region.unwrap_or_else(|| id.scope.region.clone());
-            let named = FunctionId { scope: Scope { account, region }, name: named.name };
-            named.scope != id.scope || self.0.registry.look(&named, |_| ()).is_some()
-        });
-        if is_there {
+        if self.has_destination(id, arn) {
             return Ok(());
         }
         let shown: String = arn.chars().take(200).collect();
         Err(ServiceError::InvalidParameterValue(format!("The destination ARN {shown} is invalid.")))
+    }
+
+    /// Whether a destination of a function is there, as far as that is known.
+    #[must_use]
+    pub fn has_destination(&self, id: &FunctionId, arn: &str) -> bool {
+        if arn.split(':').nth(2) != Some("lambda") {
+            return true;
+        }
+        FunctionReference::parse(arn).is_ok_and(|named| {
+            let account = named.account.unwrap_or(id.scope.account);
+            let region = named.region.unwrap_or_else(|| id.scope.region.clone());
+            let named = FunctionId { scope: Scope { account, region }, name: named.name };
+            named.scope != id.scope || self.0.registry.look(&named, |_| ()).is_some()
+        })
     }
 
     /// Whether a function that is claimed has this version or alias.

@@ -1,4 +1,4 @@
-//! The room for bodies in memory: one for all, of which nobody has more than a share.
+//! The room for bodies in memory: one for all, of which nobody has more than a share for code and one for events.
 //!
 //! A body claims what it may become of its holder's share before it takes anything, so that the bodies of one holder never
 //! wait for each other half read. Of the room it takes what has arrived. Who gets what is decided in the order of asking;
@@ -17,21 +17,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const ROOM_KB: usize = 512 * 1024;
 /// A holder's share is the room divided by this. It fits the largest body of any operation.
 const SHARES: usize = 4;
+/// Bodies that may become larger are code, which may be minutes in coming: no event waits behind it.
+const EVENT_KB_MAX: usize = 8 * 1024;
 /// How long a body that holds nothing yet waits until others give back what they hold.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long one that holds something waits, with each piece: less, so that when all the room is held by bodies that wait
 /// for each other, some give up theirs before who came later does.
 const ROOM_WAIT_HOLDING_MAX: Duration = Duration::from_secs(5);
-/// How long a body waits for its holder's other bodies. It is in nobody else's way meanwhile.
-const SHARE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a body waits for its holder's other bodies. It is in nobody else's way meanwhile, and its client may well be
+/// less patient.
+const SHARE_WAIT_MAX: Duration = Duration::from_secs(240);
 /// Shares that are remembered before those without a body are forgotten: as many as bodies can be.
 const SHARES_KEPT_MAX: usize = 8_192;
 
 /// Whose body it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Holder {
-    /// A caller that is known, or the access key id that somebody shows to an open server.
-    Caller(String),
+    /// A caller that is known, or the access key id that somebody shows to an open server; and where it calls from, since
+    /// whoever knows a key id can show it.
+    Caller(String, Option<IpAddr>),
     /// Somebody who shows nothing.
     Peer(Option<IpAddr>),
     /// Whoever calls a function URL that takes everybody.
@@ -43,7 +47,8 @@ pub enum Holder {
 pub struct Room {
     all: Arc<Supply>,
     share_kb: usize,
-    shares: Mutex<HashMap<Holder, Weak<Supply>>>,
+    /// By whose they are, and whether they are for code.
+    shares: Mutex<HashMap<(Holder, bool), Weak<Supply>>>,
 }
 
 impl Room {
@@ -55,13 +60,13 @@ impl Room {
     /// A place for a body of at most `bytes_max`, of which nothing is held yet; `None` if the holder's other bodies leave
     /// none in time.
     pub async fn claim(&self, holder: Holder, bytes_max: usize) -> Option<Place> {
-        let share = self.share(holder);
+        let share = self.share((holder, kilobytes(bytes_max) > EVENT_KB_MAX));
         // Whatever is larger than a share has it for itself.
         let claim = share.take(kilobytes(bytes_max).min(self.share_kb), SHARE_WAIT_MAX).await?;
-        Some(Place { all: Arc::clone(&self.all), held: None, _claim: claim, share })
+        Some(Place { all: Arc::clone(&self.all), held: None, _claim: claim, _share: share })
     }
 
-    fn share(&self, holder: Holder) -> Arc<Supply> {
+    fn share(&self, holder: (Holder, bool)) -> Arc<Supply> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&holder).and_then(Weak::upgrade) {
             return share;
@@ -81,7 +86,8 @@ pub struct Place {
     all: Arc<Supply>,
     held: Option<OwnedSemaphorePermit>,
     _claim: OwnedSemaphorePermit,
-    share: Arc<Supply>,
+    /// Remembered for as long as somebody has a part of it.
+    _share: Arc<Supply>,
 }
 
 impl Place {
@@ -102,9 +108,10 @@ impl Place {
         true
     }
 
-    /// Whether somebody waits for what this body has.
+    /// Whether somebody waits for room. Those who wait for their holder's share do not count: if they did, the slow bodies of
+    /// one client would put each other out for ever.
     pub fn is_wanted(&self) -> bool {
-        self.share.is_wanted() || self.all.is_wanted()
+        self.all.is_wanted()
     }
 }
 
@@ -160,7 +167,7 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Holder {
-        Holder::Caller(name.to_owned())
+        Holder::Caller(name.to_owned(), None)
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,9 +176,9 @@ mod tests {
         let first = room.claim(caller("a"), 60 * 1024).await.expect("a place");
         assert!(!first.is_wanted());
         // More than the share is the share.
-        let (second, ()) = tokio::join!(room.claim(caller("a"), usize::MAX), async {
+        let (second, ()) = tokio::join!(room.claim(caller("a"), 8 * 1024 * 1024), async {
             tokio::task::yield_now().await;
-            assert!(first.is_wanted());
+            assert!(!first.is_wanted());
             let other = room.claim(caller("b"), 100 * 1024).await.expect("a place");
             assert!(!other.is_wanted());
             drop(first);
@@ -181,6 +188,21 @@ mod tests {
         assert!(room.claim(caller("a"), 1024).await.is_none(), "the wait ends");
         drop(second);
         assert!(room.claim(caller("a"), 1024).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_wait_for_no_code_of_the_same_holder_nor_for_who_shows_its_name_elsewhere() {
+        let room = Room::new(ROOM_KB);
+        let megabytes = |count: usize| count * 1024 * 1024;
+        let code = room.claim(caller("a"), megabytes(70)).await.expect("a place");
+        let began = tokio::time::Instant::now();
+        let event = room.claim(caller("a"), megabytes(8)).await.expect("a place");
+        let elsewhere = Holder::Caller("a".to_owned(), Some([192, 0, 2, 1].into()));
+        let other = room.claim(elsewhere, megabytes(70)).await.expect("a place");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(!code.is_wanted() && !event.is_wanted() && !other.is_wanted());
+        assert!(room.claim(caller("a"), megabytes(70)).await.is_none());
+        assert_eq!(began.elapsed(), SHARE_WAIT_MAX);
     }
 
     #[tokio::test(start_paused = true)]

@@ -75,7 +75,11 @@ pub(super) fn check_destinations(
     let success = config.on_success.as_ref().and_then(|to| to.destination.as_deref());
     let failure = config.on_failure.as_ref().and_then(|to| to.destination.as_deref());
     for (told, target) in [(Condition::Success, success), (Condition::RetriesExhausted, failure)] {
-        let Some(target) = target else { continue };
+        // A target that is not there is refused as well.
+        let Some(target) = target.filter(|arn| asked.app.parts.functions.has_destination(&current.id, arn))
+        else {
+            continue;
+        };
         if let Some((operation, _)) = denied(asked, &current.id, &current.settings.role, (told, target)) {
             return Err(ServiceError::InvalidParameterValue(format!(
                 "The provided destination config is invalid. Reason: the execution role {} of the function {} does not \
