@@ -85,7 +85,11 @@ impl Caller {
     pub(crate) fn tell(&self, standing: &Standing, context: &mut Context) {
         context.extend(&standing.facts);
         context.set("aws:PrincipalAccount", self.account.as_str());
-        context.set("aws:PrincipalArn", standing.role_arn.as_deref().unwrap_or(&standing.arn));
+        let called = standing.role_arn.as_deref().unwrap_or(&standing.arn);
+        // A role that is missing is nobody's: such a function is itself.
+        let itself =
+            standing.facts.single("lambda:SourceFunctionArn").filter(|_| self.has_taken_on_no_role());
+        context.set("aws:PrincipalArn", itself.unwrap_or(called));
         // No service calls on behalf of anybody here: those act by themselves.
         context.set("aws:PrincipalIsAWSService", "false");
         context.set("aws:ViaAWSService", "false");

@@ -148,6 +148,13 @@ async fn a_function_without_its_role_does_not_pass_for_a_session_of_one_of_that_
     assert!(is_denied(&ask(&ghost, "sqs", "SendMessage", message.clone()).await));
     assert_eq!(ask(&real, "sqs", "SendMessage", message).await.status, 200);
 
+    let here = json!({ "Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*",
+        "Condition": { "StringLike": { "aws:PrincipalArn": ["*role/later*", "*assumed-role/later/*"] } } });
+    let attributes = json!({ "Policy": json!({ "Version": "2012-10-17", "Statement": here }).to_string() });
+    world.make("sqs", "CreateQueue", json!({ "QueueName": "by-name", "Attributes": attributes })).await;
+    let message = json!({ "QueueUrl": queue_url("by-name"), "MessageBody": "x" });
+    assert!(is_denied(&ask(&ghost, "sqs", "SendMessage", message).await));
+
     for role in ["role/x/later", "role//later", "role/x/../later", "role/x/LATER"] {
         let (status, code, message) = world.root.post(functions, create("other", role)).await.error();
         assert_eq!((status, code.as_str()), (400, "InvalidParameterValueException"), "{role}");

@@ -126,11 +126,14 @@ impl Logs {
         })
     }
 
-    /// Carries an operation out, to its end even if nobody waits for it.
+    /// Carries an operation out, to its end even if nobody waits for it; but a search, which changes nothing.
     ///
     /// # Errors
     /// Those of the operation.
     pub async fn perform(&self, scope: &Scope, input: Input) -> Result<Reply, ServiceError> {
+        if let Input::FilterLogEvents(_) = input {
+            return self.operation(scope, input).await;
+        }
         let (logs, scope) = (self.clone(), scope.clone());
         to_the_end(SERVICE, async move { logs.operation(&scope, input).await }).await
     }

@@ -212,6 +212,39 @@ async fn events_bring_no_deleted_group_back() {
     }
 }
 
+/// Text that expressions with large repeats take long over.
+fn long_text() -> String {
+    let mut state = 1_u64;
+    let signs = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if state >> 63 == 0 { 'a' } else { 'b' }
+    });
+    signs.take(400_000).collect()
+}
+
+#[tokio::test]
+async fn a_search_ends_with_whoever_asked_for_it() {
+    let server = Server::on(tempfile::tempdir().unwrap()).await;
+    server.ask("CreateLogGroup", json!({ "logGroupName": "g" })).await;
+    server.ask("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" })).await;
+    let (long, pattern) = (long_text(), "%a[ab]{100}c%");
+    let begun = Instant::now();
+    assert!(!Filter::parse(pattern).unwrap().matches(&long));
+    let taken = begun.elapsed();
+    for _ in 0..8 {
+        server.put(&long).await;
+    }
+    let costly = server.ask("FilterLogEvents", json!({ "logGroupName": "g", "filterPattern": pattern }));
+    assert!(tokio::time::timeout(taken / 4, costly).await.is_err());
+    let begun = Instant::now();
+    server.ask("FilterLogEvents", json!({ "logGroupName": "g", "filterPattern": "nothing" })).await;
+    assert!(
+        begun.elapsed() < 4 * taken,
+        "it waited for {:?}, and one event takes {taken:?}",
+        begun.elapsed()
+    );
+}
+
 /// One thread serves all here, as in the server.
 #[tokio::test]
 async fn what_patterns_take_long_over_holds_nobody_up() {
@@ -224,12 +257,7 @@ async fn what_patterns_take_long_over_holds_nobody_up() {
         "logGroupName": "g", "filterName": "f", "filterPattern": pattern, "destinationArn": function
     });
     server.ask("PutSubscriptionFilter", filter).await;
-    let mut state = 1_u64;
-    let signs = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        if state >> 63 == 0 { 'a' } else { 'b' }
-    });
-    let long: String = signs.take(400_000).collect();
+    let long = long_text();
     server.put(&long).await;
     server.put("end").await;
     let (begun, longest) = (Instant::now(), Mutex::new(Duration::ZERO));
