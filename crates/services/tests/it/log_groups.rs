@@ -231,15 +231,16 @@ async fn a_search_ends_with_whoever_asked_for_it() {
     let begun = Instant::now();
     assert!(!Filter::parse(pattern).unwrap().matches(&long));
     let taken = begun.elapsed();
-    for _ in 0..8 {
+    for _ in 0..40 {
         server.put(&long).await;
     }
     let costly = server.ask("FilterLogEvents", json!({ "logGroupName": "g", "filterPattern": pattern }));
     assert!(tokio::time::timeout(taken / 4, costly).await.is_err());
     let begun = Instant::now();
     server.ask("FilterLogEvents", json!({ "logGroupName": "g", "filterPattern": "nothing" })).await;
+    // The one that was being looked at is; such threads stand back for others.
     assert!(
-        begun.elapsed() < 4 * taken,
+        begun.elapsed() < 20 * taken,
         "it waited for {:?}, and one event takes {taken:?}",
         begun.elapsed()
     );
