@@ -206,6 +206,8 @@ async fn a_function_is_given_only_targets_that_its_role_may_tell() {
     assert_eq!(world.create("speaks", QUEUE).await.status, 201);
     refused(&world.change(None, Some(TOPIC)).await, NO_TOPIC);
     refused(&world.change(Some("mute"), None).await, NO_QUEUE);
+    let created = world.0.root.post("/2015-03-31/functions", create_body("f2")).await;
+    assert_eq!(created.status, 201, "{created:?}");
     let lacks = "does not have permissions to call";
     refused(&world.tell("$LATEST", "OnFailure", TOPIC).await, lacks);
     refused(&world.tell("$LATEST", "OnSuccess", &format!("{FUNCTION}2")).await, lacks);
