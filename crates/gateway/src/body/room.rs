@@ -48,7 +48,7 @@ pub struct Room {
     all: Arc<Supply>,
     share_kb: usize,
     /// By whose they are, and whether they are for code.
-    shares: Mutex<HashMap<(Holder, bool), Weak<Supply>>>,
+    shares: Mutex<HashMap<(Holder, bool), Weak<Semaphore>>>,
 }
 
 impl Room {
@@ -62,11 +62,11 @@ impl Room {
     pub async fn claim(&self, holder: Holder, bytes_max: usize) -> Option<Place> {
         let share = self.share((holder, kilobytes(bytes_max) > EVENT_KB_MAX));
         // Whatever is larger than a share has it for itself.
-        let claim = share.take(kilobytes(bytes_max).min(self.share_kb), SHARE_WAIT_MAX).await?;
-        Some(Place { all: Arc::clone(&self.all), held: None, _claim: claim, _share: share })
+        let claim = take(&share, kilobytes(bytes_max).min(self.share_kb), SHARE_WAIT_MAX).await?;
+        Some(Place { all: Arc::clone(&self.all), held: None, _claim: claim })
     }
 
-    fn share(&self, holder: (Holder, bool)) -> Arc<Supply> {
+    fn share(&self, holder: (Holder, bool)) -> Arc<Semaphore> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&holder).and_then(Weak::upgrade) {
             return share;
@@ -74,7 +74,7 @@ impl Room {
         if shares.len() >= SHARES_KEPT_MAX {
             shares.retain(|_, share| share.strong_count() > 0);
         }
-        let share = Supply::new(self.share_kb);
+        let share = Arc::new(Semaphore::new(self.share_kb));
         shares.insert(holder, Arc::downgrade(&share));
         share
     }
@@ -85,9 +85,8 @@ impl Room {
 pub struct Place {
     all: Arc<Supply>,
     held: Option<OwnedSemaphorePermit>,
+    /// Its holder's share is remembered for as long as this is held.
     _claim: OwnedSemaphorePermit,
-    /// Remembered for as long as somebody has a part of it.
-    _share: Arc<Supply>,
 }
 
 impl Place {
@@ -115,7 +114,7 @@ impl Place {
     }
 }
 
-/// Kilobytes that are given out in the order of asking.
+/// Kilobytes for all, and how many bodies wait for some.
 #[derive(Debug)]
 struct Supply {
     free_kb: Arc<Semaphore>,
@@ -128,13 +127,12 @@ impl Supply {
     }
 
     async fn take(&self, kb: usize, patience: Duration) -> Option<OwnedSemaphorePermit> {
-        let kb = u32::try_from(kb).unwrap_or(u32::MAX);
-        if let Ok(permit) = Arc::clone(&self.free_kb).try_acquire_many_owned(kb) {
+        let at_once = u32::try_from(kb).unwrap_or(u32::MAX);
+        if let Ok(permit) = Arc::clone(&self.free_kb).try_acquire_many_owned(at_once) {
             return Some(permit);
         }
         let _counted = Waiting::of(&self.waiting);
-        let taken = tokio::time::timeout(patience, Arc::clone(&self.free_kb).acquire_many_owned(kb)).await;
-        taken.ok()?.ok()
+        take(&self.free_kb, kb, patience).await
     }
 
     fn is_wanted(&self) -> bool {
@@ -156,6 +154,13 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Kilobytes, given out in the order of asking; none if they are not there in time.
+async fn take(free_kb: &Arc<Semaphore>, kb: usize, patience: Duration) -> Option<OwnedSemaphorePermit> {
+    let kb = u32::try_from(kb).unwrap_or(u32::MAX);
+    let taken = tokio::time::timeout(patience, Arc::clone(free_kb).acquire_many_owned(kb)).await;
+    taken.ok()?.ok()
 }
 
 fn kilobytes(bytes: usize) -> usize {
